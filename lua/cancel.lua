@@ -1,0 +1,67 @@
+-- cancel: undoes N bookings; the seats that still belong to the booking become free.
+--
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)
+-- ARGV  requests | booking seats
+-- REPLY noshow
+--       ok, then for each request one word a seat: cancelled or gone
+local FIXED_KEYS = 5
+local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- @include clock
+-- @include show
+-- @include lock
+-- @include read
+-- @include batch
+-- @include outbox
+
+redis.call('ZCARD', due_key) -- type-checked before the first write
+check_changes()
+check_outbox()
+local deletes, given_back, entries = {}, {}, {}
+
+local function answer(booking, first, count)
+  local words, seats, sale = {}, {}, nil
+  for index = 1, count do
+    local place = place_of[names[first + index]]
+    local lock, mirror = lock_at(place), mirrors[place]
+    if lock and lock.state == 's' and lock.booking == booking then
+      words[index] = 'cancelled'
+      sale = lock
+      seats[#seats + 1] = names[place]
+      deletes[#deletes + 1] = KEYS[FIXED_KEYS + place]
+      replace_lock(place, false)
+      given_back[#given_back + 1] = names[place]
+      -- A mirror that says blocked stays as it is: only what was sold becomes free.
+      if mirror and string.find(mirror, '^[fs]') then
+        change(names[place], 'f' .. category_of(mirror))
+      end
+    else
+      words[index] = 'gone'
+    end
+  end
+  if sale then
+    entries[#entries + 1] =
+      {'cancelled', booking, sale.holder, table.concat(seats, '\n'), sale.payment, sale.epoch, sale.fence}
+  end
+  return words
+end
+
+local reply = {'ok'}
+local argument, place = 2, 0
+for request = 1, integer(ARGV[1], 1, 512) do
+  local count = integer(ARGV[argument + 1], 1, 512)
+  reply[request + 1] = answer(ARGV[argument], place, count)
+  argument, place = argument + 2, place + count
+end
+
+if #deletes > 0 then
+  redis.call('ZREM', due_key, unpack(given_back)) -- a delete first, so that a full server lets the rest through
+  add_to_outbox(entries)
+  if #order > 0 then
+    local fields = changed_fields()
+    next_version()
+    publish(fields)
+    redis.call('HSET', seats_key, unpack(fields))
+  end
+  redis.call('DEL', unpack(deletes)) -- last: while the lock is there nobody else can have the seat
+end
+return reply

@@ -1,0 +1,17 @@
+-- changes: the batches of changes after a version, so that a snapshot read in pieces can be brought to one version.
+--
+-- KEYS  meta changes |
+-- ARGV  epoch version count |
+-- REPLY noshow
+--       ok status epoch version now_ms, then up to count entries (id, (seat field)...)
+local meta_key, changes_key = KEYS[1], KEYS[2]
+-- @include clock
+-- @include integer
+
+local facts = redis.call('HMGET', meta_key, 'status', 'epoch', 'version')
+if not facts[1] then
+  return {'noshow'}
+end
+local from = digits(integer(ARGV[1], 0, 2 ^ 40)) .. '-' .. digits(integer(ARGV[2], 0, 2 ^ 49) + 1)
+local entries = redis.call('XRANGE', changes_key, from, '+', 'COUNT', digits(integer(ARGV[3], 1, 1000)))
+return {'ok', facts[1], tonumber(facts[2]), tonumber(facts[3]), now, unpack(entries)}

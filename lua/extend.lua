@@ -1,0 +1,75 @@
+-- extend: sets the time left of N holds from now; never shortens, never beyond the maximum lifetime.
+--
+-- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- ARGV  requests | token holder ttl_ms deadline_ms seats
+-- REPLY noshow
+--       ok, then for each request one of
+--         held epoch fence left_ms deadline_ms
+--         lost (place reason)...
+local FIXED_KEYS = 4
+local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- @include clock
+-- @include show
+-- @include lock
+-- @include read
+-- @include batch
+-- @include ownership
+
+redis.call('ZCARD', due_key) -- type-checked before the first write
+check_changes()
+local sets, due_adds = {}, {}
+
+local function answer(token, holder, ttl, told, first, count)
+  local lost, owned = {}, {}
+  for index = 1, count do
+    local place = place_of[names[first + index]]
+    local lock = lock_at(place)
+    if lock and lock.state == 'h' and not lock.past and lock.token == token and lock.holder == holder then
+      owned[#owned + 1] = place
+    else
+      lost[#lost + 1] = index
+      lost[#lost + 1] = loss(lock, mirrors[place], token, holder, told)
+    end
+  end
+  if #lost > 0 then
+    return {'lost', unpack(lost)}
+  end
+  local soonest, lock
+  for _, place in ipairs(owned) do
+    lock = lock_at(place)
+    local deadline = math.max(lock.deadline, math.min(now + ttl, lock.limit))
+    local mirror = 'h' .. category_of(mirrors[place] or 'h') .. ':' .. digits(deadline)
+    if deadline > lock.deadline or mirrors[place] ~= mirror then
+      local value = held_lock(token, holder, lock.epoch, lock.fence, deadline, lock.limit)
+      sets[#sets + 1] = {place, value, digits(deadline)}
+      due_adds[#due_adds + 1] = digits(deadline)
+      due_adds[#due_adds + 1] = names[place]
+      change(names[place], mirror)
+      replace_lock(place, value)
+      mirrors[place] = mirror
+    end
+    soonest = math.min(soonest or deadline, deadline)
+  end
+  return {'held', tonumber(lock.epoch), tonumber(lock.fence), soonest - now, soonest}
+end
+
+local reply = {'ok'}
+local argument, place = 2, 0
+for request = 1, integer(ARGV[1], 1, 512) do
+  local count = integer(ARGV[argument + 4], 1, 512)
+  local ttl, told = integer(ARGV[argument + 2], 1, 86400000), integer(ARGV[argument + 3], 0, 2 ^ 49)
+  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ttl, told, place, count)
+  argument, place = argument + 5, place + count
+end
+
+if #order > 0 then
+  local fields = changed_fields()
+  next_version()
+  publish(fields)
+  for _, set in ipairs(sets) do
+    redis.call('SET', KEYS[FIXED_KEYS + set[1]], set[2], 'XX', 'PXAT', set[3])
+  end
+  redis.call('HSET', seats_key, unpack(fields))
+  redis.call('ZADD', due_key, unpack(due_adds))
+end
+return reply

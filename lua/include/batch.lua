@@ -1,0 +1,31 @@
+-- @include mirror
+-- What a batch changes: new mirrors by seat, in the order of change. Decided first, written last.
+local changed, order = {}, {}
+local function change(name, mirror)
+  if not changed[name] then
+    order[#order + 1] = name
+  end
+  changed[name] = mirror
+end
+
+local function changed_fields()
+  local fields = {}
+  for index, name in ipairs(order) do
+    fields[2 * index - 1], fields[2 * index] = name, changed[name]
+  end
+  return fields
+end
+
+-- Locks by place as the earlier requests of the batch leave them, parsed when first looked at.
+local parsed = {}
+local function lock_at(place)
+  local lock = parsed[place]
+  if lock == nil then
+    lock = parse_lock(locks[place]) or false
+    parsed[place] = lock
+  end
+  return lock
+end
+local function replace_lock(place, value)
+  locks[place], parsed[place] = value, nil
+end

@@ -1,0 +1,62 @@
+-- @include clock
+-- @include integer
+-- @include mirror
+-- @include lock
+-- @include read
+-- Decides what warming does to each seat: shared by the script that checks a whole plan and the one that loads it.
+local LETTERS = {available = 'f', blocked = 'b', sold = 's'}
+
+if redis.call('EXISTS', retired_key) == 1 then
+  return {'retiring'}
+end
+redis.call('ZCARD', due_key) -- type-checked before the first write
+local facts = redis.call('HMGET', meta_key, 'version', 'epoch', 'changes_cap')
+local epoch = facts[2] or '1'
+
+-- What the seat is now: f, h, p, s or b, and nil where it is new. The lock speaks first.
+local function state_of(mirror, lock)
+  if lock and not lock.past then
+    return lock.state
+  end
+  local state = mirror and string.sub(mirror, 1, 1)
+  if state == 'h' and now > deadline_of(mirror) then
+    return 'f'
+  end
+  return state
+end
+
+local fields, imported, conflicts, added, kept = {}, {}, {}, 0, 0
+for place = 1, #names do
+  local category, wanted = ARGV[2 * place - 1], LETTERS[ARGV[2 * place]]
+  if not wanted or not string.find(category, '^%d*$') then
+    error('SEATLOCK a seat to warm has no usable category or status')
+  end
+  local mirror, lock = mirrors[place], parse_lock(locks[place])
+  local state = state_of(mirror, lock)
+  local target
+  if not mirror and state == 's' and wanted == 's' and lock.token == '' then
+    target = 's' .. category -- an earlier warm was cut off between lock and mirror
+  elseif state == 'h' or state == 'p' or state == 's' then
+    local same_category = mirror and category_of(mirror) == category
+    if not same_category or not (wanted == 'f' or wanted == state) then
+      conflicts[#conflicts + 1] = place
+      conflicts[#conflicts + 1] = STATES[state]
+    end
+  elseif state == 'b' and wanted == 'f' then
+    target = 'b' .. category
+  else
+    target = wanted .. category
+  end
+  if target and target ~= mirror then
+    fields[#fields + 1] = names[place]
+    fields[#fields + 1] = target
+    added = added + (mirror and 0 or 1)
+    if wanted == 's' then
+      -- Sold elsewhere: a lock that no token opens, so that lock and mirror agree.
+      imported[#imported + 1] = KEYS[FIXED_KEYS + place]
+      imported[#imported + 1] = sold_lock('', '', epoch, '0', now, '', '')
+    end
+  else
+    kept = kept + 1
+  end
+end

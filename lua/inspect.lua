@@ -1,0 +1,49 @@
+-- inspect: what is known of each seat, for support staff; never the token.
+--
+-- KEYS  meta seats | lock (one a seat)
+-- ARGV  |
+-- REPLY noshow
+--       ok, then for each seat one of
+--         unknown
+--         state category left_ms consistent                                        left_ms -1 where it does not apply
+--         state category left_ms consistent holder epoch fence booking payment     where there is a lock
+local FIXED_KEYS = 2
+local meta_key, seats_key = KEYS[1], KEYS[2]
+-- @include clock
+-- @include show
+-- @include mirror
+-- @include lock
+-- @include read
+
+local function look(mirror, lock)
+  if not mirror then
+    return {'unknown'}
+  end
+  local state, deadline = string.sub(mirror, 1, 1), deadline_of(mirror)
+  if lock and lock.past then
+    lock = nil
+  end
+  if state == 'h' and now > deadline then
+    state = 'f'
+  end
+  local consistent
+  if lock then
+    consistent = not lock.foreign and lock.state == state and (state ~= 'h' or lock.deadline == deadline)
+    state = lock.state
+    deadline = lock.deadline
+  else
+    consistent = state == 'f' or state == 'b'
+  end
+  local seat = {STATES[state], category_of(mirror), state == 'h' and deadline - now or -1, consistent and 1 or 0}
+  if lock and not lock.foreign then
+    seat[5], seat[6], seat[7] = lock.holder, tonumber(lock.epoch), tonumber(lock.fence)
+    seat[8], seat[9] = lock.booking or '', lock.payment or ''
+  end
+  return seat
+end
+
+local reply = {'ok'}
+for place = 1, #names do
+  reply[place + 1] = look(mirrors[place], parse_lock(locks[place]))
+end
+return reply

@@ -1,0 +1,25 @@
+-- probe: tries every command that the scripts write with on keys of its own, so that a missing permission shows
+-- before the sale and not half-way through a hold.
+--
+-- KEYS  text hash zset stream renamed |
+-- ARGV  |
+-- REPLY then for each command that failed: command error
+local text, hash, zset, stream, renamed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+redis.call('DEL', text, hash, zset, stream, renamed)
+local trials = {
+  {'TIME'}, {'SET', text, '1', 'PXAT', '9999999999999', 'NX'}, {'MSET', text, '1'}, {'MGET', text}, {'EXISTS', text},
+  {'HSET', hash, 'field', '1'}, {'HMGET', hash, 'field'}, {'HLEN', hash}, {'ZADD', zset, '1', 'member'},
+  {'ZRANGEBYSCORE', zset, '0', '1'}, {'ZCARD', zset}, {'ZCOUNT', zset, '0', '1'}, {'ZREM', zset, 'member'},
+  {'XADD', stream, 'MAXLEN', '~', '9', '1-1', 'field', '1'}, {'XRANGE', stream, '-', '+', 'COUNT', '1'},
+  {'XLEN', stream}, {'XGROUP', 'CREATE', stream, 'relay', '0', 'MKSTREAM'}, {'RENAME', hash, renamed},
+  {'DEL', text}, {'UNLINK', stream, renamed},
+}
+local failed = {}
+for _, trial in ipairs(trials) do
+  local outcome = redis.pcall(unpack(trial))
+  if type(outcome) == 'table' and outcome.err then
+    failed[#failed + 1] = trial[1]
+    failed[#failed + 1] = outcome.err
+  end
+end
+return failed

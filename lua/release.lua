@@ -1,0 +1,62 @@
+-- release: gives the seats of N holds back, seat by seat, where the caller's token still owns them.
+--
+-- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- ARGV  requests | token holder seats
+-- REPLY noshow
+--       ok, then for each request one word a seat: released, gone, taken, pinned or sold
+local FIXED_KEYS = 4
+local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- @include clock
+-- @include show
+-- @include lock
+-- @include read
+-- @include batch
+
+redis.call('ZCARD', due_key) -- type-checked before the first write
+check_changes()
+local deletes, given_back = {}, {}
+
+local function answer(token, holder, first, count)
+  local words = {}
+  for index = 1, count do
+    local place = place_of[names[first + index]]
+    local lock, mirror = lock_at(place), mirrors[place]
+    if not lock or lock.past then
+      words[index] = 'gone'
+    elseif lock.state ~= 'h' then
+      words[index] = STATES[lock.state]
+    elseif lock.token ~= token or lock.holder ~= holder then
+      words[index] = 'taken'
+    else
+      words[index] = 'released'
+      deletes[#deletes + 1] = KEYS[FIXED_KEYS + place]
+      given_back[#given_back + 1] = names[place]
+      replace_lock(place, false)
+      -- A mirror that says sold or blocked stays as it is: only what was held becomes free.
+      if mirror and string.find(mirror, '^[fh]') then
+        change(names[place], 'f' .. category_of(mirror))
+      end
+    end
+  end
+  return words
+end
+
+local reply = {'ok'}
+local argument, place = 2, 0
+for request = 1, integer(ARGV[1], 1, 512) do
+  local count = integer(ARGV[argument + 2], 1, 512)
+  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], place, count)
+  argument, place = argument + 3, place + count
+end
+
+if #deletes > 0 then
+  redis.call('DEL', unpack(deletes)) -- first, so that a full server lets the rest through
+  redis.call('ZREM', due_key, unpack(given_back))
+  if #order > 0 then
+    local fields = changed_fields()
+    next_version()
+    publish(fields)
+    redis.call('HSET', seats_key, unpack(fields))
+  end
+end
+return reply

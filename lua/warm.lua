@@ -1,0 +1,26 @@
+-- warm: loads seats of a plan; never makes a seat available that is not, never changes one that is held or sold.
+--
+-- KEYS  meta seats due changes retired | lock (one a seat)
+-- ARGV  | category status                               status: available, blocked or sold
+-- REPLY retiring
+--       ok added changed kept                           kept: seats left as they were
+--       conflict (place state)...                       nothing was written
+local FIXED_KEYS = 5
+local meta_key, seats_key, due_key, changes_key, retired_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- @include warming
+
+if #conflicts > 0 then
+  return {'conflict', unpack(conflicts)}
+end
+if #fields > 0 then
+  if facts[1] then
+    local version = integer(facts[1], 0, 2 ^ 49) + 1
+    redis.call('HSET', meta_key, 'version', digits(version))
+    redis.call('XADD', changes_key, 'MAXLEN', '~', facts[3], epoch .. '-' .. digits(version), unpack(fields))
+  end
+  if #imported > 0 then
+    redis.call('MSET', unpack(imported))
+  end
+  redis.call('HSET', seats_key, unpack(fields))
+end
+return {'ok', added, #fields / 2 - added, kept}

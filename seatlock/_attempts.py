@@ -1,0 +1,74 @@
+"""The retry policy, pure: what to send next, how long to pause, and which error to raise in the end.
+
+Retries are seatlock's own, because it sends the same token again: a client that repeats an ambiguous command by
+itself cannot know that. Pauses double from 5 ms to 250 ms, each shortened by a random part so that many callers do
+not come back in step, and end with the caller's patience.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any, Final
+
+from seatlock._operation import Step
+from seatlock._replies import listing
+from seatlock._seam import Fate, fate_of
+from seatlock.errors import OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
+
+FIRST_PAUSE: Final = 0.005  # seconds
+LONGEST_PAUSE: Final = 0.25  # seconds
+MOST_ATTEMPTS: Final = 1000  # a bound on top of the patience
+
+
+class Attempts:
+    """The attempts to carry out one operation."""
+
+    __slots__ = ("_ambiguous", "_by_source", "_count", "_deadline", "_operation")
+
+    def __init__(self, operation: Step, patience: float) -> None:
+        self._operation = operation
+        self._deadline = time.monotonic() + patience
+        self._by_source = False
+        self._ambiguous = False
+        self._count = 0
+
+    def command(self) -> list[Any]:
+        """The command to send now."""
+        return self._operation.by_source() if self._by_source else self._operation.by_sha()
+
+    def failed(self, error: BaseException) -> float:
+        """Take note of a failure: gives the seconds to pause before the next attempt, or raises the final error."""
+        self._count += 1
+        fate = fate_of(error)
+        if fate is Fate.FORGOTTEN and not self._by_source:
+            self._by_source = True
+            return 0.0
+        if fate is Fate.BROKEN or fate is Fate.REFUSED:
+            raise self._verdict(fate, error) from error
+        if fate is Fate.UNKNOWN:
+            self._ambiguous = True
+        pause = min(FIRST_PAUSE * 2 ** min(self._count - 1, 10), LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
+        if self._count >= MOST_ATTEMPTS or time.monotonic() + pause > self._deadline:
+            raise self._verdict(fate, error) from error
+        return pause
+
+    def _verdict(self, fate: Fate, error: BaseException) -> SeatLockError:
+        operation = self._operation
+        about = f" for {listing(operation.seats)}" if operation.seats else ""
+        what = f"{operation.script.name}{about} of show {operation.show!r}"
+        unsure = self._ambiguous or (fate is Fate.BROKEN and operation.writes_facts)
+        if unsure:
+            return OutcomeUnknown(
+                f"{what}: no certain answer after {self._count} attempts ({type(error).__name__}: {error}); it may have "
+                "been carried out: ask again with the same token and arguments.",
+                show=operation.show,
+                seats=operation.seats,
+                token=operation.token,
+            )
+        if fate is Fate.NOT_RUN or fate is Fate.FORGOTTEN:
+            return ServerUnavailable(
+                f"{what}: Redis could not run it in {self._count} attempts ({type(error).__name__}: {error}); nothing "
+                "was changed: ask again later."
+            )
+        return ScriptFailed(f"{what}: Redis refused ({type(error).__name__}: {error}); mend the cause and ask again.")

@@ -1,0 +1,129 @@
+"""What an argument may be: every bound in one place, checked before anything is sent.
+
+Each function takes the raw value, returns it in the form that goes on the wire, or raises
+`seatlock.errors.InvalidRequest` naming the offending argument. Tokens are never quoted in a message.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from seatlock.errors import InvalidRequest
+
+MAX_SHOW_BYTES: Final = 128
+MAX_SEAT_BYTES: Final = 128
+MAX_HOLDER_BYTES: Final = 256
+MAX_REFERENCE_BYTES: Final = 256  # a payment reference or a booking id
+MAX_NAMESPACE_BYTES: Final = 64
+MAX_SEATS_A_HOLD: Final = 100
+
+MIN_TTL_MS: Final = 1
+MAX_TTL_MS: Final = 24 * 60 * 60 * 1000
+DEFAULT_TTL: Final = 600.0  # seconds a hold lasts
+DEFAULT_MAX_HOLD: Final = 1800.0  # seconds a hold lasts in all, however often it is extended
+
+TOKEN_LENGTH: Final = 32  # 128 random bits in lower-case hexadecimal
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SHOW_FORBIDDEN = re.compile(r"[{}\s]")
+
+Duration = float | timedelta
+"""A time span: seconds (int or float), or a `datetime.timedelta`."""
+
+
+def text(name: str, value: object, *, limit: int) -> str:
+    """Check a piece of text: a non-empty string without control characters, at most ``limit`` bytes of UTF-8."""
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name} must be a string, not {type(value).__name__}.")
+    if not value:
+        raise InvalidRequest(f"{name} is empty: give it at least one character.")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidRequest(f"{name} {value[:40]!r} has characters that UTF-8 cannot encode.") from None
+    if size > limit:
+        raise InvalidRequest(f"{name} {value[:40]!r}… has {size} bytes; at most {limit} are allowed.")
+    if _CONTROL.search(value):
+        raise InvalidRequest(f"{name} {value!r} has a control character in it; remove it.")
+    return value
+
+
+def show_id(value: object) -> str:
+    """Check a show id: up to 128 bytes, no braces, no whitespace (it becomes the hash tag of every key)."""
+    show = text("show", value, limit=MAX_SHOW_BYTES)
+    if _SHOW_FORBIDDEN.search(show):
+        raise InvalidRequest(f"show {show!r} has a brace or white space in it: those would break the hash tag.")
+    return show
+
+
+def namespace(value: object) -> str:
+    """Check a key namespace: up to 64 bytes, no braces, no whitespace."""
+    name = text("namespace", value, limit=MAX_NAMESPACE_BYTES)
+    if _SHOW_FORBIDDEN.search(name):
+        raise InvalidRequest(f"namespace {name!r} has a brace or white space in it: those would break the hash tag.")
+    return name
+
+
+def seat_id(value: object) -> str:
+    """Check one seat id: up to 128 bytes, no control characters."""
+    return text("seat", value, limit=MAX_SEAT_BYTES)
+
+
+def seat_ids(value: object) -> tuple[str, ...]:
+    """Check the seats of one hold: 1 to 100 different seat ids."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InvalidRequest(f"seats must be a list of seat ids, not {type(value).__name__}.")
+    seats: list[str] = []
+    for seat in value:
+        if len(seats) == MAX_SEATS_A_HOLD:
+            raise InvalidRequest(f"seats names more than {MAX_SEATS_A_HOLD} seats; split the request.")
+        seats.append(seat_id(seat))
+    if not seats:
+        raise InvalidRequest("seats is empty: name at least one seat.")
+    if len(set(seats)) != len(seats):
+        twice = next(seat for seat in seats if seats.count(seat) > 1)
+        raise InvalidRequest(f"seats names {twice!r} more than once; name each seat once.")
+    return tuple(seats)
+
+
+def holder(value: object) -> str:
+    """Check a holder: up to 256 bytes, no control characters."""
+    return text("holder", value, limit=MAX_HOLDER_BYTES)
+
+
+def reference(name: str, value: object) -> str:
+    """Check a payment reference or a booking id: up to 256 bytes, no control characters."""
+    return text(name, value, limit=MAX_REFERENCE_BYTES)
+
+
+def token(value: object) -> str:
+    """Check a caller's own token: 32 lower-case hexadecimal digits, as `seatlock.new_token` makes them."""
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise InvalidRequest(
+            f"token must be {TOKEN_LENGTH} lower-case hexadecimal digits (128 random bits): use seatlock.new_token()."
+        )
+    return value
+
+
+def milliseconds(
+    name: str, value: object, *, least: int = MIN_TTL_MS, most: int = MAX_TTL_MS
+) -> int:
+    """Turn a time span into whole milliseconds, refusing what is no finite number or out of bounds."""
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            seconds = float(value)
+        except OverflowError:
+            seconds = math.inf
+    else:
+        raise InvalidRequest(f"{name} must be seconds or a timedelta, not {type(value).__name__}.")
+    if not math.isfinite(seconds):
+        raise InvalidRequest(f"{name} is {seconds}; give a finite number of seconds.")
+    if not least <= seconds * 1000 <= most:
+        raise InvalidRequest(f"{name} is {seconds} s; allowed are {least / 1000} s to {most / 1000:.0f} s.")
+    return int(seconds * 1000)

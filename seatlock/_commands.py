@@ -1,0 +1,282 @@
+"""Builds Asks and Operations from checked arguments: pure, no I/O.
+
+One function a verb. Each checks its arguments first (`seatlock._bounds`), so that bad input is refused before
+anything is sent, and lays keys and arguments out as the header of its script says.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from seatlock import _bounds, _replies
+from seatlock._keys import keys_of
+from seatlock._operation import Ask, Command, Operation, Verb, batch, check_show
+from seatlock._script import load
+from seatlock.errors import InvalidRequest, SeatLockError
+from seatlock.model import Booking, Cancellation, Hold, Release, SaleStatus, SeatState, new_token
+
+T = TypeVar("T")
+
+SWEEP_STEP: Final = 500  # due seats a sweep call takes back at most
+READ_STEP: Final = 1000  # seats an availability call reads at most
+CHANGES_STEP: Final = 200  # batches of changes a call reads at most
+CHANGES_CAP: Final = 10_000  # batches that the change stream keeps, about
+
+
+def derived_booking_id(token: str, seats: Sequence[str]) -> str:
+    """The booking id of a hold: 130 bits of SHA-256 over token and seats, so that a retry needs nothing else."""
+    digest = hashlib.sha256("\n".join((token, *sorted(seats))).encode()).digest()
+    return "bk-" + base64.b32encode(digest)[:26].decode().lower()
+
+
+def acquire(
+    namespace: str, show: object, seats: object, holder: object, ttl: object, token: object
+) -> Ask[Hold]:
+    """Ask for seats; without a token of the caller's, one is minted here, before anything is sent."""
+    show = _bounds.show_id(show)
+    seats = _bounds.seat_ids(seats)
+    holder = _bounds.holder(holder)
+    milliseconds = _bounds.milliseconds("ttl", ttl)
+    token = new_token() if token is None else _bounds.token(token)
+    return Ask(
+        "acquire",
+        show,
+        seats,
+        holder,
+        token,
+        keys_of(namespace, show).locks(seats),
+        [token.encode(), holder.encode(), b"%d" % milliseconds, b"%d" % len(seats)],
+        _replies.hold,
+    )
+
+
+def checked_hold(hold: object) -> Hold:
+    """Check a hold that comes from the caller, who may have stored and changed it."""
+    if not isinstance(hold, Hold):
+        raise InvalidRequest(f"hold must be a seatlock.Hold, not {type(hold).__name__}.")
+    _bounds.show_id(hold.show)
+    _bounds.seat_ids(hold.seats)
+    _bounds.holder(hold.holder)
+    _bounds.token(hold.token)
+    if type(hold.deadline) is not int or not 0 <= hold.deadline < 2**49:
+        raise InvalidRequest("hold.deadline is not what the server gave: keep holds as they are.")
+    return hold
+
+
+def extend(namespace: str, hold: object, ttl: object) -> Ask[Hold]:
+    """Ask for ``ttl`` from now on a hold."""
+    hold = checked_hold(hold)
+    return _on_hold(
+        namespace, "extend", hold, [b"%d" % _bounds.milliseconds("ttl", ttl), b"%d" % hold.deadline], _replies.hold
+    )
+
+
+def confirm(namespace: str, hold: object, payment: object, booking: object) -> Ask[Booking]:
+    """Ask to turn a hold into a booking."""
+    hold = checked_hold(hold)
+    paid = b"" if payment is None else _bounds.reference("payment", payment).encode()
+    if booking is None:
+        booking_id = derived_booking_id(hold.token, hold.seats)
+    else:
+        booking_id = _bounds.reference("booking", booking)
+    return _on_hold(namespace, "confirm", hold, [booking_id.encode(), paid, b"%d" % hold.deadline], _replies.booking)
+
+
+def release(namespace: str, hold: object) -> Ask[Release]:
+    """Ask to give a hold back."""
+    return _on_hold(namespace, "release", checked_hold(hold), [], _replies.release)
+
+
+def release_of(namespace: str, ask: Ask[Hold]) -> Ask[Release]:
+    """Ask to give back whatever an acquire got under its own token, also where its answer never came."""
+    token = ask.token or ""
+    return _on_hold(namespace, "release", Hold(ask.show, ask.seats, ask.holder, token, 0, 0.0), [], _replies.release)
+
+
+def _on_hold(namespace: str, verb: Verb, hold: Hold, args: list[bytes], read: Any) -> Ask[Any]:
+    seats = tuple(hold.seats)
+    return Ask(
+        verb,
+        hold.show,
+        seats,
+        hold.holder,
+        hold.token,
+        keys_of(namespace, hold.show).locks(seats),
+        [hold.token.encode(), hold.holder.encode(), *args, b"%d" % len(seats)],
+        read,
+    )
+
+
+def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
+    """Ask to undo a booking."""
+    if not isinstance(booking, Booking):
+        raise InvalidRequest(f"booking must be a seatlock.Booking, not {type(booking).__name__}.")
+    show = _bounds.show_id(booking.show)
+    seats = _bounds.seat_ids(booking.seats)
+    booking_id = _bounds.reference("booking.id", booking.id)
+    return Ask(
+        "cancel",
+        show,
+        seats,
+        booking.holder,
+        None,
+        keys_of(namespace, show).locks(seats),
+        [booking_id.encode(), b"%d" % len(seats)],
+        _replies.cancellation,
+    )
+
+
+def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:
+    """Put asks of one verb and one show into one script call."""
+    verb = asks[0].verb
+    keys = keys_of(namespace, asks[0].show)
+    fixed = [keys.meta, keys.seats, keys.due, keys.changes]
+    if verb in ("confirm", "cancel"):
+        fixed.append(keys.outbox)
+    return batch(load(verb), fixed, asks)
+
+
+def sweep(namespace: str, show: str) -> Operation[tuple[int, bool]]:
+    """Take back up to `SWEEP_STEP` due seats: gives how many became free, and whether more may be due."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[int, bool]:
+        check_show(reply, show)
+        return reply[1], reply[2] == SWEEP_STEP
+
+    return Operation(
+        load("sweep"), show, [keys.meta, keys.seats, keys.due, keys.changes], [b"%d" % SWEEP_STEP], decode
+    )
+
+
+def inspect(
+    namespace: str, show: str, seats: tuple[str, ...], categories: tuple[str, ...]
+) -> Operation[list[SeatState]]:
+    """Ask what is known of each seat."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> list[SeatState]:
+        check_show(reply, show)
+        return list(_replies.seat_states(seats, reply[1:], categories))
+
+    return Operation(load("inspect"), show, [keys.meta, keys.seats, *keys.locks(seats)], [], decode, seats=seats)
+
+
+def set_status(namespace: str, show: str, status: SaleStatus) -> Operation[SaleStatus]:
+    """Open, pause or close a sale; gives the status before."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> SaleStatus:
+        check_show(reply, show)
+        before: SaleStatus = reply[1].decode()
+        return before
+
+    return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode()], decode)
+
+
+def retire(
+    namespace: str, show: str, unread: Literal["keep", "discard"]
+) -> Operation[tuple[int, int] | None]:
+    """End a show; gives its live holds and unread outbox entries where those forbid it, else None."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[int, int] | None:
+        check_show(reply, show)
+        return (reply[1], reply[2]) if reply[0] == b"inuse" else None
+
+    fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired]
+    return Operation(load("retire"), show, fixed, [unread.encode()], decode)
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Raw fields of the availability hash, read at one version."""
+
+    status: SaleStatus
+    plan: str
+    epoch: int
+    version: int
+    now: int
+    mirrors: list[bytes]
+
+
+def mirrors(namespace: str, show: str, seats: Sequence[str]) -> Operation[Snapshot]:
+    """Read the fields of up to `READ_STEP` seats."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> Snapshot:
+        check_show(reply, show)
+        return Snapshot(reply[1].decode(), reply[2].decode(), reply[3], reply[4], reply[5], reply[6:])
+
+    return Operation(load("availability"), show, [keys.meta, keys.seats], [seat.encode() for seat in seats], decode)
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """Batches of changes after a version: (version, seat → new field)."""
+
+    status: SaleStatus
+    epoch: int
+    version: int
+    now: int
+    batches: list[tuple[int, dict[str, bytes]]]
+
+
+def changes(namespace: str, show: str, epoch: int, version: int) -> Operation[Changes]:
+    """Read up to `CHANGES_STEP` batches of changes after a version."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> Changes:
+        check_show(reply, show)
+        batches = [
+            (
+                int(entry.partition(b"-")[2]),
+                {seat.decode(): field for seat, field in zip(fields[::2], fields[1::2], strict=True) if seat},
+            )
+            for entry, fields in reply[5:]
+        ]
+        return Changes(reply[1].decode(), reply[2], reply[3], reply[4], batches)
+
+    args = [b"%d" % number for number in (epoch, version, CHANGES_STEP)]
+    return Operation(load("changes"), show, [keys.meta, keys.changes], args, decode)
+
+
+def packed_plan(namespace: str, show: str) -> Command[bytes | None]:
+    """Read the plan of a show, packed."""
+    return Command(show, ["GET", keys_of(namespace, show).plan], lambda reply: reply)
+
+
+def server(namespace: str, show: str) -> Operation[tuple[str, str]]:
+    """Ask the server behind a show for its eviction policy and role; empty where it does not tell."""
+    return Operation(
+        load("server"), show, [keys_of(namespace, show).meta], [], lambda reply: (reply[0].decode(), reply[1].decode())
+    )
+
+
+def probe(namespace: str, show: str) -> Operation[list[str]]:
+    """Try every command that the scripts use: gives the complaints."""
+
+    def decode(reply: list[Any]) -> list[str]:
+        return [f"{command.decode()}: {error.decode()}" for command, error in zip(reply[::2], reply[1::2], strict=True)]
+
+    return Operation(load("probe"), show, keys_of(namespace, show).probe, [], decode)
+
+
+def remnants(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes, list[str]]]:
+    """Some seats of a retired show whose locks remain, and the cursor to go on from."""
+    return Operation(
+        load("remnants"),
+        show,
+        [keys_of(namespace, show).retired],
+        [cursor],
+        lambda reply: (reply[0], [seat.decode() for seat in reply[1:]]),
+    )
+
+
+def forget(namespace: str, show: str, seats: Sequence[str]) -> Operation[int]:
+    """Delete the locks of some seats of a retired show; gives the seats that are left."""
+    keys = keys_of(namespace, show)
+    return Operation(load("forget"), show, [keys.retired, *keys.locks(tuple(seats))], [], lambda reply: int(reply[0]))

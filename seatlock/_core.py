@@ -1,0 +1,157 @@
+"""The core that both lockers drive: arguments checked, the server checked once a show, procedures handed out.
+
+Every method is pure until its procedure is driven; bad arguments raise `InvalidRequest` before the first step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, TypeVar
+
+from seatlock import _bounds, _commands, _procedures, _requests, _warming
+from seatlock._operation import Ask
+from seatlock._procedures import Procedure
+from seatlock.errors import (
+    InvalidRequest,
+    SaleNotOpen,
+    SeatLockError,
+    SeatsUnavailable,
+    ServerUnavailable,
+    ShowNotFound,
+    UnknownSeats,
+    UnsafeServer,
+)
+from seatlock.model import Availability, Booking, Cancellation, Hold, Release, SeatState, Warmed
+from seatlock.plan import SeatingPlan
+
+T = TypeVar("T")
+
+DEFAULT_PATIENCE: Final = 5.0  # seconds
+
+CERTAINLY_NO_HOLD: Final = (
+    InvalidRequest,
+    SaleNotOpen,
+    SeatsUnavailable,
+    ServerUnavailable,
+    ShowNotFound,
+    UnknownSeats,
+    UnsafeServer,
+)
+"""What an acquire may raise when it has surely left no hold behind."""
+
+
+class Core:
+    """What a locker knows: its namespace, its patience in seconds, the plans it has read, the servers it has checked."""
+
+    CHECKED_SHOWS: Final = 10_000  # shows whose server is remembered as checked
+
+    def __init__(self, namespace: object, patience: object) -> None:
+        self.namespace = _bounds.namespace(namespace)
+        self.patience = _bounds.milliseconds("patience", patience) / 1000
+        self._plans = _procedures.PlanCache()
+        self._checked: set[str] = set()
+
+    # Asks: one caller's request each
+
+    def acquire(self, show: object, seats: object, holder: object, ttl: object, token: object = None) -> Ask[Hold]:
+        """Check an acquire."""
+        return _commands.acquire(self.namespace, show, seats, holder, ttl, token)
+
+    def extend(self, hold: object, ttl: object) -> Ask[Hold]:
+        """Check an extend."""
+        return _commands.extend(self.namespace, hold, ttl)
+
+    def confirm(self, hold: object, payment: object, booking: object) -> Ask[Booking]:
+        """Check a confirm."""
+        return _commands.confirm(self.namespace, hold, payment, booking)
+
+    def release(self, hold: object) -> Ask[Release]:
+        """Check a release."""
+        return _commands.release(self.namespace, hold)
+
+    def release_of(self, ask: Ask[Hold]) -> Ask[Release]:
+        """The release of whatever an acquire got."""
+        return _commands.release_of(self.namespace, ask)
+
+    def cancel(self, booking: object) -> Ask[Cancellation]:
+        """Check a cancel."""
+        return _commands.cancel(self.namespace, booking)
+
+    # Procedures
+
+    def one(self, ask: Ask[T]) -> Procedure[T]:
+        """Carry out one ask in a call of its own."""
+        if ask.show not in self._checked:
+            yield from self._check_server(ask.show)
+        return (yield from _procedures.one(self.namespace, ask))
+
+    def acquire_many(self, show: object, requests: object) -> Procedure[list[Hold | SeatLockError]]:
+        """Carry out many acquires."""
+        return (yield from self._many(show, _requests.acquire_asks(self.namespace, show, requests)))
+
+    def confirm_many(self, show: object, requests: object) -> Procedure[list[Booking | SeatLockError]]:
+        """Carry out many confirms."""
+        return (yield from self._many(show, _requests.confirm_asks(self.namespace, show, requests)))
+
+    def release_many(self, show: object, holds: object) -> Procedure[list[Release | SeatLockError]]:
+        """Carry out many releases."""
+        return (yield from self._many(show, _requests.release_asks(self.namespace, show, holds)))
+
+    def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
+        yield from self._ready(show)
+        return (yield from _procedures.many(self.namespace, asks))
+
+    def availability(self, show: object, section: object) -> Procedure[Availability]:
+        """Read the states of a show or of one of its sections."""
+        if section is not None:
+            section = _bounds.text("section", section, limit=_bounds.MAX_SEAT_BYTES)
+        show = yield from self._ready(show)
+        return (yield from _procedures.availability(self.namespace, show, section, self._plans))
+
+    def inspect(self, show: object, seats: object) -> Procedure[list[SeatState]]:
+        """Read what is known of each seat."""
+        seats = _bounds.seat_ids(seats)
+        show = yield from self._ready(show)
+        return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
+
+    def warm(
+        self, show: object, plan: Any, max_hold: object, outbox: object, progress: _warming.Progress | None
+    ) -> Procedure[Warmed]:
+        """Load a plan."""
+        max_hold_ms = _bounds.milliseconds("max_hold", max_hold)
+        if not isinstance(outbox, bool):
+            raise InvalidRequest(f"outbox must be True or False, not {outbox!r}.")
+        plan = SeatingPlan.of(plan)
+        show = yield from self._ready(show)
+        self._plans.forget(show)
+        return (yield from _warming.warm(self.namespace, show, plan, max_hold_ms, outbox, progress))
+
+    def set_status(self, show: object, status: Literal["open", "paused", "closed"]) -> Procedure[None]:
+        """Open, pause or close a sale."""
+        show = yield from self._ready(show)
+        yield _commands.set_status(self.namespace, show, status)
+
+    def sweep(self, show: object) -> Procedure[int]:
+        """Take back what is due."""
+        show = yield from self._ready(show)
+        return (yield from _procedures.sweep(self.namespace, show))
+
+    def retire(self, show: object, unread: object) -> Procedure[None]:
+        """Delete a show."""
+        if unread != "keep" and unread != "discard":
+            raise InvalidRequest(f"unread must be 'keep' or 'discard', not {unread!r}.")
+        show = yield from self._ready(show)
+        self._plans.forget(show)
+        yield from _procedures.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
+
+    def _ready(self, show: object) -> Procedure[str]:
+        show = _bounds.show_id(show)
+        if show not in self._checked:
+            yield from self._check_server(show)
+        return show
+
+    def _check_server(self, show: str) -> Procedure[None]:
+        yield from _procedures.check_server(self.namespace, show)
+        if len(self._checked) >= self.CHECKED_SHOWS:
+            self._checked.clear()
+        self._checked.add(show)

@@ -1,0 +1,34 @@
+"""Every Redis key of a show, in one place. All of them share the hash tag ``{SHOW}``, hence one slot of a cluster."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+
+class Keys:
+    """The keys of one show, as bytes, since that is how they go on the wire."""
+
+    __slots__ = ("changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats")
+
+    def __init__(self, namespace: str, show: str) -> None:
+        base = f"{namespace}:{{{show}}}:".encode()
+        self.meta = base + b"meta"
+        self.seats = base + b"seats"
+        self.due = base + b"due"
+        self.plan = base + b"plan"
+        self.changes = base + b"changes"
+        self.outbox = base + b"outbox"
+        self.retired = base + b"retired"
+        self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
+        self.lock_prefix = base + b"lock:"
+
+    def locks(self, seats: tuple[str, ...]) -> list[bytes]:
+        """The lock key of each seat, in order."""
+        prefix = self.lock_prefix
+        return [prefix + seat.encode() for seat in seats]
+
+
+@lru_cache(maxsize=4096)
+def keys_of(namespace: str, show: str) -> Keys:
+    """The keys of a show; cached, since a sale asks for the same show over and over."""
+    return Keys(namespace, show)

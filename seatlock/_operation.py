@@ -1,0 +1,159 @@
+"""What is sent to Redis, as pure values: an `Ask` is one caller's request, an `Operation` one script call.
+
+Rules of this module:
+
+- Nothing here does I/O. The lockers send `Operation.command` and give the raw reply to `Operation.decode`.
+- A verb's script takes N independent asks and answers each; a single call is a batch of one.
+- A batch stays within `MAX_BATCH_ASKS` asks and `MAX_BATCH_SEATS` seats, the bounds that the scripts rely on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from seatlock._script import Script
+from seatlock.errors import SeatLockError, ShowNotFound
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+MAX_BATCH_ASKS: Final = 256
+MAX_BATCH_SEATS: Final = 512
+
+Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]
+
+
+class Ask(Generic[T_co]):
+    """One caller's request to a batch script: its lock keys, its arguments, and how its answer is read."""
+
+    __slots__ = ("args", "holder", "keys", "read", "seats", "show", "token", "verb")
+
+    def __init__(  # noqa: PLR0913 - a plain record; every field has its own meaning
+        self,
+        verb: Verb,
+        show: str,
+        seats: tuple[str, ...],
+        holder: str,
+        token: str | None,
+        keys: list[bytes],
+        args: list[bytes],
+        read: Callable[[Ask[Any], list[Any]], T_co | SeatLockError],
+    ) -> None:
+        self.verb: Verb = verb
+        self.show = show
+        self.seats = seats
+        self.holder = holder
+        self.token = token
+        self.keys = keys
+        self.args = args
+        self.read = read
+
+
+class Operation(Generic[T_co]):
+    """One script call: the script, its keys and arguments, and how the reply is decoded.
+
+    ``writes_facts`` is set where a script error may come after an outbox entry was written, so that the outcome is
+    unknown rather than refused.
+    """
+
+    __slots__ = ("args", "decode", "keys", "script", "seats", "show", "token", "writes_facts")
+
+    def __init__(  # noqa: PLR0913 - a plain record; every field has its own meaning
+        self,
+        script: Script,
+        show: str,
+        keys: list[bytes],
+        args: list[bytes],
+        decode: Callable[[list[Any]], T_co],
+        *,
+        seats: tuple[str, ...] = (),
+        token: str | None = None,
+    ) -> None:
+        self.script = script
+        self.show = show
+        self.keys = keys
+        self.args = args
+        self.decode = decode
+        self.seats = seats
+        self.token = token
+        self.writes_facts = script.name in ("confirm", "cancel")
+
+    def by_sha(self) -> list[Any]:
+        """The EVALSHA command."""
+        return ["EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args]
+
+    def by_source(self) -> list[Any]:
+        """The EVAL command, for a server that has forgotten the script; it learns the script again with it."""
+        return ["EVAL", self.script.source, len(self.keys), *self.keys, *self.args]
+
+
+def batch(script: Script, fixed_keys: list[bytes], asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:
+    """Put asks of one verb and one show into one script call."""
+    keys = fixed_keys.copy()
+    args = [b"%d" % len(asks)]
+    for ask in asks:
+        keys += ask.keys
+        args += ask.args
+
+    def decode(reply: list[Any]) -> list[T | SeatLockError]:
+        check_show(reply, asks[0].show)
+        return [ask.read(ask, answer) for ask, answer in zip(asks, reply[1:], strict=True)]
+
+    alone = asks[0] if len(asks) == 1 else None
+    return Operation(
+        script,
+        asks[0].show,
+        keys,
+        args,
+        decode,
+        seats=alone.seats if alone else (),
+        token=alone.token if alone else None,
+    )
+
+
+def chunks(asks: Iterable[Ask[T]]) -> Iterator[list[Ask[T]]]:
+    """Cut asks into batches that keep the bounds, in order."""
+    chunk: list[Ask[T]] = []
+    seats = 0
+    for ask in asks:
+        if chunk and (len(chunk) == MAX_BATCH_ASKS or seats + len(ask.seats) > MAX_BATCH_SEATS):
+            yield chunk
+            chunk, seats = [], 0
+        chunk.append(ask)
+        seats += len(ask.seats)
+    if chunk:
+        yield chunk
+
+
+def check_show(reply: list[Any], show: str) -> None:
+    """Raise ShowNotFound where the script found no show."""
+    if reply[0] == b"noshow":
+        raise ShowNotFound(f"show {show!r} is not warmed on this server, so it sells nothing: warm it.", show=show)
+
+
+class Command(Generic[T_co]):
+    """A plain Redis command that is harmless to repeat, with the face of an `Operation`."""
+
+    __slots__ = ("_command", "decode", "script", "seats", "show", "token", "writes_facts")
+
+    def __init__(self, show: str, command: list[Any], decode: Callable[[Any], T_co]) -> None:
+        self._command = command
+        self.script = Script(command[0], b"", b"")
+        self.show = show
+        self.decode = decode
+        self.seats: tuple[str, ...] = ()
+        self.token: str | None = None
+        self.writes_facts = False
+
+    def by_sha(self) -> list[Any]:
+        """The command."""
+        return self._command
+
+    def by_source(self) -> list[Any]:
+        """The command: there is no script that a server could forget."""
+        return self._command
+
+
+Step = Operation[Any] | Command[Any]
+"""What a procedure hands to a locker, one at a time, to be carried out."""

@@ -1,0 +1,239 @@
+"""What takes more than one script call, written once for both lockers.
+
+A procedure is a generator: it yields a Step, is sent the decoded result (or gets the error thrown in), and returns
+its own result. The lockers drive it, one blocking, one awaiting; nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Generator, Sequence
+from typing import Any, Final, Literal, TypeVar
+
+import redis.exceptions as foreign
+
+from seatlock import _commands
+from seatlock._operation import Ask, Step, chunks
+from seatlock._replies import count_states, listing, state_of
+from seatlock.errors import (
+    OutcomeUnknown,
+    ScriptFailed,
+    SeatLockError,
+    ServerUnavailable,
+    ShowInUse,
+    ShowNotFound,
+    UnknownSeats,
+    UnsafeServer,
+)
+from seatlock.model import Availability, SeatState, StateName
+from seatlock.plan import SeatingPlan
+
+T = TypeVar("T")
+Procedure = Generator[Step, Any, T]
+
+_log = logging.getLogger("seatlock")
+
+SNAPSHOT_TRIES: Final = 5  # times a snapshot starts again when the plan changed or the change stream was cut
+CATCH_UP_STEPS: Final = 500  # calls that bring a snapshot to one version, at most
+SWEEP_STEPS: Final = 10_000  # calls of one sweep, at most
+RETIRE_STEPS: Final = 100_000  # calls that delete what a retired show left, at most
+
+
+def check_server(namespace: str, show: str) -> Procedure[None]:
+    """Refuse a server that cannot keep locks."""
+    policy, role = yield _commands.server(namespace, show)
+    if policy and policy != "noeviction":
+        raise UnsafeServer(
+            f"the server of show {show!r} has maxmemory-policy {policy}: it may drop locks, and a seat be sold twice; "
+            "set maxmemory-policy to noeviction."
+        )
+    if role and role != "master":
+        raise UnsafeServer(
+            f"the server of show {show!r} is a read-only replica (role {role}); connect to the primary, or through "
+            "Sentinel or Cluster."
+        )
+    if not policy:
+        _log.warning("the server of show %r does not tell its maxmemory-policy; make sure it is noeviction", show)
+
+
+def one(namespace: str, ask: Ask[T]) -> Procedure[T]:
+    """Carry out one ask alone."""
+    answers: list[T | SeatLockError] = yield _commands.of_asks(namespace, [ask])
+    answer = answers[0]
+    if isinstance(answer, SeatLockError):
+        raise answer
+    return answer
+
+
+def many(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
+    """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order."""
+    answers: list[T | SeatLockError] = []
+    for chunk in chunks(ask for ask in asks if isinstance(ask, Ask)):
+        answers += yield from _chunk(namespace, chunk)
+    rest = iter(answers)
+    return [next(rest) if isinstance(ask, Ask) else ask for ask in asks]
+
+
+def _chunk(namespace: str, chunk: list[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+    try:
+        return (yield _commands.of_asks(namespace, chunk))
+    except SeatLockError as error:
+        if len(chunk) == 1:
+            return [error]
+        if isinstance(error, ScriptFailed) or isinstance(error.__cause__, foreign.ResponseError):
+            # One of them broke the script: alone, each by itself, only the offender fails. Tokens make that safe.
+            alone: list[T | SeatLockError] = []
+            for ask in chunk:
+                alone += yield from _chunk(namespace, [ask])
+            return alone
+        return [_own_copy(error, ask) for ask in chunk]
+
+
+def _own_copy(error: SeatLockError, ask: Ask[Any]) -> SeatLockError:
+    mine = copy.copy(error)
+    mine.__cause__ = error.__cause__
+    if isinstance(mine, OutcomeUnknown):
+        mine.seats, mine.token = ask.seats, ask.token
+    return mine
+
+
+def sweep(namespace: str, show: str) -> Procedure[int]:
+    """Take back every due seat, a bounded number a call."""
+    swept = 0
+    for _ in range(SWEEP_STEPS):
+        freed, more = yield _commands.sweep(namespace, show)
+        swept += freed
+        if not more:
+            break
+    return swept
+
+
+def read_plan(namespace: str, show: str) -> Procedure[SeatingPlan]:
+    """Read the plan that a show was warmed with."""
+    packed = yield _commands.packed_plan(namespace, show)
+    if packed is None:
+        raise ShowNotFound(f"show {show!r} is not warmed on this server, so it sells nothing: warm it.", show=show)
+    return SeatingPlan.unpack(packed)
+
+
+class PlanCache:
+    """The plans a locker has read, by show; bounded. A plan is read again when its digest has changed."""
+
+    CAPACITY: Final = 256
+
+    def __init__(self) -> None:
+        self._plans: dict[str, SeatingPlan] = {}
+
+    def get(self, namespace: str, show: str) -> Procedure[SeatingPlan]:
+        """The plan of a show, from the cache or from Redis."""
+        plan = self._plans.get(show)
+        if plan is None:
+            plan = yield from read_plan(namespace, show)
+            if len(self._plans) >= self.CAPACITY:
+                del self._plans[next(iter(self._plans))]
+            self._plans[show] = plan
+        return plan
+
+    def forget(self, show: str) -> None:
+        """Drop a plan that has changed."""
+        self._plans.pop(show, None)
+
+
+def availability(namespace: str, show: str, section: str | None, plans: PlanCache) -> Procedure[Availability]:
+    """Read the states of a whole show or of one section, at one version."""
+    for _ in range(SNAPSHOT_TRIES):
+        plan: SeatingPlan = yield from plans.get(namespace, show)
+        seats = _seats_of(plan, show, section)
+        result = yield from _snapshot(namespace, show, plan, seats)
+        if result is not None:
+            return result
+        plans.forget(show)
+    raise ServerUnavailable(
+        f"availability of show {show!r}: the show changed too much while it was read, {SNAPSHOT_TRIES} times; ask again."
+    )
+
+
+def _seats_of(plan: SeatingPlan, show: str, section: str | None) -> tuple[str, ...]:
+    if section is None:
+        return tuple(seat.id for seat in plan.seats)
+    if section not in plan.sections:
+        raise UnknownSeats(f"show {show!r} has no section {section!r}; it has {listing(list(plan.sections))}.")
+    return plan.sections[section]
+
+
+def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Availability | None]:
+    """Read in bounded pieces, then replay the changes since the first piece; None where that cannot be done."""
+    fields: dict[str, bytes] = {}
+    first = last = None
+    for at in range(0, len(seats), _commands.READ_STEP):
+        piece = seats[at : at + _commands.READ_STEP]
+        last = yield _commands.mirrors(namespace, show, piece)
+        first = first or last
+        if last.plan != plan.digest or last.epoch != first.epoch:
+            return None
+        fields.update(zip(piece, last.mirrors, strict=True))
+    if first is None or last is None:
+        return None
+    status, version, now = last.status, last.version, last.now
+    if len(seats) > _commands.READ_STEP:
+        caught_up = yield from _catch_up(namespace, show, first, fields)
+        if caught_up is None:
+            return None
+        status, version, now = caught_up.status, caught_up.version, caught_up.now
+    states: dict[str, StateName] = {
+        seat: state for seat, field in fields.items() if (state := state_of(field, now)) is not None
+    }
+    return Availability(show, status, (first.epoch, version), count_states(states), states)
+
+
+def _catch_up(
+    namespace: str, show: str, first: _commands.Snapshot, fields: dict[str, bytes]
+) -> Procedure[_commands.Changes | None]:
+    version = first.version
+    for _ in range(CATCH_UP_STEPS):
+        found: _commands.Changes = yield _commands.changes(namespace, show, first.epoch, version)
+        if found.epoch != first.epoch:
+            return None
+        for number, batch in found.batches:
+            if number != version + 1:
+                return None  # the stream was cut, or a script failed half-way: start again
+            version = number
+            fields.update((seat, field) for seat, field in batch.items() if seat in fields)
+        if version == found.version:
+            return found
+        if not found.batches:
+            return None
+    return None
+
+
+def inspect(namespace: str, show: str, seats: tuple[str, ...], plans: PlanCache) -> Procedure[list[SeatState]]:
+    """Ask what is known of each seat."""
+    plan: SeatingPlan = yield from plans.get(namespace, show)
+    states: list[SeatState] = yield _commands.inspect(namespace, show, seats, plan.categories)
+    if len(states) < len(seats):
+        found = {state.seat for state in states}
+        unknown = tuple(seat for seat in seats if seat not in found)
+        raise UnknownSeats(f"show {show!r} has no seat {listing(unknown)}: look at its plan.", seats=unknown)
+    return states
+
+
+def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Procedure[None]:
+    """End a show, then delete what is left of it in bounded steps; may be repeated after a failure."""
+    in_use = yield _commands.retire(namespace, show, unread)
+    if in_use is not None:
+        holds, entries = in_use
+        raise ShowInUse(
+            f"show {show!r} cannot be retired: {holds} seats are held and {entries} outbox entries are unread; close "
+            "the sale, wait for the holds to end and for the relay to read the outbox, or discard the outbox.",
+            holds=holds,
+            outbox=entries,
+        )
+    cursor = b"0"
+    for _ in range(RETIRE_STEPS):
+        cursor, seats = yield _commands.remnants(namespace, show, cursor)
+        left = 1
+        for at in range(0, len(seats), 400):
+            left = yield _commands.forget(namespace, show, seats[at : at + 400])
+        if left == 0 or (cursor == b"0" and not seats):
+            return

@@ -1,0 +1,190 @@
+"""The only decoder of raw replies: bytes and integers in, Structs and errors out.
+
+A batch answer is a list whose first item is a word; what follows stands in the header of the script. Functions that
+read a batch answer return an error instead of raising it, since its neighbours have answers of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, cast, get_args
+
+from seatlock._operation import Ask
+from seatlock.errors import (
+    BookingConflict,
+    HoldLost,
+    LostReason,
+    SaleNotOpen,
+    SeatLockError,
+    SeatsUnavailable,
+    UnknownSeats,
+)
+from seatlock.model import Booking, Cancellation, Conflict, Hold, Release, SeatState, StateName
+
+FENCE_EPOCH: Final = 2**40
+"""A fence is epoch × 2^40 + counter: put together here, kept apart in Lua, whose numbers are doubles."""
+
+_GRAVITY: Final[tuple[LostReason, ...]] = ("sold", "taken", "expired", "lost", "released")
+_STATE_LETTERS: Final[Mapping[int, StateName]] = {
+    ord("f"): "free",
+    ord("h"): "held",
+    ord("p"): "pinned",
+    ord("s"): "sold",
+    ord("b"): "blocked",
+}
+_LISTED: Final = 5  # seats named in a message before it says how many more there are
+
+
+def listing(seats: list[str] | tuple[str, ...]) -> str:
+    """Seats for a message: the first few by name."""
+    named = ", ".join(repr(seat) for seat in seats[:_LISTED])
+    return named if len(seats) <= _LISTED else f"{named} and {len(seats) - _LISTED} more"
+
+
+def fence_of(epoch: int, counter: int) -> int:
+    """One integer that grows with every hold of a show, also across a rebuild."""
+    return epoch * FENCE_EPOCH + counter
+
+
+def optional_text(raw: bytes) -> str | None:
+    """Text that is empty on the wire where there is none."""
+    return raw.decode() or None
+
+
+def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
+    """Read the answer to an acquire or an extend."""
+    word = answer[0]
+    if word == b"held" or word == b"resumed":
+        resumed = word == b"resumed"
+        return Hold(
+            ask.show,
+            ask.seats,
+            ask.holder,
+            answer[5].decode() if resumed else cast("str", ask.token),
+            fence_of(answer[1], answer[2]),
+            answer[3] / 1000,
+            resumed,
+            answer[4],
+        )
+    if word == b"refused":
+        return _unavailable(ask, answer)
+    if word == b"lost":
+        return hold_lost(ask, answer)
+    if word == b"closed":
+        status = answer[1].decode()
+        return SaleNotOpen(
+            f"the sale of show {ask.show!r} is {status}: it takes no new holds until open_sale.", status=status
+        )
+    unknown = tuple(ask.seats[place - 1] for place in answer[1:])
+    return UnknownSeats(
+        f"show {ask.show!r} has no seat {listing(unknown)}: seat ids come from the plan it was warmed with.",
+        seats=unknown,
+    )
+
+
+def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
+    conflicts: dict[str, Conflict] = {}
+    for at in range(1, len(answer), 4):
+        place, state, left, mark = answer[at : at + 4]
+        conflicts[ask.seats[place - 1]] = Conflict(
+            state.decode(), None if left < 0 else left / 1000, mark == b"yours", mark == b"inconsistent"
+        )
+    what = ", ".join(f"{seat!r} is {conflict.state}" for seat, conflict in [*conflicts.items()][:_LISTED])
+    more = f" and {len(conflicts) - _LISTED} more are not free" if len(conflicts) > _LISTED else ""
+    own = any(conflict.yours for conflict in conflicts.values())
+    advice = "ask for your own seats alone, or name their token to add to them" if own else "choose other seats"
+    return SeatsUnavailable(
+        f"in show {ask.show!r} {what}{more}; no seat was taken: {advice}.", conflicts=conflicts
+    )
+
+
+def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
+    """Read the refusal of an extend or a confirm whose hold is gone."""
+    seats: dict[str, LostReason] = {
+        ask.seats[answer[at] - 1]: answer[at + 1].decode() for at in range(1, len(answer), 2)
+    }
+    reason = next(word for word in _GRAVITY if word in seats.values())
+    return HoldLost(
+        f"the hold on {listing(ask.seats)} of show {ask.show!r} is lost ({reason}: "
+        f"{listing([seat for seat, word in seats.items() if word == reason])}); nothing was changed: "
+        "acquire again, or refund the payment.",
+        reason=reason,
+        seats=seats,
+    )
+
+
+def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
+    """Read the answer to a confirm."""
+    word = answer[0]
+    if word == b"lost":
+        return hold_lost(ask, answer)
+    found = Booking(
+        (answer[4] if word != b"booked" else ask.args[2]).decode(),
+        ask.show,
+        ask.seats,
+        ask.holder,
+        optional_text(answer[5] if word == b"conflict" else ask.args[3]),
+        fence_of(answer[1], answer[2]),
+        answer[3] / 1000,
+    )
+    if word == b"conflict":
+        return BookingConflict(
+            f"{listing(ask.seats)} of show {ask.show!r} are already confirmed as booking {found.id!r} with payment "
+            f"{found.payment!r}; nothing was changed: refund the payment of this request.",
+            booking=found,
+        )
+    return found
+
+
+def release(ask: Ask[Release], answer: list[Any]) -> Release:
+    """Read the answer to a release."""
+    return Release(ask.show, {seat: word.decode() for seat, word in zip(ask.seats, answer, strict=True)})
+
+
+def cancellation(ask: Ask[Cancellation], answer: list[Any]) -> Cancellation:
+    """Read the answer to a cancel."""
+    words: dict[str, Literal["cancelled", "gone"]] = {
+        seat: word.decode() for seat, word in zip(ask.seats, answer, strict=True)
+    }
+    return Cancellation(ask.show, ask.args[0].decode(), words)
+
+
+def seat_states(
+    seats: tuple[str, ...], answers: list[Any], categories: tuple[str, ...]
+) -> Iterator[SeatState]:
+    """Read the answer to an inspect; seats that the show does not have are left out."""
+    for seat, answer in zip(seats, answers, strict=True):
+        if answer[0] == b"unknown":
+            continue
+        state, category, left, consistent = answer[:4]
+        holder, epoch, fence, booking_id, payment = answer[4:] or (b"", 0, 0, b"", b"")
+        number = int(category) if category else None
+        yield SeatState(
+            seat,
+            state.decode(),
+            categories[number] if number is not None and number < len(categories) else None,
+            bool(consistent),
+            None if left < 0 else left / 1000,
+            optional_text(holder),
+            fence_of(epoch, fence) if holder else None,
+            optional_text(booking_id),
+            optional_text(payment),
+        )
+
+
+def state_of(mirror: bytes, now: int) -> StateName | None:
+    """The state that a field of the availability hash says; a hold whose time has passed is free. None if unknown."""
+    if not mirror:
+        return None
+    state = _STATE_LETTERS[mirror[0]]
+    if state == "held" and now > int(mirror.rpartition(b":")[2]):
+        return "free"
+    return state
+
+
+def count_states(states: Mapping[str, StateName]) -> dict[StateName, int]:
+    """How many seats are in each state; every state is there."""
+    counts: dict[StateName, int] = dict.fromkeys(get_args(StateName), 0)
+    for state in states.values():
+        counts[state] += 1
+    return counts

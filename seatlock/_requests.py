@@ -1,0 +1,67 @@
+"""The requests of the ``_many`` calls: each entry is checked alone, so that a bad one fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from seatlock import _bounds, _commands
+from seatlock._operation import Ask
+from seatlock.errors import InvalidRequest, SeatLockError
+from seatlock.model import AcquireRequest, Booking, ConfirmRequest, Hold, Release
+
+
+def _listed(name: str, values: object) -> list[Any]:
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InvalidRequest(f"{name} must be a list, not {type(values).__name__}.")
+    return list(values)
+
+
+def acquire_asks(namespace: str, show: object, requests: object) -> list[Ask[Hold] | SeatLockError]:
+    """The asks of `acquire_many`."""
+    show = _bounds.show_id(show)
+    asks: list[Ask[Hold] | SeatLockError] = []
+    for request in _listed("requests", requests):
+        try:
+            if not isinstance(request, AcquireRequest):
+                raise InvalidRequest(f"requests must be AcquireRequest objects, not {type(request).__name__}.")  # noqa: TRY301 - an answer among answers
+            asks.append(
+                _commands.acquire(namespace, show, request.seats, request.holder, request.ttl, request.token)
+            )
+        except InvalidRequest as error:
+            asks.append(error)
+    return asks
+
+
+def confirm_asks(namespace: str, show: object, requests: object) -> list[Ask[Booking] | SeatLockError]:
+    """The asks of `confirm_many`."""
+    show = _bounds.show_id(show)
+    asks: list[Ask[Booking] | SeatLockError] = []
+    for request in _listed("requests", requests):
+        try:
+            if not isinstance(request, ConfirmRequest):
+                raise InvalidRequest(f"requests must be ConfirmRequest objects, not {type(request).__name__}.")  # noqa: TRY301 - an answer among answers
+            asks.append(
+                _of_show(show, _commands.confirm(namespace, request.hold, request.payment, request.booking))
+            )
+        except InvalidRequest as error:
+            asks.append(error)
+    return asks
+
+
+def release_asks(namespace: str, show: object, holds: object) -> list[Ask[Release] | SeatLockError]:
+    """The asks of `release_many`."""
+    show = _bounds.show_id(show)
+    asks: list[Ask[Release] | SeatLockError] = []
+    for hold in _listed("holds", holds):
+        try:
+            asks.append(_of_show(show, _commands.release(namespace, hold)))
+        except InvalidRequest as error:
+            asks.append(error)
+    return asks
+
+
+def _of_show(show: str, ask: Ask[Any]) -> Ask[Any]:
+    if ask.show != show:
+        raise InvalidRequest(f"the hold is of show {ask.show!r}, the call of show {show!r}: one call, one show.")
+    return ask

@@ -1,0 +1,98 @@
+"""The one seam where foreign exceptions are sorted: did the request run, may it have run, or can it never run?
+
+redis-py raises a class of its own for some error codes and a bare ResponseError for the rest, and Redis 6.2 wraps an
+error inside a script into "Error running script ... -READONLY ...": so classes come first, then the code word,
+wherever in the text it stands.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import socket
+from typing import Final
+
+import redis.exceptions as foreign
+
+FOREIGN: Final = (foreign.RedisError, foreign.RedisClusterException, OSError)
+"""What a client may raise when a command did not work out."""
+
+
+class Fate(enum.Enum):
+    """What became of a request that ended in an exception."""
+
+    FORGOTTEN = "the server does not know the script: it did not run"
+    NOT_RUN = "it did not run; asking again may work"
+    UNKNOWN = "no answer came: it may have run"
+    REFUSED = "it did not run, or changed nothing, and asking again gives the same"
+    BROKEN = "the script failed, perhaps half-way"
+
+
+_NOT_RUN_CODES: Final = frozenset(
+    {"LOADING", "BUSY", "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "MASTERDOWN", "NOREPLICAS"}
+)
+# Scripts read and type-check everything before they write, and their first write is one that a full server refuses:
+# so these codes mean that nothing was changed. SEATLOCK marks the refusals of our own scripts, all before a write.
+_REFUSED_CODES: Final = frozenset({"OOM", "WRONGTYPE", "SEATLOCK", "NOAUTH", "WRONGPASS", "CROSSSLOT", "MISCONF"})
+_CODE: Final = re.compile(r"\b[A-Z]{3,}\b")
+
+_NOT_RUN_CLASSES: Final = (
+    foreign.BusyLoadingError,
+    foreign.ReadOnlyError,
+    foreign.TryAgainError,
+    foreign.AskError,  # MovedError too
+    foreign.ClusterDownError,  # MasterDownError too
+    foreign.MaxConnectionsError,
+    foreign.SlotNotCoveredError,
+)
+_REFUSED_CLASSES: Final = (
+    foreign.AuthenticationError,
+    foreign.AuthorizationError,
+    foreign.OutOfMemoryError,
+    foreign.ClusterCrossSlotError,
+    foreign.DataError,
+)
+_NEVER_CONNECTED: Final = (ConnectionRefusedError, FileNotFoundError, socket.gaierror)
+
+
+def fate_of(error: BaseException) -> Fate:
+    """Sort a client's exception."""
+    if isinstance(error, foreign.NoScriptError):
+        return Fate.FORGOTTEN
+    if isinstance(error, _NOT_RUN_CLASSES):
+        return Fate.NOT_RUN
+    if isinstance(error, _REFUSED_CLASSES):
+        return Fate.REFUSED
+    if isinstance(error, foreign.ResponseError):
+        return _fate_of_text(str(error))
+    if isinstance(error, foreign.ConnectionError | foreign.TimeoutError | OSError):
+        return Fate.NOT_RUN if _never_connected(error) else Fate.UNKNOWN
+    if isinstance(error, foreign.ClusterError | foreign.RedisClusterException):
+        return Fate.NOT_RUN  # the client found no node to send to
+    return Fate.UNKNOWN
+
+
+def _fate_of_text(text: str) -> Fate:
+    codes = _CODE.findall(text)
+    if "NOSCRIPT" in codes:
+        return Fate.FORGOTTEN
+    if _REFUSED_CODES.intersection(codes):
+        return Fate.REFUSED
+    if _NOT_RUN_CODES.intersection(codes):
+        return Fate.NOT_RUN
+    return Fate.BROKEN
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Whether the connection was never there: then nothing can have been sent."""
+    text = str(error)
+    if "Timeout connecting" in text or "No connection available" in text:
+        return True
+    cause: BaseException | None = error
+    for _ in range(8):
+        if cause is None:
+            return False
+        if isinstance(cause, _NEVER_CONNECTED):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

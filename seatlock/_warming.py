@@ -1,0 +1,114 @@
+"""Warming: loading a plan into Redis before the sale, in bounded steps, so that it can be repeated at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from seatlock import _commands
+from seatlock._keys import keys_of
+from seatlock._operation import Operation
+from seatlock._procedures import Procedure
+from seatlock._replies import listing
+from seatlock._script import load
+from seatlock.errors import PlanConflict, ScriptFailed, ShowInUse
+from seatlock.model import Warmed
+from seatlock.plan import Seat, SeatingPlan
+
+WARM_STEP: Final = 400  # seats a call loads
+
+Progress = Callable[[int, int], None]
+"""Called with the seats loaded so far and the seats in all."""
+
+
+def warm(  # noqa: PLR0913 - the settings of a show
+    namespace: str, show: str, plan: SeatingPlan, max_hold_ms: int, outbox: bool, progress: Progress | None
+) -> Procedure[Warmed]:
+    """Load a plan: first look whether anything stands in the way, then load, then found the show."""
+    complaints = yield _commands.probe(namespace, show)
+    if complaints:
+        raise ScriptFailed(
+            f"the scripts of show {show!r} may not do all they need on this server ({'; '.join(complaints)}); grant the "
+            "missing commands and warm again."
+        )
+    packed = yield _commands.packed_plan(namespace, show)
+    pieces = [plan.seats[at : at + WARM_STEP] for at in range(0, len(plan.seats), WARM_STEP)]
+    numbers = {name: number for number, name in enumerate(plan.categories)}
+    if packed is not None:
+        _refuse_dropped(show, SeatingPlan.unpack(packed), plan)
+        for piece in pieces:
+            yield _load("check", namespace, show, piece, numbers)
+    added = changed = kept = loaded = 0
+    for piece in pieces:
+        counts = yield _load("warm", namespace, show, piece, numbers)
+        added, changed, kept = added + counts[0], changed + counts[1], kept + counts[2]
+        loaded += len(piece)
+        if progress is not None:
+            progress(loaded, len(plan.seats))
+    created = yield _found(namespace, show, plan, max_hold_ms, outbox)
+    return Warmed(show, created, added, changed, kept)
+
+
+def _refuse_dropped(show: str, before: SeatingPlan, plan: SeatingPlan) -> None:
+    kept = {seat.id for seat in plan.seats}
+    dropped = [seat.id for seat in before.seats if seat.id not in kept]
+    if dropped:
+        raise PlanConflict(
+            f"show {show!r} was warmed with seats that this plan does not have: {listing(dropped)}; nothing was "
+            "changed: put them back into the plan, as blocked if they are not for sale, or retire the show first.",
+            conflicts=dict.fromkeys(dropped, "not in the plan"),
+        )
+
+
+def _refuse_retiring(reply: list[Any], show: str) -> None:
+    if reply[0] == b"retiring":
+        raise ShowInUse(f"show {show!r} is being retired; finish that first: retire it again.")
+
+
+def _load(
+    name: str, namespace: str, show: str, piece: Sequence[Seat], numbers: dict[str, int]
+) -> Operation[tuple[int, int, int]]:
+    keys = keys_of(namespace, show)
+    args: list[bytes] = []
+    for seat in piece:
+        args += (b"%d" % numbers[seat.category] if seat.category in numbers else b"", seat.status.encode())
+
+    def decode(reply: list[Any]) -> tuple[int, int, int]:
+        _refuse_retiring(reply, show)
+        if reply[0] == b"conflict":
+            conflicts = {piece[reply[at] - 1].id: reply[at + 1].decode() for at in range(1, len(reply), 2)}
+            raise PlanConflict(
+                f"warming would change seats of show {show!r} that are held or sold: {listing(list(conflicts))}; leave "
+                "their category and status as they are.",
+                conflicts=conflicts,
+            )
+        counts = reply[1:] or (0, 0, 0)
+        return counts[0], counts[1], counts[2]
+
+    fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.retired]
+    locks = keys.locks(tuple(seat.id for seat in piece))
+    return Operation(load(name), show, [*fixed, *locks], args, decode)
+
+
+def _found(namespace: str, show: str, plan: SeatingPlan, max_hold_ms: int, outbox: bool) -> Operation[bool]:
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> bool:
+        _refuse_retiring(reply, show)
+        if reply[0] == b"surplus":
+            raise PlanConflict(
+                f"show {show!r} has {reply[1]} seats in Redis and {len(plan.seats)} in the plan: an earlier warm with "
+                "another plan was cut off; retire the show and warm it again."
+            )
+        return bool(reply[1])
+
+    args = [
+        plan.digest.encode(),
+        plan.pack(),
+        b"%d" % len(plan.seats),
+        b"%d" % max_hold_ms,
+        b"1" if outbox else b"0",
+        b"%d" % _commands.CHANGES_CAP,
+    ]
+    fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired]
+    return Operation(load("found"), show, fixed, args, decode)

@@ -1,0 +1,190 @@
+"""Everything seatlock raises: one tree, whose messages say what happened, to what, and what to do next.
+
+Rules of this module:
+
+- No message ever contains a token. The errors that need one carry it as an attribute.
+- The first argument of every error is its message, everything else is an attribute with a default, so that
+  errors survive pickling between processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from seatlock.model import Booking, Conflict
+
+__all__ = [
+    "BookingConflict",
+    "HoldLost",
+    "HolderLimitExceeded",
+    "InvalidPlan",
+    "InvalidRequest",
+    "LostReason",
+    "NotAdmitted",
+    "OutcomeUnknown",
+    "PlanConflict",
+    "SaleNotOpen",
+    "ScriptFailed",
+    "SeatLockError",
+    "SeatsUnavailable",
+    "ServerUnavailable",
+    "ShowInUse",
+    "ShowNotFound",
+    "UnknownSeats",
+    "UnsafeServer",
+    "WaitingRoomFull",
+]
+
+LostReason = Literal["expired", "taken", "released", "lost", "sold"]
+"""Why a hold is no longer there.
+
+``expired``: its time ran out. ``taken``: somebody else holds a seat of it now. ``released``: it was given back.
+``lost``: its lock is gone though its time had not run out and nobody released it. ``sold``: a seat of it is sold.
+"""
+
+
+class SeatLockError(Exception):
+    """Base of everything that seatlock raises on purpose."""
+
+
+class InvalidRequest(SeatLockError, ValueError):
+    """An argument is unusable; raised before anything was sent, so nothing has changed."""
+
+
+class InvalidPlan(InvalidRequest):
+    """A seating plan cannot be used; the message names the place in the file."""
+
+
+class ShowNotFound(SeatLockError):
+    """The show was never warmed, was retired, or its data is gone: it sells nothing until it is warmed again."""
+
+    def __init__(self, message: str, *, show: str = "") -> None:
+        super().__init__(message)
+        self.show = show
+
+
+class ShowInUse(SeatLockError):
+    """A show cannot be retired yet: holds, pins or unread outbox entries remain."""
+
+    def __init__(self, message: str, *, holds: int = 0, pins: int = 0, outbox: int = 0) -> None:
+        super().__init__(message)
+        self.holds = holds
+        self.pins = pins
+        self.outbox = outbox
+
+
+class UnknownSeats(SeatLockError):
+    """Some of the seats are not in the show's plan."""
+
+    def __init__(self, message: str, *, seats: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.seats = seats
+
+
+class PlanConflict(SeatLockError):
+    """Warming would change a seat that is held, pinned or sold, or drop one from the show.
+
+    ``conflicts`` maps each such seat to what stands in the way.
+    """
+
+    def __init__(self, message: str, *, conflicts: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.conflicts = dict(conflicts)
+
+
+class SeatsUnavailable(SeatLockError):
+    """At least one seat is not free, so none was taken.
+
+    ``conflicts`` maps every seat that stood in the way to its state and the seconds until it may come back.
+    """
+
+    def __init__(self, message: str, *, conflicts: Mapping[str, Conflict] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.conflicts = dict(conflicts)
+
+
+class SaleNotOpen(SeatLockError):
+    """The show takes no new holds now. Holds that exist can still be extended, confirmed and released.
+
+    ``status`` is ``paused`` or ``closed``; ``opens_in`` is the number of seconds until the sale opens, or None
+    where no opening time is set.
+    """
+
+    def __init__(self, message: str, *, status: str = "closed", opens_in: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.opens_in = opens_in
+
+
+class NotAdmitted(SeatLockError):
+    """The show requires admission and the holder has no live pass: join the waiting room first."""
+
+
+class HolderLimitExceeded(SeatLockError):
+    """The holder would have more seats of the show than one holder may have."""
+
+
+class WaitingRoomFull(SeatLockError):
+    """The waiting room takes nobody more at the moment."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class HoldLost(SeatLockError):
+    """The hold is not the caller's any more, in whole or in part, so nothing was changed.
+
+    ``reason`` is the gravest of ``seats``, which maps each lost seat to its own reason.
+    """
+
+    def __init__(
+        self, message: str, *, reason: LostReason = "lost", seats: Mapping[str, LostReason] = MappingProxyType({})
+    ) -> None:
+        super().__init__(message)
+        self.reason: LostReason = reason
+        self.seats = dict(seats)
+
+
+class BookingConflict(SeatLockError):
+    """The hold is confirmed already, with another payment: somebody was charged twice.
+
+    ``booking`` is the booking on record; refund the payment that was just refused.
+    """
+
+    def __init__(self, message: str, *, booking: Booking | None = None) -> None:
+        super().__init__(message)
+        self.booking = booking
+
+
+class OutcomeUnknown(SeatLockError):
+    """The request may have been carried out or not: the answer did not come.
+
+    Ask again with the same ``token`` (and the same arguments): the request then has one effect in all.
+    """
+
+    def __init__(
+        self, message: str, *, show: str = "", seats: tuple[str, ...] = (), token: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.show = show
+        self.seats = seats
+        self.token = token
+
+
+class ServerUnavailable(SeatLockError):
+    """Redis could not be asked in the time given, and certainly changed nothing: asking again is safe."""
+
+
+class UnsafeServer(SeatLockError):
+    """The server cannot keep locks: it evicts keys, or it is a read-only replica."""
+
+
+class ScriptFailed(SeatLockError):
+    """A script was refused or failed: a key holds something foreign, a command is not permitted, memory is full.
+
+    Safe to ask again, with the same token, once the cause is mended.
+    """

@@ -1,0 +1,263 @@
+"""`SeatLocker`: the blocking door to seatlock. `seatlock.aio` is its twin; the logic of both is `seatlock._core`'s."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from seatlock import _connect
+from seatlock._attempts import Attempts
+from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
+from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
+from seatlock._operation import Ask, Step
+from seatlock._seam import FOREIGN
+from seatlock._warming import Progress
+from seatlock.errors import SeatLockError
+from seatlock.model import (
+    AcquireRequest,
+    Availability,
+    Booking,
+    Cancellation,
+    ConfirmRequest,
+    Hold,
+    Release,
+    SeatState,
+    Warmed,
+)
+from seatlock.plan import Seat, SeatingPlan
+
+T = TypeVar("T")
+
+_log = logging.getLogger("seatlock")
+
+
+class SeatLocker:
+    """Holds, confirms and releases seats of shows in Redis. Threads may share one locker.
+
+    ``client`` is a `redis.Redis` or `redis.RedisCluster`; it keeps its own settings, and stays open when the locker
+    closes. ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying when Redis does
+    not answer; every attempt carries the same token, so that they have one effect in all.
+
+    Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound`,
+    `UnsafeServer` (on the first use of a show), `ServerUnavailable` (nothing was changed), `OutcomeUnknown` (ask again
+    with the same token) and `ScriptFailed`.
+    """
+
+    def __init__(
+        self,
+        client: _connect.SyncClient,
+        *,
+        namespace: str = "seatlock",
+        patience: Duration = DEFAULT_PATIENCE,
+    ) -> None:
+        self._client = client
+        self._core = Core(namespace, patience)
+        self._owned: list[Any] = []
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        namespace: str = "seatlock",
+        patience: Duration = DEFAULT_PATIENCE,
+        **options: Any,
+    ) -> Self:
+        """Make a locker with a client of its own, closed with it.
+
+        ``url``: ``redis://``, ``rediss://``, ``unix://``, ``redis+cluster://host:port``,
+        ``redis+sentinel://host:26379/service/0``, or ``embedded://`` for a private server that ends with the locker.
+        ``options`` go to the client, for example ``max_connections``. Its own retries are off: seatlock's are better.
+        """
+        client, server = _connect.sync_client(url, options)
+        locker = cls(client, namespace=namespace, patience=patience)
+        locker._owned = [client, *([server] if server else [])]
+        return locker
+
+    def close(self) -> None:
+        """Close the client, if the locker made it; may be called again."""
+        while self._owned:
+            self._owned.pop(0).close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # The four verbs of a hold, and cancel
+
+    def acquire(
+        self,
+        show: str,
+        seats: Iterable[str],
+        *,
+        holder: str,
+        ttl: Duration = DEFAULT_TTL,
+        token: str | None = None,
+    ) -> Hold:
+        """Hold seats, all or none, for ``ttl`` (seconds or timedelta, default 600 s, cut at the show's maximum).
+
+        ``holder`` is the application's authenticated user or session. Asking again for seats of one own hold gives
+        that hold back, ``resumed``, with the time that is left. ``token`` (see `seatlock.new_token`) makes a repeated
+        call safe across processes, and adds seats to the hold it names: name the whole basket.
+
+        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats` or `SaleNotOpen`.
+        """
+        return self._one(self._core.acquire(show, seats, holder, ttl, token))
+
+    def extend(self, hold: Hold, *, ttl: Duration) -> Hold:
+        """Give a hold ``ttl`` from now: never shortens, and is cut at the show's maximum lifetime of a hold.
+
+        The answer's ``ttl`` shows what was given. Raises `HoldLost`.
+        """
+        return self._one(self._core.extend(hold, ttl))
+
+    def confirm(self, hold: Hold, *, payment: str | None = None, booking: str | None = None) -> Booking:
+        """Turn a hold into a booking: its seats are sold, and the fact is in the outbox.
+
+        ``payment`` is the payment's reference; confirming again with the same one answers with the same booking.
+        ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
+        closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
+        """
+        return self._one(self._core.confirm(hold, payment, booking))
+
+    def release(self, hold: Hold) -> Release:
+        """Give a hold back. Seats that are not this hold's any more are left alone; the answer says so for each."""
+        return self._one(self._core.release(hold))
+
+    def cancel(self, booking: Booking) -> Cancellation:
+        """Undo a booking (a refund): the seats that still belong to it are free again."""
+        return self._one(self._core.cancel(booking))
+
+    def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
+        """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
+        return self._follow(self._core.acquire_many(show, requests))
+
+    def confirm_many(self, show: str, requests: Iterable[ConfirmRequest]) -> list[Booking | SeatLockError]:
+        """Carry out many confirms of one show in few calls: an answer each, in order, errors among them."""
+        return self._follow(self._core.confirm_many(show, requests))
+
+    def release_many(self, show: str, holds: Iterable[Hold]) -> list[Release | SeatLockError]:
+        """Carry out many releases of one show in few calls: an answer each, in order, errors among them."""
+        return self._follow(self._core.release_many(show, holds))
+
+    @contextmanager
+    def holding(
+        self, show: str, seats: Iterable[str], *, holder: str, ttl: Duration = DEFAULT_TTL
+    ) -> Iterator[Hold]:
+        """Hold seats for the length of a ``with`` block, whose body never runs without the hold.
+
+        On every exit the hold is released, unless it was resumed, and except for seats that are sold by then. If that
+        release fails, the hold ends by itself.
+        """
+        ask = self._core.acquire(show, seats, holder, ttl)
+        try:
+            hold = self._one(ask)
+        except CERTAINLY_NO_HOLD:
+            raise
+        except BaseException:
+            self._release_quietly(ask)
+            raise
+        try:
+            yield hold
+        finally:
+            if not hold.resumed:
+                self._release_quietly(ask)
+
+    def _release_quietly(self, ask: Ask[Hold]) -> None:
+        try:
+            self._one(self._core.release_of(ask))
+        except SeatLockError as error:
+            _log.warning("a hold of show %r could not be released and ends by itself: %s", ask.show, error)
+
+    # What is known of seats
+
+    def availability(self, show: str, *, section: str | None = None) -> Availability:
+        """Read the states of all seats, or of one section's, at one version of the show."""
+        return self._follow(self._core.availability(show, section))
+
+    def inspect(self, show: str, seats: Iterable[str]) -> list[SeatState]:
+        """Tell what is known of up to 100 seats, for support staff: state, holder, booking; never a token."""
+        return self._follow(self._core.inspect(show, seats))
+
+    # The life of a show
+
+    def warm(
+        self,
+        show: str,
+        plan: SeatingPlan | Iterable[str | Seat],
+        *,
+        max_hold: Duration = DEFAULT_MAX_HOLD,
+        outbox: bool = True,
+        progress: Progress | None = None,
+    ) -> Warmed:
+        """Load a show's seats; a new show is closed until `open_sale`. May be repeated: it never makes a seat free.
+
+        ``max_hold`` is how long a hold may last in all (default 1,800 s). ``outbox=False`` is for those without a
+        ledger: confirmed facts are then not kept for one. ``progress`` is called with the seats loaded and all seats.
+
+        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped.
+        """
+        return self._follow(self._core.warm(show, plan, max_hold, outbox, progress))
+
+    def open_sale(self, show: str) -> None:
+        """Let buyers hold seats of the show."""
+        self._follow(self._core.set_status(show, "open"))
+
+    def pause_sale(self, show: str) -> None:
+        """Stop new holds for the moment; those who hold seats can still pay."""
+        self._follow(self._core.set_status(show, "paused"))
+
+    def close_sale(self, show: str) -> None:
+        """Stop new holds; those who hold seats can still pay."""
+        self._follow(self._core.set_status(show, "closed"))
+
+    def sweep(self, show: str) -> int:
+        """Take back every seat whose hold has run out, and publish that; gives how many.
+
+        Nothing is wrong without it, only late in the change feed: call it at least every 30 s.
+        """
+        return self._follow(self._core.sweep(show))
+
+    def retire(self, show: str, *, unread: Literal["keep", "discard"] = "keep") -> None:
+        """Delete a show in bounded steps; may be repeated after a failure.
+
+        Raises `ShowInUse` while seats are held, or while outbox entries are unread unless ``unread="discard"``.
+        """
+        self._follow(self._core.retire(show, unread))
+
+    # Driving
+
+    def _one(self, ask: Ask[T]) -> T:
+        return self._follow(self._core.one(ask))
+
+    def _follow(self, procedure: Generator[Step, Any, T]) -> T:
+        try:
+            step = next(procedure)
+            while True:
+                try:
+                    result = self._run(step)
+                except SeatLockError as error:
+                    step = procedure.throw(error)
+                else:
+                    step = procedure.send(result)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    def _run(self, step: Step) -> Any:
+        attempts = Attempts(step, self._core.patience)
+        while True:
+            try:
+                reply = self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
+            except FOREIGN as error:
+                time.sleep(attempts.failed(error))
+            else:
+                return step.decode(reply)

@@ -1,0 +1,201 @@
+"""What seatlock answers and takes: frozen msgspec Structs, so that they serialise, compare and never change.
+
+Times are seconds as floats. No ``repr`` shows a token.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from seatlock._bounds import DEFAULT_TTL, Duration
+
+__all__ = [
+    "AcquireRequest",
+    "Availability",
+    "Booking",
+    "Cancellation",
+    "ConfirmRequest",
+    "Conflict",
+    "Hold",
+    "Release",
+    "SaleStatus",
+    "SeatState",
+    "StateName",
+    "Warmed",
+    "new_token",
+]
+
+StateName = Literal["free", "held", "pinned", "sold", "blocked"]
+"""The states a seat can be in."""
+
+SaleStatus = Literal["open", "paused", "closed"]
+"""Whether a show takes new holds."""
+
+
+def new_token() -> str:
+    """Make a token: 128 random bits from `secrets`, as 32 hexadecimal digits. Keep it as secret as a password."""
+    return secrets.token_hex(16)
+
+
+def _without_token(struct: msgspec.Struct) -> str:
+    """The usual repr of a Struct, its token left out."""
+    shown = (f"{name}={getattr(struct, name)!r}" for name in struct.__struct_fields__ if name != "token")
+    return f"{type(struct).__name__}({', '.join(shown)})"
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A time-limited claim on one or more seats.
+
+    ``seats`` are the seats that were asked for in the call that answered with this hold; extend, confirm and release
+    act on exactly these. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that were left when the
+    server answered. ``resumed`` says that the holder already had this hold, under the ``token`` given here.
+    ``deadline`` is the server's own: opaque, sent back only to word an answer, never compared with a client's clock.
+    """
+
+    show: str
+    seats: tuple[str, ...]
+    holder: str
+    token: str
+    fence: int
+    ttl: float
+    resumed: bool = False
+    deadline: int = 0
+
+    def __repr__(self) -> str:
+        return _without_token(self)
+
+
+class Booking(msgspec.Struct, frozen=True):
+    """A confirmed hold: its seats are sold.
+
+    ``id`` is derived from the hold's token and seats unless the caller gave one. ``status`` is ``confirmed``, and with
+    strict checkout also ``pending`` (the ledger cannot be reached) or ``rejected``. ``confirmed_at`` is in seconds
+    since the epoch by the server's clock. ``replicas`` counts acknowledgements where they were asked for.
+    """
+
+    id: str
+    show: str
+    seats: tuple[str, ...]
+    holder: str
+    payment: str | None
+    fence: int
+    confirmed_at: float
+    status: Literal["confirmed", "pending", "rejected"] = "confirmed"
+    replicas: int | None = None
+
+
+class Release(msgspec.Struct, frozen=True):
+    """What a release did, seat by seat.
+
+    ``released``: it was held by this token and is free now. ``gone``: nobody holds it any more (it expired, or was
+    released before). ``taken``: somebody else holds it. ``pinned`` and ``sold`` seats are left alone, whoever asks.
+    """
+
+    show: str
+    seats: Mapping[str, Literal["released", "gone", "taken", "pinned", "sold"]]
+
+    @property
+    def released(self) -> tuple[str, ...]:
+        """The seats that this call made free."""
+        return tuple(seat for seat, word in self.seats.items() if word == "released")
+
+
+class Cancellation(msgspec.Struct, frozen=True):
+    """What a cancel did, seat by seat.
+
+    ``cancelled``: the seat was sold under this booking and is free now. ``gone``: it does not belong to the booking
+    any more (cancelled before, or never part of it).
+    """
+
+    show: str
+    booking: str
+    seats: Mapping[str, Literal["cancelled", "gone"]]
+
+    @property
+    def cancelled(self) -> tuple[str, ...]:
+        """The seats that this call made free."""
+        return tuple(seat for seat, word in self.seats.items() if word == "cancelled")
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """Why one seat could not be had.
+
+    ``retry_after`` is the seconds until the seat may come back by itself, None where that is not to be expected.
+    ``yours`` says that the same holder has it already, under another token. ``inconsistent`` says that lock and
+    availability hash disagree: the seat is refused to be safe, and wants reconciling.
+    """
+
+    state: StateName
+    retry_after: float | None = None
+    yours: bool = False
+    inconsistent: bool = False
+
+
+class SeatState(msgspec.Struct, frozen=True):
+    """What support staff may know of one seat. ``consistent`` says that lock and availability hash agree.
+
+    ``expires_in`` is the seconds left of a hold. ``holder`` and ``fence`` are there while the seat is held, pinned or
+    sold, ``booking`` and ``payment`` once it is sold; a seat sold elsewhere before the show was warmed has neither.
+    """
+
+    seat: str
+    state: StateName
+    category: str | None = None
+    consistent: bool = True
+    expires_in: float | None = None
+    holder: str | None = None
+    fence: int | None = None
+    booking: str | None = None
+    payment: str | None = None
+
+
+class Availability(msgspec.Struct, frozen=True):
+    """The states of a show's seats at one version.
+
+    ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state.
+    """
+
+    show: str
+    status: SaleStatus
+    version: tuple[int, int]
+    counts: Mapping[StateName, int]
+    seats: Mapping[str, StateName]
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The seats that are free, in plan order."""
+        return tuple(seat for seat, state in self.seats.items() if state == "free")
+
+
+class Warmed(msgspec.Struct, frozen=True):
+    """What warming did: seats that are new, that changed, and that were left as they were."""
+
+    show: str
+    created: bool
+    added: int
+    changed: int
+    kept: int
+
+
+class AcquireRequest(msgspec.Struct, frozen=True):
+    """One request of `acquire_many`; the fields mean what the arguments of `acquire` mean."""
+
+    seats: tuple[str, ...] | list[str]
+    holder: str
+    ttl: Duration = DEFAULT_TTL
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return _without_token(self)
+
+
+class ConfirmRequest(msgspec.Struct, frozen=True):
+    """One request of `confirm_many`; the fields mean what the arguments of `confirm` mean."""
+
+    hold: Hold
+    payment: str | None = None
+    booking: str | None = None

@@ -1,0 +1,1 @@
+"""Parts the tests share: servers, clocks, proxies, drivers."""
