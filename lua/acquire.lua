@@ -44,96 +44,91 @@ local function is_free(mirror)
   return deadline ~= nil and now > deadline
 end
 
--- A lock under the caller's token whose mirror fell behind (a script that failed half-way): set it right.
-local function repair(place, lock)
-  local mirror = mirrors[place]
-  if not changed[names[place]] and mirror ~= 'h' .. category_of(mirror) .. ':' .. digits(lock.deadline) then
-    hold_seat(place, mirror, lock.deadline)
+-- Locks of the caller's whose mirrors fell behind (a script that failed half-way): set them right.
+local function repair(places)
+  for _, place in ipairs(places) do
+    local mirror, deadline = mirrors[place], lock_at(place).deadline
+    if not changed[names[place]] and mirror ~= 'h' .. category_of(mirror) .. ':' .. digits(deadline) then
+      hold_seat(place, mirror, deadline)
+    end
   end
 end
 
-local function answer(token, holder, ttl, first, count)
-  local unknown, refused, free = {}, {}, {}
-  local own, yours, other_token, same_other = nil, 0, nil, true
-  local owned, left = {}, nil
+local function held(word, hold)
+  return {word, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
+end
+
+-- Sorts the seats of a request: under its own token, under another token of the same holder, free, or in the way.
+local function look(token, holder, first, count)
+  local seen = {own = {}, yours = {}, free = {}, refused = {}, unknown = {}}
   for index = 1, count do
     local place = place_of[names[first + index]]
-    local mirror = mirrors[place]
-    local lock = live_lock(place)
+    local mirror, lock = mirrors[place], live_lock(place)
+    local mine = lock and lock.holder == holder
     if not mirror then
-      unknown[#unknown + 1] = index
+      table.insert(seen.unknown, index)
     elseif not lock and is_free(mirror) then
-      free[#free + 1] = place
+      table.insert(seen.free, place)
+    elseif mine and lock.state == 'h' and lock.token == token then
+      table.insert(seen.own, place)
     else
       local state = lock and lock.state or string.sub(mirror, 1, 1)
-      local mine = lock and lock.holder == holder
-      if mine and state == 'h' and lock.token == token then
-        own = own or lock
-        owned[#owned + 1] = place
-        left = math.min(left or lock.deadline, lock.deadline)
-      else
-        local back, mark = -1, ''
-        if mine then
-          mark = 'yours'
-          if state == 'h' then
-            yours = yours + 1
-            same_other = same_other and (other_token == nil or other_token == lock.token)
-            other_token = lock.token
-          end
-        elseif lock and lock.foreign or not lock and state ~= 'b' then
-          mark = 'inconsistent'
+      local left, mark = -1, ''
+      if mine then
+        mark = 'yours'
+        if state == 'h' then
+          table.insert(seen.yours, place)
+          seen.several = seen.several or lock.token ~= lock_at(seen.yours[1]).token
         end
-        if state == 'h' and not (lock and lock.foreign) then
-          back = (lock and lock.deadline or deadline_of(mirror) or now) - now
-        end
-        local at = #refused
-        refused[at + 1], refused[at + 2], refused[at + 3], refused[at + 4] = index, STATES[state] or 'held', back, mark
+      elseif lock and lock.foreign or not lock and state ~= 'b' then
+        mark = 'inconsistent'
+      end
+      if state == 'h' and not (lock and lock.foreign) then
+        left = (lock and lock.deadline or deadline_of(mirror)) - now
+      end
+      for _, part in ipairs({index, STATES[state], left, mark}) do
+        table.insert(seen.refused, part)
       end
     end
   end
+  return seen
+end
 
-  if #unknown > 0 then
-    return {'unknown', unpack(unknown)}
+local function answer(token, holder, ttl, first, count)
+  local seen = look(token, holder, first, count)
+  if #seen.unknown > 0 then
+    return {'unknown', unpack(seen.unknown)}
   end
   -- Replay and resume come before status, admission and limits.
-  if #owned == count then
-    for _, place in ipairs(owned) do
-      repair(place, live_lock(place))
-    end
-    return {'held', tonumber(own.epoch), tonumber(own.fence), left - now, left}
-  end
-  if yours == count and same_other then
-    local lock, soonest = nil, nil
-    for index = 1, count do
-      lock = live_lock(place_of[names[first + index]])
-      soonest = math.min(soonest or lock.deadline, lock.deadline)
-      repair(place_of[names[first + index]], lock)
-    end
-    return {'resumed', tonumber(lock.epoch), tonumber(lock.fence), soonest - now, soonest, lock.token}
-  end
-  if status ~= 'open' then
+  if #seen.own == count then
+    repair(seen.own)
+    return held('held', whole_hold(seen.own))
+  elseif #seen.yours == count and not seen.several then
+    repair(seen.yours)
+    local hold = whole_hold(seen.yours)
+    local resumed = held('resumed', hold)
+    resumed[6] = hold.token
+    return resumed
+  elseif status ~= 'open' then
     return {'closed', status}
-  end
-  if #refused > 0 then
-    return {'refused', unpack(refused)}
+  elseif #seen.refused > 0 then
+    return {'refused', unpack(seen.refused)}
   end
 
   -- Seats that join a basket share its fence, deadline and maximum lifetime.
-  local deadline, limit, hold_epoch, hold_fence
-  if own then
-    deadline, limit, hold_epoch, hold_fence = left, own.limit, own.epoch, own.fence
-  else
+  local hold = whole_hold(seen.own)
+  if not hold then
     fence = fence + 1
-    limit = now + max_hold
-    deadline, hold_epoch, hold_fence = math.min(now + ttl, limit), epoch, digits(fence)
+    hold = {epoch = epoch, fence = fence, limit = now + max_hold}
+    hold.deadline = math.min(now + ttl, hold.limit)
   end
-  local value = held_lock(token, holder, hold_epoch, hold_fence, deadline, limit)
-  for _, place in ipairs(free) do
-    sets[#sets + 1] = {place, value, digits(deadline), locks[place] and 'XX' or 'NX'}
-    hold_seat(place, mirrors[place], deadline)
+  local value = held_lock(token, holder, hold.epoch, digits(hold.fence), hold.deadline, hold.limit)
+  for _, place in ipairs(seen.free) do
+    sets[#sets + 1] = {place, value, digits(hold.deadline), locks[place] and 'XX' or 'NX'}
+    hold_seat(place, mirrors[place], hold.deadline)
     replace_lock(place, value)
   end
-  return {'held', tonumber(hold_epoch), tonumber(hold_fence), deadline - now, deadline}
+  return held('held', hold)
 end
 
 local reply = {'ok'}

@@ -61,20 +61,23 @@ local function answer(token, holder, booking, payment, told, first, count)
     return {'lost', unpack(lost)}
   end
 
-  local seats, lock = {}, nil
+  local seats, places = {}, {}
   for index = 1, count do
-    local place = place_of[names[first + index]]
-    lock = lock_at(place)
+    places[index] = place_of[names[first + index]]
+  end
+  local hold = whole_hold(places)
+  local fence = digits(hold.fence)
+  local value = sold_lock(token, holder, hold.epoch, fence, now, booking, payment)
+  for index, place in ipairs(places) do
     seats[index] = names[place]
-    local value = sold_lock(token, holder, lock.epoch, lock.fence, now, booking, payment)
     values[#values + 1] = KEYS[FIXED_KEYS + place]
     values[#values + 1] = value
     replace_lock(place, value)
     mirrors[place] = 's' .. category_of(mirrors[place] or 's')
     change(names[place], mirrors[place])
   end
-  entries[#entries + 1] = {'confirmed', booking, holder, table.concat(seats, '\n'), payment, lock.epoch, lock.fence}
-  return {'booked', tonumber(lock.epoch), tonumber(lock.fence), now}
+  entries[#entries + 1] = {'confirmed', booking, holder, table.concat(seats, '\n'), payment, hold.epoch, fence}
+  return {'booked', tonumber(hold.epoch), hold.fence, now}
 end
 
 local reply = {'ok'}

@@ -34,9 +34,8 @@ local function answer(token, holder, ttl, told, first, count)
   if #lost > 0 then
     return {'lost', unpack(lost)}
   end
-  local soonest, lock
   for _, place in ipairs(owned) do
-    lock = lock_at(place)
+    local lock = lock_at(place)
     local deadline = math.max(lock.deadline, math.min(now + ttl, lock.limit))
     local mirror = 'h' .. category_of(mirrors[place] or 'h') .. ':' .. digits(deadline)
     if deadline > lock.deadline or mirrors[place] ~= mirror then
@@ -48,9 +47,9 @@ local function answer(token, holder, ttl, told, first, count)
       replace_lock(place, value)
       mirrors[place] = mirror
     end
-    soonest = math.min(soonest or deadline, deadline)
   end
-  return {'held', tonumber(lock.epoch), tonumber(lock.fence), soonest - now, soonest}
+  local hold = whole_hold(owned)
+  return {'held', tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
 end
 
 local reply = {'ok'}

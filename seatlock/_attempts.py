@@ -48,7 +48,7 @@ class Attempts:
             raise self._verdict(fate, error) from error
         if fate is Fate.UNKNOWN:
             self._ambiguous = True
-        pause = min(FIRST_PAUSE * 2 ** min(self._count - 1, 10), LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
+        pause: float = min(FIRST_PAUSE * 2.0 ** min(self._count - 1, 10), LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
         if self._count >= MOST_ATTEMPTS or time.monotonic() + pause > self._deadline:
             raise self._verdict(fate, error) from error
         return pause

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 
 from seatlock.errors import InvalidRequest
 
@@ -78,7 +78,7 @@ def seat_ids(value: object) -> tuple[str, ...]:
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise InvalidRequest(f"seats must be a list of seat ids, not {type(value).__name__}.")
     seats: list[str] = []
-    for seat in value:
+    for seat in cast("Iterable[object]", value):
         if len(seats) == MAX_SEATS_A_HOLD:
             raise InvalidRequest(f"seats names more than {MAX_SEATS_A_HOLD} seats; split the request.")
         seats.append(seat_id(seat))

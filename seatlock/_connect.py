@@ -6,7 +6,7 @@ ours either, since every request is idempotent by token; but it hides from us th
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import redis
@@ -25,6 +25,20 @@ SCHEMES: Final = "redis, rediss, unix, redis+cluster, rediss+cluster, redis+sent
 
 SyncClient = redis.Redis | redis.RedisCluster
 AsyncClient = redis.asyncio.Redis | redis.asyncio.RedisCluster
+
+
+class Executor(Protocol):
+    """The one method of a client that `SeatLocker` uses."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command and read its reply."""
+
+
+class AsyncExecutor(Protocol):
+    """The one method of a client that `AsyncSeatLocker` uses."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command and read its reply."""
 
 
 class Target:
@@ -77,9 +91,10 @@ def sync_client(url: object, options: dict[str, Any]) -> tuple[SyncClient, Embed
     if target.kind == "cluster":
         return redis.RedisCluster.from_url(target.url, **options), None
     if target.kind == "sentinel":
-        sentinel = Sentinel(target.sentinels, sentinel_kwargs={"socket_timeout": SOCKET_TIMEOUT})
+        sentinel: Any = cast("Any", Sentinel)(target.sentinels, sentinel_kwargs={"socket_timeout": SOCKET_TIMEOUT})
         return sentinel.master_for(target.service, **target.sentinel_options(options)), None
-    return redis.Redis.from_url(target.url, **options), None
+    single: Any = redis.Redis  # its from_url is not fully typed
+    return single.from_url(target.url, **options), None
 
 
 def async_client(url: object, options: dict[str, Any]) -> tuple[AsyncClient, EmbeddedRedis | None]:
@@ -92,9 +107,10 @@ def async_client(url: object, options: dict[str, Any]) -> tuple[AsyncClient, Emb
     if target.kind == "cluster":
         return redis.asyncio.RedisCluster.from_url(target.url, **options), None
     if target.kind == "sentinel":
-        sentinel = AsyncSentinel(target.sentinels, sentinel_kwargs={"socket_timeout": SOCKET_TIMEOUT})
+        sentinel: Any = cast("Any", AsyncSentinel)(target.sentinels, sentinel_kwargs={"socket_timeout": SOCKET_TIMEOUT})
         return sentinel.master_for(target.service, **target.sentinel_options(options)), None
-    return redis.asyncio.Redis.from_url(target.url, **options), None
+    single: Any = redis.asyncio.Redis  # its from_url is not fully typed
+    return single.from_url(target.url, **options), None
 
 
 async def close(owned: AsyncClient | EmbeddedRedis) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, TypeAlias, cast
 
@@ -18,6 +19,9 @@ from seatlock.errors import InvalidPlan
 
 Fields: TypeAlias = tuple[str, str, str, str, str, int | None, int | None, SeatStatus]
 """A seat's fields, in the order of `seatlock.plan.Seat`."""
+
+_MISSING: Final = re.compile("Object missing required field `(.*)`")
+_UNKNOWN: Final = re.compile("Object contains unknown field `(.*)`", re.DOTALL)
 
 CSV_COLUMNS: Final = ("seat", "section", "row", "number", "category", "status")
 
@@ -56,15 +60,15 @@ def _seats(document: _pretix.Document) -> Iterator[Fields]:
 
 def _told(message: str) -> str:
     """Put msgspec's message in the form of all others: the place first, as ``zones[0].rows[3]``."""
-    what, found, path = message.rpartition(" - at `$")
-    where = path.removesuffix("`").removeprefix(".")
-    what = (what if found else message)[:200]
-    start, _, rest = what.partition("`")
-    if start == "Object missing required field ":
-        where, what = ".".join(part for part in (where, rest.rstrip("`")) if part), "is missing; the format requires it"
-    elif start == "Object contains unknown field ":
-        what = f"{rest.rstrip('`')!r} is no field of the format; remove it"
-    return ": ".join(part for part in (where, what) if part) + "."
+    what, found, where = message.rpartition(" - at `$")
+    if not found:
+        what, where = message, ""
+    where = where.strip("`.")
+    if field := _MISSING.fullmatch(what):
+        where, what = ".".join(filter(None, (where, field[1]))), "is missing; the format requires it"
+    elif field := _UNKNOWN.fullmatch(what):
+        what = f"{field[1][:80]!r} is no field of the format; remove it"
+    return ": ".join(filter(None, (where, what[:300]))) + "."
 
 
 def read_csv(source: object, name: str, origin: str) -> Draft:

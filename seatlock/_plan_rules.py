@@ -77,13 +77,12 @@ def _check_unique_ids(seats: tuple[Seat, ...], source: Source) -> None:
     if len({seat.id for seat in seats}) == len(seats):
         return
     first: dict[str, int] = {}
-    for index, seat in enumerate(seats):
-        before = first.setdefault(seat.id, index)
-        if before != index:
-            raise source.fault(
-                source.place(index, "id"),
-                f"seat {seat.id!r} is there twice, first at {source.place(before, 'id')}; seat ids must be unique.",
-            )
+    again = next(index for index, seat in enumerate(seats) if first.setdefault(seat.id, index) != index)
+    seat = seats[again].id
+    before = source.place(first[seat], "id")
+    raise source.fault(
+        source.place(again, "id"), f"seat {seat!r} is there twice, first at {before}; seat ids must be unique."
+    )
 
 
 def _check_categories(categories: tuple[str, ...], seats: tuple[Seat, ...], source: Source) -> None:

@@ -6,6 +6,7 @@ to any version of it, and refuse fields that none has. What only serves to draw 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated, Literal
 
 import msgspec
@@ -124,16 +125,17 @@ class Document(_Object, frozen=True):
 
     def place(self, index: int, field: str) -> str:
         """Name the place in the file of a field of the seat with this index, counted through the whole file."""
-        for number, zone in enumerate(self.zones):
-            for row_number, row in enumerate(zone.rows):
-                if index < len(row.seats):
-                    seat = f"zones[{number}].rows[{row_number}].seats[{index}]"
-                    return {
-                        "id": f"{seat}.seat_guid",
-                        "section": f"zones[{number}].name",
-                        "row": f"zones[{number}].rows[{row_number}].row_number",
-                        "number": f"{seat}.seat_number",
-                        "category": f"{seat}.category",
-                    }.get(field, f"{seat}.position")
-                index -= len(row.seats)
-        raise IndexError(index)  # not reached: the caller counts the same seats
+        every = (
+            (f"zones[{zone_at}]", f"rows[{row_at}]", f"seats[{seat_at}]")
+            for zone_at, zone in enumerate(self.zones)
+            for row_at, row in enumerate(zone.rows)
+            for seat_at in range(len(row.seats))
+        )
+        zone, row, seat = next(islice(every, index, None))
+        return {
+            "id": f"{zone}.{row}.{seat}.seat_guid",
+            "section": f"{zone}.name",
+            "row": f"{zone}.{row}.row_number",
+            "number": f"{zone}.{row}.{seat}.seat_number",
+            "category": f"{zone}.{row}.{seat}.category",
+        }.get(field, f"{zone}.{row}.{seat}.position")

@@ -77,7 +77,7 @@ def many(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[li
 
 def _chunk(namespace: str, chunk: list[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
     try:
-        return (yield _commands.of_asks(namespace, chunk))
+        answers: list[T | SeatLockError] = yield _commands.of_asks(namespace, chunk)
     except SeatLockError as error:
         if len(chunk) == 1:
             return [error]
@@ -88,6 +88,7 @@ def _chunk(namespace: str, chunk: list[Ask[T]]) -> Procedure[list[T | SeatLockEr
                 alone += yield from _chunk(namespace, [ask])
             return alone
         return [_own_copy(error, ask) for ask in chunk]
+    return answers
 
 
 def _own_copy(error: SeatLockError, ask: Ask[Any]) -> SeatLockError:

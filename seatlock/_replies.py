@@ -6,7 +6,7 @@ read a batch answer return an error instead of raising it, since its neighbours 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, cast, get_args
 
 from seatlock._operation import Ask
@@ -24,7 +24,7 @@ from seatlock.model import Booking, Cancellation, Conflict, Hold, Release, SeatS
 FENCE_EPOCH: Final = 2**40
 """A fence is epoch × 2^40 + counter: put together here, kept apart in Lua, whose numbers are doubles."""
 
-_GRAVITY: Final[tuple[LostReason, ...]] = ("sold", "taken", "expired", "lost", "released")
+_GRAVITY: Final[Sequence[LostReason]] = ("sold", "taken", "expired", "lost", "released")
 _STATE_LETTERS: Final[Mapping[int, StateName]] = {
     ord("f"): "free",
     ord("h"): "held",
@@ -67,7 +67,7 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
             answer[4],
         )
     if word == b"refused":
-        return _unavailable(ask, answer)
+        return _unavailable(ask, answer[1:])
     if word == b"lost":
         return hold_lost(ask, answer)
     if word == b"closed":
@@ -75,7 +75,8 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
         return SaleNotOpen(
             f"the sale of show {ask.show!r} is {status}: it takes no new holds until open_sale.", status=status
         )
-    unknown = tuple(ask.seats[place - 1] for place in answer[1:])
+    places: list[int] = answer[1:]
+    unknown = tuple(ask.seats[place - 1] for place in places)
     return UnknownSeats(
         f"show {ask.show!r} has no seat {listing(unknown)}: seat ids come from the plan it was warmed with.",
         seats=unknown,
@@ -84,7 +85,7 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
 
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
     conflicts: dict[str, Conflict] = {}
-    for at in range(1, len(answer), 4):
+    for at in range(0, len(answer), 4):
         place, state, left, mark = answer[at : at + 4]
         conflicts[ask.seats[place - 1]] = Conflict(
             state.decode(), None if left < 0 else left / 1000, mark == b"yours", mark == b"inconsistent"
@@ -103,7 +104,9 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
     seats: dict[str, LostReason] = {
         ask.seats[answer[at] - 1]: answer[at + 1].decode() for at in range(1, len(answer), 2)
     }
-    reason = next(word for word in _GRAVITY if word in seats.values())
+    words = set(seats.values())
+    gravest: list[LostReason] = [word for word in _GRAVITY if word in words]
+    reason = gravest[0]
     return HoldLost(
         f"the hold on {listing(ask.seats)} of show {ask.show!r} is lost ({reason}: "
         f"{listing([seat for seat, word in seats.items() if word == reason])}); nothing was changed: "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from seatlock import _bounds, _commands
@@ -11,10 +10,13 @@ from seatlock.errors import InvalidRequest, SeatLockError
 from seatlock.model import AcquireRequest, Booking, ConfirmRequest, Hold, Release
 
 
-def _listed(name: str, values: object) -> list[Any]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+def _listed(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str | bytes):
         raise InvalidRequest(f"{name} must be a list, not {type(values).__name__}.")
-    return list(values)
+    try:
+        return list(values)
+    except TypeError:
+        raise InvalidRequest(f"{name} must be a list, not {type(values).__name__}.") from None
 
 
 def acquire_asks(namespace: str, show: object, requests: object) -> list[Ask[Hold] | SeatLockError]:

@@ -76,7 +76,9 @@ def _load(
     def decode(reply: list[Any]) -> tuple[int, int, int]:
         _refuse_retiring(reply, show)
         if reply[0] == b"conflict":
-            conflicts = {piece[reply[at] - 1].id: reply[at + 1].decode() for at in range(1, len(reply), 2)}
+            places: list[int] = reply[1::2]
+            states: list[bytes] = reply[2::2]
+            conflicts = {piece[place - 1].id: state.decode() for place, state in zip(places, states, strict=True)}
             raise PlanConflict(
                 f"warming would change seats of show {show!r} that are held or sold: {listing(list(conflicts))}; leave "
                 "their category and status as they are.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -54,7 +54,7 @@ class AsyncSeatLocker:
         namespace: str = "seatlock",
         patience: Duration = DEFAULT_PATIENCE,
     ) -> None:
-        self._client = client
+        self._client: _connect.AsyncExecutor = client
         self._core = Core(namespace, patience)
         self._owned: list[Any] = []
 
@@ -151,7 +151,7 @@ class AsyncSeatLocker:
     @asynccontextmanager
     async def holding(
         self, show: str, seats: Iterable[str], *, holder: str, ttl: Duration = DEFAULT_TTL
-    ) -> AsyncIterator[Hold]:
+    ) -> AsyncGenerator[Hold, None]:
         """Hold seats for the length of an ``async with`` block, whose body never runs without the hold.
 
         On every exit the hold is released, unless it was resumed, and except for seats that are sold by then. If that

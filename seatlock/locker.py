@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -54,7 +54,7 @@ class SeatLocker:
         namespace: str = "seatlock",
         patience: Duration = DEFAULT_PATIENCE,
     ) -> None:
-        self._client = client
+        self._client: _connect.Executor = client
         self._core = Core(namespace, patience)
         self._owned: list[Any] = []
 
@@ -151,7 +151,7 @@ class SeatLocker:
     @contextmanager
     def holding(
         self, show: str, seats: Iterable[str], *, holder: str, ttl: Duration = DEFAULT_TTL
-    ) -> Iterator[Hold]:
+    ) -> Generator[Hold, None, None]:
         """Hold seats for the length of a ``with`` block, whose body never runs without the hold.
 
         On every exit the hold is released, unless it was resumed, and except for seats that are sold by then. If that

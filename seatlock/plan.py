@@ -70,18 +70,18 @@ class SeatingPlan(msgspec.Struct, frozen=True, dict=True):
         """Read a plan from a file: ``.json`` as `from_json` does, ``.csv`` as `from_csv` does, named as the file."""
         try:
             file = Path(path)
+        except TypeError:
+            raise InvalidPlan(f"a path must be a str or a Path, not {type(path).__name__}.") from None
+        if file.suffix.lower() not in (".json", ".csv"):
+            raise InvalidPlan(f"{path}: a plan is a .json or a .csv file, by its name.")
+        try:
             content = file.read_bytes()
-        except OSError as error:
-            raise InvalidPlan(f"{path}: the plan cannot be read: {error.strerror}.") from None
-        except (TypeError, ValueError) as error:
-            raise InvalidPlan(f"{path!r} is no path: {error}.") from None
-        match file.suffix.lower():
-            case ".json":
-                return cls.from_json(content, origin=str(path))
-            case ".csv":
-                return cls.from_csv(content, name=file.stem, origin=str(path))
-            case suffix:
-                raise InvalidPlan(f"{path}: a plan is a .json or a .csv file, not {suffix or 'one without a suffix'}.")
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InvalidPlan(f"{path}: the plan cannot be read: {reason}.") from None
+        if file.suffix.lower() == ".json":
+            return cls.from_json(content, origin=str(path))
+        return cls.from_csv(content, name=file.stem, origin=str(path))
 
     @classmethod
     def bundled(cls, name: str) -> SeatingPlan:

@@ -26,6 +26,21 @@ local function lock_at(place)
   end
   return lock
 end
+-- Seats can come under one token in several calls; the hold answers with its highest fence, its soonest deadline and
+-- its soonest maximum lifetime.
+local function whole_hold(places)
+  local hold
+  for _, place in ipairs(places) do
+    local lock = lock_at(place)
+    hold = hold or {fence = 0, deadline = math.huge, limit = math.huge, token = lock.token}
+    if tonumber(lock.fence) >= hold.fence then
+      hold.fence, hold.epoch = tonumber(lock.fence), lock.epoch
+    end
+    hold.deadline = math.min(hold.deadline, lock.deadline or now)
+    hold.limit = math.min(hold.limit, lock.limit or now)
+  end
+  return hold
+end
 local function replace_lock(place, value)
   locks[place], parsed[place] = value, nil
 end

@@ -15,7 +15,7 @@ _given: set[int] = set()
 def free_port() -> int:
     """Return a port that is free, with its cluster bus port, and that this process was not given before."""
     for _ in range(500):
-        port = random.randint(_FIRST, _LAST)  # noqa: S311 - no secret
+        port = random.randint(_FIRST, _LAST)
         if port not in _given and _is_free(port) and _is_free(port + BUS):
             _given.add(port)
             return port

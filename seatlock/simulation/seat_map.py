@@ -1,0 +1,72 @@
+"""The seat map that buyers look at: a little old, as in every browser."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from seatlock.aio import AsyncSeatLocker
+from seatlock.errors import OutcomeUnknown, ServerUnavailable
+from seatlock.simulation.house import House
+
+EVERY: Final = 0.5  # seconds between two readings that nobody asked for
+PAUSE: Final = 0.02  # seconds between two readings at least
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The house at one moment. ``free`` has a 1 for every seat of the plan that is free, in plan order."""
+
+    free: bytes
+    popular_free: list[int]
+    sold: int
+    held: int
+
+
+class SeatMap:
+    """The newest `Snapshot`, and a task that renews it."""
+
+    def __init__(self, locker: AsyncSeatLocker, show: str, house: House) -> None:
+        self._locker = locker
+        self._show = show
+        self._house = house
+        free = bytes(seat.status == "available" for seat in house.plan.seats)
+        sold = sum(seat.status == "sold" for seat in house.plan.seats)
+        self.current = Snapshot(free, [place for place in house.popular if free[place]], sold, 0)
+        self._asked = asyncio.Event()
+        self._next: asyncio.Future[None] | None = None  # done when a reading ends that has not begun yet
+
+    async def newer(self) -> Snapshot:
+        """Wait for a reading that begins after this call. Needs `keep_reading` at work."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        self._asked.set()
+        await asyncio.shield(self._next)
+        return self.current
+
+    async def keep_reading(self) -> None:
+        """Read the house now and then, and soon after somebody asked; until cancelled."""
+        while True:
+            try:
+                await asyncio.wait_for(self._asked.wait(), EVERY)
+            except TimeoutError:
+                pass
+            self._asked.clear()
+            waiting, self._next = self._next, None
+            try:
+                await self.read()
+            except (OutcomeUnknown, ServerUnavailable):
+                pass  # the old map stays a little longer
+            finally:
+                if waiting is not None:
+                    waiting.set_result(None)
+            await asyncio.sleep(PAUSE)
+
+    async def read(self) -> Snapshot:
+        """Read the house once."""
+        seen = await self._locker.availability(self._show)
+        free = bytes(state == "free" for state in seen.seats.values())
+        popular_free = [place for place in self._house.popular if free[place]]
+        self.current = Snapshot(free, popular_free, seen.counts["sold"], seen.counts["held"] + seen.counts["pinned"])
+        return self.current

@@ -1,0 +1,196 @@
+"""The rules of seatlock in plain Python, written from the design and not from the scripts: what the model test trusts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Held:
+    """A seat under a hold."""
+
+    token: str
+    holder: str
+    fence: int
+    deadline: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Sold:
+    """A seat of a booking."""
+
+    token: str
+    holder: str
+    fence: int
+    booking: str
+    payment: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a request must be answered with; only what matters for its kind is set."""
+
+    kind: str
+    token: str = ""
+    fence: int = 0
+    left: float = 0.0
+    conflicts: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    booking: str = ""
+
+
+def whole(holds: list[Held]) -> Held:
+    """What seats under one token amount to: the highest fence, the soonest deadline and the soonest limit."""
+    return replace(
+        holds[0],
+        fence=max(hold.fence for hold in holds),
+        deadline=min(hold.deadline for hold in holds),
+        limit=min(hold.limit for hold in holds),
+    )
+
+
+class Show:
+    """One show."""
+
+    MAX_HOLD = 1800.0
+
+    def __init__(self, seats: list[str]) -> None:
+        self.seats: dict[str, Held | Sold | None] = dict.fromkeys(seats)
+        self.status: Literal["open", "paused", "closed"] = "open"
+        self.now = 0.0
+        self.fence = 0
+        self.facts: list[tuple[str, str, frozenset[str]]] = []
+
+    def at(self, seat: str) -> Held | Sold | None:
+        """What stands on a seat now: a hold whose time has passed does not."""
+        found = self.seats[seat]
+        return None if isinstance(found, Held) and self.now > found.deadline else found
+
+    def nothing_has_expired(self) -> bool:
+        """Whether no hold has run out since its seats were last taken."""
+        return not any(isinstance(found, Held) and self.now > found.deadline for found in self.seats.values())
+
+    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:
+        """Hold seats, all or none."""
+        if any(seat not in self.seats for seat in seats):
+            return Outcome("unknown")
+        here = {seat: self.at(seat) for seat in seats}
+        own = {s: h for s, h in here.items() if isinstance(h, Held) and (h.token, h.holder) == (token, holder)}
+        others = {s: h for s, h in here.items() if s not in own and h is not None}
+        if len(own) == len(seats):
+            return self._held("held", list(own.values()))
+        mine = [h for h in others.values() if isinstance(h, Held) and h.holder == holder]
+        if len(mine) == len(seats) and len({h.token for h in mine}) == 1:
+            return self._held("resumed", mine)
+        if self.status != "open":
+            return Outcome("closed")
+        if others:
+            return Outcome(
+                "refused",
+                conflicts={
+                    s: ("held" if isinstance(h, Held) else "sold", h.holder == holder) for s, h in others.items()
+                },
+            )
+        if own:
+            hold = whole(list(own.values()))
+        else:
+            self.fence += 1
+            limit = self.now + self.MAX_HOLD
+            hold = Held(token, holder, self.fence, min(self.now + ttl, limit), limit)
+        for seat in seats:
+            if seat not in own:
+                self.seats[seat] = hold
+        return self._held("held", [hold, *own.values()])
+
+    def _held(self, kind: str, holds: list[Held]) -> Outcome:
+        hold = whole(holds)
+        return Outcome(kind, token=hold.token, fence=hold.fence, left=hold.deadline - self.now)
+
+    def _lost(self, token: str, holder: str, seats: list[str], told: float) -> dict[str, str]:
+        lost = {}
+        for seat in seats:
+            found = self.at(seat)
+            if isinstance(found, Held) and (found.token, found.holder) == (token, holder):
+                continue
+            if isinstance(found, Sold):
+                lost[seat] = "sold"
+            elif isinstance(found, Held):
+                lost[seat] = "taken"
+            else:
+                past = self.seats[seat]
+                expired = isinstance(past, Held) and (past.token, past.holder) == (token, holder)
+                lost[seat] = "expired" if expired or self.now > told else "released"
+        return lost
+
+    def extend(self, token: str, holder: str, seats: list[str], ttl: float, told: float) -> Outcome:
+        """Set the time left, never shorter."""
+        if lost := self._lost(token, holder, seats, told):
+            return Outcome("lost", reasons=lost)
+        holds = []
+        for seat in seats:
+            hold = self.seats[seat]
+            assert isinstance(hold, Held)
+            longer = replace(hold, deadline=max(hold.deadline, min(self.now + ttl, hold.limit)))
+            self.seats[seat] = longer
+            holds.append(longer)
+        return self._held("held", holds)
+
+    def confirm(
+        self, token: str, holder: str, seats: list[str], booking: str, payment: str | None, told: float
+    ) -> Outcome:
+        """Sell the seats of a hold."""
+        sales = [
+            sale
+            for seat in seats
+            if isinstance(sale := self.at(seat), Sold) and (sale.token, sale.holder) == (token, holder)
+        ]
+        if sales:
+            same = len(sales) == len(seats) and len({sale.booking for sale in sales}) == 1
+            again = same and sales[0].payment == payment
+            return Outcome("booked" if again else "conflict", booking=sales[0].booking, fence=sales[0].fence)
+        if lost := self._lost(token, holder, seats, told):
+            return Outcome("lost", reasons=lost)
+        hold = whole([hold for seat in seats if isinstance(hold := self.seats[seat], Held)])
+        for seat in seats:
+            self.seats[seat] = Sold(token, holder, hold.fence, booking, payment)
+        self.facts.append(("confirmed", booking, frozenset(seats)))
+        return Outcome("booked", booking=booking, fence=hold.fence)
+
+    def release(self, token: str, holder: str, seats: list[str]) -> Outcome:
+        """Give back what the token still owns."""
+        words = {}
+        for seat in seats:
+            found = self.at(seat)
+            if found is None:
+                words[seat] = "gone"
+            elif isinstance(found, Sold):
+                words[seat] = "sold"
+            elif (found.token, found.holder) != (token, holder):
+                words[seat] = "taken"
+            else:
+                words[seat] = "released"
+                self.seats[seat] = None
+        return Outcome("released", words=words)
+
+    def cancel(self, booking: str, seats: list[str]) -> Outcome:
+        """Undo a booking."""
+        words = {}
+        for seat in seats:
+            found = self.at(seat)
+            if isinstance(found, Sold) and found.booking == booking:
+                words[seat] = "cancelled"
+                self.seats[seat] = None
+            else:
+                words[seat] = "gone"
+        undone = frozenset(seat for seat, word in words.items() if word == "cancelled")
+        if undone:
+            self.facts.append(("cancelled", booking, undone))
+        return Outcome("cancelled", words=words)
+
+    def states(self) -> dict[str, str]:
+        """The state of every seat."""
+        names = {Held: "held", Sold: "sold", type(None): "free"}
+        return {seat: names[type(self.at(seat))] for seat in self.seats}

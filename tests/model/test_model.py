@@ -1,0 +1,316 @@
+"""Random sales against a plain-Python model: several holders, time moving both ways, retries and lost replies.
+
+`make test` runs 200 examples or more; `make model-long` runs 100,000 steps (the profile ``long``).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+
+from seatlock import (
+    AcquireRequest,
+    Booking,
+    BookingConflict,
+    ConfirmRequest,
+    Hold,
+    HoldLost,
+    SaleNotOpen,
+    SeatLocker,
+    SeatsUnavailable,
+    UnknownSeats,
+    new_token,
+)
+from seatlock._commands import derived_booking_id
+from tests.model.reference import Held, Outcome, Show, Sold
+from tests.support.clock import Clock
+from tests.support.servers import RedisServer, backend
+
+SEATS = [f"S-{number}" for number in range(6)]
+HOLDERS = ["ada", "bo", "cy"]
+PAYMENTS = ["pay-1", "pay-2", None]
+TTLS = [100.0, 600.0, 1700.0, 5000.0]
+# Deadlines are multiples of 100 s from a step; every step of the clock adds 1 s to that, at most STEPS times, so the
+# few seconds that an example really takes never decide whether a hold has expired.
+STEPS = 30
+JUMPS = [101.0, 601.0, 1701.0]
+TOLERANCE = 30.0  # seconds that an example may take in all
+
+settings.register_profile(
+    "ci", max_examples=200, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
+)
+settings.register_profile(
+    "long", max_examples=2000, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+class LossyClient:
+    """A client that now and then loses a reply: the command was carried out, and the caller hears nothing."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+        self.lose_next = 0
+        self.lost = 0
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Carry out a command, and perhaps lose its reply."""
+        reply = self.client.execute_command(*args, **options)
+        if self.lose_next:
+            self.lose_next -= 1
+            self.lost += 1
+            raise redis.ConnectionError("the reply was lost")
+        return reply
+
+
+class Sale(RuleBasedStateMachine):
+    """One show, sold at random."""
+
+    server: RedisServer
+    clock: Clock
+    numbers = itertools.count()
+    replies_lost = 0
+
+    holds: Bundle[Hold] = Bundle("holds")
+    bookings: Bundle[Booking] = Bundle("bookings")
+    seats = st.lists(st.sampled_from(SEATS), min_size=1, max_size=3, unique=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock.reset()
+        self.raw = self.server.unix_client()
+        self.raw.flushall()
+        self.client = LossyClient(self.raw)
+        self.locker = SeatLocker(self.client)  # type: ignore[arg-type]
+        self.show = f"show-{next(self.numbers)}"
+        self.locker.warm(self.show, SEATS)
+        self.locker.open_sale(self.show)
+        self.model = Show(SEATS)
+        self.tokens: list[str] = []
+        self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
+
+    def teardown(self) -> None:
+        """Count what was lost, so that the test can tell that the fault fired."""
+        type(self).replies_lost += self.client.lost
+        self.raw.close()
+
+    def token(self, choice: int) -> str:
+        """A new token, or one of those used before, whoever used it."""
+        if choice == 0 or not self.tokens:
+            self.tokens.append(new_token())
+            return self.tokens[-1]
+        return self.tokens[choice % len(self.tokens)]
+
+    def check_hold(self, hold: Hold | Exception, expected: Outcome, asked: str) -> None:
+        """Compare an answer about a hold with the model's."""
+        if expected.kind in ("held", "resumed"):
+            assert isinstance(hold, Hold), (hold, expected)
+            assert hold.resumed == (expected.kind == "resumed")
+            assert hold.token == expected.token == (expected.token if hold.resumed else asked)
+            assert hold.fence == 2**40 + expected.fence
+            assert expected.left - TOLERANCE < hold.ttl <= expected.left + 0.001
+            self.told[hold.deadline] = self.model.now + expected.left
+        elif expected.kind == "refused":
+            assert isinstance(hold, SeatsUnavailable), (hold, expected)
+            assert {s: (c.state, c.yours) for s, c in hold.conflicts.items()} == expected.conflicts
+            assert not any(conflict.inconsistent for conflict in hold.conflicts.values())
+        elif expected.kind == "lost":
+            assert isinstance(hold, HoldLost), (hold, expected)
+            assert hold.seats == expected.reasons
+        else:
+            assert isinstance(hold, {"closed": SaleNotOpen, "unknown": UnknownSeats}[expected.kind]), (hold, expected)
+
+    def told_of(self, hold: Hold) -> float:
+        """The model's time for the deadline that the server told."""
+        return self.told[hold.deadline]
+
+    @rule(
+        target=holds,
+        seats=seats,
+        holder=st.sampled_from(HOLDERS),
+        ttl=st.sampled_from(TTLS),
+        choice=st.integers(0, 5),
+        lose=st.sampled_from([0, 0, 0, 1, 2]),
+    )
+    def acquire(self, seats: list[str], holder: str, ttl: float, choice: int, lose: int) -> Any:
+        """Acquire, with a new token or one used before, perhaps losing replies."""
+        token = self.token(choice)
+        expected = self.model.acquire(token, holder, seats, ttl)
+        self.client.lose_next = lose
+        answer = attempt(lambda: self.locker.acquire(self.show, seats, holder=holder, ttl=ttl, token=token))
+        self.check_hold(answer, expected, token)
+        return answer if isinstance(answer, Hold) else multiple()
+
+    @rule(target=holds, requests=st.lists(st.tuples(seats, st.sampled_from(HOLDERS), st.integers(0, 3)), max_size=5))
+    def acquire_many(self, requests: list[tuple[list[str], str, int]]) -> Any:
+        """A batch is answered as if each request had come alone, in order."""
+        asks = [AcquireRequest(seats, holder, 600.0, self.token(choice)) for seats, holder, choice in requests]
+        expected = [self.model.acquire(ask.token or "", ask.holder, list(ask.seats), 600.0) for ask in asks]
+        answers = self.locker.acquire_many(self.show, asks)
+        for answer, outcome, ask in zip(answers, expected, asks, strict=True):
+            self.check_hold(answer, outcome, ask.token or "")
+        return multiple(*(answer for answer in answers if isinstance(answer, Hold)))
+
+    @rule(target=holds, hold=holds, ttl=st.sampled_from(TTLS), lose=st.sampled_from([0, 0, 1]))
+    def extend(self, hold: Hold, ttl: float, lose: int) -> Any:
+        """Extend a hold, old or new."""
+        expected = self.model.extend(hold.token, hold.holder, list(hold.seats), ttl, self.told_of(hold))
+        self.client.lose_next = lose
+        answer = attempt(lambda: self.locker.extend(hold, ttl=ttl))
+        self.check_hold(answer, expected, hold.token)
+        return answer if isinstance(answer, Hold) else multiple()
+
+    @rule(target=bookings, hold=holds, payment=st.sampled_from(PAYMENTS), lose=st.sampled_from([0, 0, 1, 2]))
+    def confirm(self, hold: Hold, payment: str | None, lose: int) -> Any:
+        """Confirm a hold, old or new."""
+        booking_id = derived_booking_id(hold.token, hold.seats)
+        expected = self.model.confirm(
+            hold.token, hold.holder, list(hold.seats), booking_id, payment, self.told_of(hold)
+        )
+        self.client.lose_next = lose
+        return self.check_booking(attempt(lambda: self.locker.confirm(hold, payment=payment)), expected)
+
+    @rule(target=bookings, some=st.lists(holds, max_size=4), payment=st.sampled_from(PAYMENTS))
+    def confirm_many(self, some: list[Hold], payment: str | None) -> Any:
+        """A batch of confirms, the same hold perhaps several times."""
+        expected = [
+            self.model.confirm(
+                hold.token,
+                hold.holder,
+                list(hold.seats),
+                derived_booking_id(hold.token, hold.seats),
+                payment,
+                self.told_of(hold),
+            )
+            for hold in some
+        ]
+        answers = self.locker.confirm_many(self.show, [ConfirmRequest(hold, payment) for hold in some])
+        for answer, outcome in zip(answers, expected, strict=True):
+            self.check_booking(answer, outcome)
+        return multiple(*(answer for answer in answers if isinstance(answer, Booking)))
+
+    def check_booking(self, answer: Any, expected: Outcome) -> Any:
+        """Compare the answer to a confirm with the model's."""
+        if expected.kind == "booked":
+            assert isinstance(answer, Booking), (answer, expected)
+            assert (answer.id, answer.fence) == (expected.booking, 2**40 + expected.fence)
+            return answer
+        if expected.kind == "conflict":
+            assert isinstance(answer, BookingConflict), (answer, expected)
+            assert answer.booking is not None
+            assert answer.booking.id == expected.booking
+        else:
+            self.check_hold(answer, expected, "")
+        return multiple()
+
+    @rule(hold=holds, lose=st.sampled_from([0, 0, 1]))
+    def release(self, hold: Hold, lose: int) -> None:
+        """Release a hold, old or new; a lost reply makes the second try say that it is gone."""
+        expected = self.model.release(hold.token, hold.holder, list(hold.seats))
+        if lose:
+            again = self.model.release(hold.token, hold.holder, list(hold.seats))
+            expected = again
+        self.client.lose_next = lose
+        assert dict(self.locker.release(hold).seats) == expected.words
+
+    @rule(booking=bookings)
+    def cancel(self, booking: Booking) -> None:
+        """Cancel a booking, perhaps again."""
+        expected = self.model.cancel(booking.id, list(booking.seats))
+        assert dict(self.locker.cancel(booking).seats) == expected.words
+
+    @rule(jump=st.sampled_from(JUMPS))
+    def time_moves(self, jump: float) -> None:
+        """Move the server's clock, mostly forwards."""
+        self.clock.advance(jump)
+        self.model.now += jump
+
+    @precondition(lambda self: self.model.nothing_has_expired())
+    @rule()
+    def time_steps_back(self) -> None:
+        """Move the clock back: holds last longer. (Once a lock has expired, Redis may have removed it or not.)"""
+        self.clock.advance(-499)
+        self.model.now -= 499
+
+    @rule()
+    def sweep(self) -> None:
+        """Sweep: changes nothing that a reader can see."""
+        self.locker.sweep(self.show)
+
+    @precondition(lambda self: self.model.status == "open")
+    @rule()
+    def pause(self) -> None:
+        """Pause the sale."""
+        self.locker.pause_sale(self.show)
+        self.model.status = "paused"
+
+    @precondition(lambda self: self.model.status != "open")
+    @rule()
+    def reopen(self) -> None:
+        """Open the sale again."""
+        self.locker.open_sale(self.show)
+        self.model.status = "open"
+
+    @invariant()
+    def readers_agree(self) -> None:
+        """Availability, the raw locks and inspect say what the model says."""
+        if not hasattr(self, "model"):
+            return
+        found = self.locker.availability(self.show)
+        assert dict(found.seats) == self.model.states()
+        assert sum(found.counts.values()) == len(SEATS)
+        for state in self.locker.inspect(self.show, SEATS):
+            expected = self.model.at(state.seat)
+            assert state.consistent, state
+            assert state.holder == (expected.holder if expected else None)
+            if isinstance(expected, Held):
+                assert state.fence == 2**40 + expected.fence
+            if isinstance(expected, Sold):
+                assert (state.booking, state.payment) == (expected.booking, expected.payment)
+
+    @invariant()
+    def facts_are_in_the_outbox(self) -> None:
+        """Every booking and cancellation has its entry, in order, without a token."""
+        if not hasattr(self, "model"):
+            return
+        entries = [fields for _, fields in self.raw.xrange(f"seatlock:{{{self.show}}}:outbox")]
+        facts = [
+            (e[b"kind"].decode(), e[b"booking"].decode(), frozenset(e[b"seats"].decode().split("\n"))) for e in entries
+        ]
+        assert facts == self.model.facts
+        written = b" ".join(value for entry in entries for value in entry.values())
+        assert not any(token.encode() in written for token in self.tokens)
+
+
+def attempt(call: Callable[[], Any]) -> Any:
+    """The result of a call, or the error it raised."""
+    try:
+        return call()
+    except (SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats) as error:
+        return error
+
+
+@pytest.fixture(scope="module", params=["redis-7", "redis-6.2"])
+def sale(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Sale]]:
+    """The state machine over a server whose clock the test moves."""
+    clock = Clock(tmp_path_factory.mktemp("clock"))
+    with RedisServer(backend(request.param), env=clock.env) as server:
+        yield type("Sale", (Sale,), {"server": server, "clock": clock, "replies_lost": 0})
+
+
+def test_sales_go_as_the_model_says(sale: type[Sale]) -> None:
+    """Random sales agree with the model after every step, and replies really were lost on the way."""
+    from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415
+
+    profile = settings.get_profile(os.environ.get("SEATLOCK_MODEL", "ci"))
+    if "6.2" in str(sale.server.executable) or sale.server.version < (7,):
+        profile = settings(profile, max_examples=max(profile.max_examples // 5, 10))
+    run_state_machine_as_test(sale, settings=profile)
+    assert sale.replies_lost > 10
