@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import importlib.metadata
 import importlib.util
+import os
 import re
 import shutil
 import socket
@@ -21,6 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
+from urllib.parse import quote
 
 import msgspec
 import redis
@@ -146,7 +148,7 @@ class EmbeddedRedis:
     @property
     def url(self) -> str | None:
         """Where other processes reach the server: ``unix:///…?db=0``; None for fakeredis, which only this one can."""
-        return None if self._directory is None else f"unix://{_socket(self._directory)}?db=0"
+        return None if self._directory is None else f"unix://{quote(str(_socket(self._directory)))}?db=0"
 
     def client(self, **options: Any) -> redis.Redis:
         """Make a client of this server; ``options`` are those of `redis.Redis`."""
@@ -190,9 +192,14 @@ def _config_lines(config: Mapping[str, str]) -> list[str]:
     return lines
 
 
+def _quoted(path: Path) -> str:
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def _run(executable: Path, directory: Path, lines: list[str], timeout: float) -> ChildProcess:
     path, log, config = _socket(directory), directory / "server.log", directory / "server.conf"
-    config.write_text("\n".join([f'dir "{directory}"', f'unixsocket "{path}"', *lines, ""]))
+    config.write_bytes(os.fsencode("\n".join([f"dir {_quoted(directory)}", f"unixsocket {_quoted(path)}", *lines, ""])))
     try:
         child = ChildProcess([str(executable), str(config)], log=log, remove=directory)
     except OSError as error:

@@ -173,7 +173,7 @@ def _agree(lock: RawLock | None, mirror: RawMirror | None) -> bool:
         return mirror.state in ("f", "b")
     if lock.state == "h":
         return mirror.state == "h" and mirror.deadline == lock.deadline and lock.expires
-    return lock.state == mirror.state and not lock.expires
+    return lock.state in ("p", "s") and mirror.state == lock.state and not lock.expires
 
 
 def _no_holds(evidence: Evidence) -> Proof:

@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from seatlock import embedded
-from seatlock._child import ChildProcess
+from seatlock._child import ChildProcess, log_tail, private_directory, remove_directory
 from seatlock.embedded import EmbeddedRedis, Server, find_server
 from seatlock.errors import InvalidRequest, ServerUnavailable
 from tests.support.need import need
@@ -196,6 +196,11 @@ def test_what_is_too_old_or_no_server_is_passed_over(
         find_server("redis-server")
 
 
+def test_without_unix_sockets_there_is_only_fakeredis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("socket.AF_UNIX")
+    assert find_server().name == "fakeredis"
+
+
 def test_an_unknown_kind() -> None:
     with pytest.raises(InvalidRequest, match=r"'mysql'.*redis-server"):
         find_server("mysql")  # type: ignore[arg-type]
@@ -248,6 +253,31 @@ def test_a_deep_temporary_directory_is_too_long_for_a_socket(tmp_path: Path, mon
     with EmbeddedRedis.start(_found("redis-server")) as server, server.client() as client:
         assert client.ping()
         assert str(deep) not in str(server.url)
+
+
+def test_no_place_for_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seatlock._child.SOCKET_PATH_LIMIT", 10)
+    with pytest.raises(ServerUnavailable, match="too long a path for a unix socket"):
+        EmbeddedRedis.start(_found("redis-server"))
+
+
+def test_odd_characters_in_the_temporary_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = private_directory()
+    odd = base / 'a "b\\ c#%3F?ü'
+    odd.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(odd))
+    try:
+        with EmbeddedRedis.start(_found("redis-server")) as server:
+            assert server.url is not None
+            with redis.Redis.from_url(server.url) as client:
+                assert client.config_get("dir")["dir"].startswith(str(odd))
+        assert not list(odd.iterdir())
+    finally:
+        remove_directory(base)
+
+
+def test_a_log_that_is_not_there(tmp_path: Path) -> None:
+    assert log_tail(tmp_path / "none") == "(the server wrote nothing)"
 
 
 # --- the process ends with its owner

@@ -1,0 +1,174 @@
+"""Runs a simulation: warms a show of its own, sells it to a crowd, waits for the last holds, and proves the result."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final
+
+from seatlock._connect import AsyncClient
+from seatlock.aio import AsyncSeatLocker
+from seatlock.errors import OutcomeUnknown, ServerUnavailable
+from seatlock.plan import SeatingPlan
+from seatlock.simulation.box_office import BoxOffice
+from seatlock.simulation.crowd import Crowd
+from seatlock.simulation.floor import Floor, Shop
+from seatlock.simulation.house import House
+from seatlock.simulation.proofs import Evidence, prove
+from seatlock.simulation.raw import read_show
+from seatlock.simulation.report import Phase, Progress, Report, report_of
+from seatlock.simulation.seat_map import SeatMap
+from seatlock.simulation.settings import Settings
+from seatlock.simulation.tally import Tally
+from seatlock.simulation.tickets import Tickets
+
+SETTLE_SLACK: Final = 10.0  # seconds beyond the length of a hold in which every hold must have ended
+SETTLE_EVERY: Final = 0.1  # seconds
+
+
+class Simulation:
+    """One run. ``client`` is an asyncio Redis client that gives bytes; the show is new, with an id of its own.
+
+        simulation = Simulation.of_crowd(client, SeatingPlan.bundled("theatre"), Settings(buyers=3_500))
+        report = await simulation.run()
+        await simulation.retire()
+
+    `progress` may be asked at any time while `run` is at work.
+    """
+
+    def __init__(self, client: AsyncClient, plan: SeatingPlan, settings: Settings, *, namespace: str) -> None:
+        """Use `of_crowd` or `of_tickets`."""
+        self.show = f"simulate-{secrets.token_hex(6)}"
+        self._client = client
+        self._namespace = namespace
+        self._plan = plan
+        self._settings = settings
+        self._locker = AsyncSeatLocker(client, namespace=namespace)
+        self._tally = Tally()
+        self._house = House(plan)
+        self._map = SeatMap(self._locker, self.show, self._house)
+        self._office = BoxOffice(self._locker, self.show, settings.hold, self._tally)
+        self._shop: Shop | None = None
+        self._phase: Phase = "warming"
+        self._warmed = 0
+        self._began = math.nan
+        self._seconds = math.nan
+
+    @classmethod
+    def of_crowd(
+        cls, client: AsyncClient, plan: SeatingPlan, settings: Settings, *, namespace: str = "seatlock"
+    ) -> Simulation:
+        """Buyers who want certain seats of a house, and do what buyers do."""
+        made = cls(client, plan, settings, namespace=namespace)
+        made._shop = Crowd(made._house, made._map, made._office, settings, made._tally).shop
+        return made
+
+    @classmethod
+    def of_tickets(
+        cls, client: AsyncClient, tickets: int, settings: Settings, *, namespace: str = "seatlock"
+    ) -> Simulation:
+        """Users who want any one of so many numbered tickets, and always pay."""
+        plan = SeatingPlan.of((f"ticket-{number}" for number in range(1, tickets + 1)), name=f"{tickets:,} tickets")
+        made = cls(client, plan, settings, namespace=namespace)
+        made._shop = Tickets(made._house, made._map, made._office, settings).shop
+        return made
+
+    def progress(self) -> Progress:
+        """How far the run is."""
+        seen = self._map.current
+        tally = self._tally
+        seconds = self._seconds
+        if math.isnan(seconds):
+            seconds = 0.0 if math.isnan(self._began) else time.perf_counter() - self._began
+        return Progress(
+            phase=self._phase,
+            seats=len(self._plan),
+            warmed=self._warmed,
+            buyers=self._settings.buyers,
+            done=tally.done,
+            sold=seen.sold,
+            held=seen.held,
+            free=len(seen.popular_free),
+            operations=tally.operations,
+            seconds=seconds,
+        )
+
+    async def run(self) -> Report:
+        """Do all of it, once; gives the report, whatever it proves.
+
+        Raises `seatlock.SeatLockError` for what ends the sale early, such as a show that is gone.
+        """
+        await self._locker.warm(self.show, self._plan, progress=self._note_warmed)
+        await self._locker.open_sale(self.show)
+        self._phase = "selling"
+        self._began = time.perf_counter()
+        await self._sell()
+        self._seconds = time.perf_counter() - self._began
+        self._phase = "settling"
+        await self._locker.close_sale(self.show)
+        await self._settle()
+        self._phase = "checking"
+        proofs = prove(await self._evidence())
+        self._phase = "over"
+        return report_of(
+            self.show, self._plan.name, len(self._plan), self._settings, self._seconds, self._tally, proofs
+        )
+
+    async def retire(self) -> None:
+        """Delete the show with all that was sold. Raises `seatlock.ShowInUse` if there are holds left."""
+        await self._locker.retire(self.show, unread="discard")
+
+    def _note_warmed(self, loaded: int, _: int) -> None:
+        self._warmed = loaded
+
+    async def _sell(self) -> None:
+        assert self._shop is not None, "made by of_crowd or of_tickets"  # noqa: S101 - for the type checkers
+        floor = Floor(self._settings.workers, self._tally)
+        try:
+            async with asyncio.TaskGroup() as group:
+                helpers = [group.create_task(self._map.keep_reading()), group.create_task(self._keep_sweeping())]
+                await floor.serve(self._shop, self._settings.buyers, self._settings.time_limit)
+                for helper in helpers:
+                    helper.cancel()
+        except* Exception as errors:  # the first says what happened
+            raise _first(errors) from None
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            await asyncio.sleep(max(self._settings.hold / 4, 0.1))
+            await self._sweep()
+
+    async def _sweep(self) -> None:
+        with contextlib.suppress(OutcomeUnknown, ServerUnavailable):  # another sweep will do
+            self._tally.swept += await self._locker.sweep(self.show)
+
+    async def _settle(self) -> None:
+        """Wait until no hold is left, for as long as the last one may take. A hold that stays is for the proofs."""
+        give_up = time.monotonic() + self._settings.hold + SETTLE_SLACK
+        while time.monotonic() < give_up:
+            await self._sweep()
+            if not (await self._map.read()).held:
+                break
+            await asyncio.sleep(SETTLE_EVERY)
+        await self._sweep()
+        await self._map.read()
+
+    async def _evidence(self) -> Evidence:
+        tally = self._tally
+        raw = await read_show(self._client, self._namespace, self.show)
+        return Evidence(
+            self._plan, tally.receipts, raw, tally.doubts, tally.fences, tally.not_resumed, tally.unanswered
+        )
+
+
+def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
+    error: BaseException = errors
+    for _ in range(10):
+        if not isinstance(error, BaseExceptionGroup):
+            break
+        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return error  # type: ignore[return-value]
