@@ -61,7 +61,7 @@ model-long: $(VENV)/.dev servers ## compare the library with its model for 100,0
 
 clean: ## remove what make made: environments, servers, builds, caches
 	rm -rf $(VENV) $(SERVERS) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find seatlock tests loadtests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.python:
 	@test -n "$(PYTHON)" || { echo "seatlock needs Python 3.11 or newer that can make environments; none is on PATH." \

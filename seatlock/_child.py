@@ -23,26 +23,34 @@ _WATCH: Final = 'read -r _; kill -KILL "$1" 2>/dev/null; rm -rf -- "$2"'
 
 
 def private_directory() -> Path:
-    """Make a directory that only this user can enter, with a path short enough for unix sockets."""
-    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - the fallback where TMPDIR is too deep for a socket
-        if len(os.fsencode(parent)) + len("/seatlock-12345678/server.sock") <= SOCKET_PATH_LIMIT:
+    """Make a directory that only this user can enter, in which a server can be run.
+
+    Its path is short enough for a unix socket and has no wildcard in it: Redis takes the path of its configuration
+    for a pattern, and where that matches nothing it starts without any, as a public server on port 6379.
+    """
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - the fallback where TMPDIR will not do
+        long = len(os.fsencode(parent)) + len("/seatlock-12345678/server.sock") > SOCKET_PATH_LIMIT
+        if not long and not set(parent) & set("*?["):
             return Path(tempfile.mkdtemp(prefix="seatlock-", dir=parent))  # mkdtemp makes it 0700
-    raise OSError(f"the temporary directory {tempfile.gettempdir()} has too long a path for a unix socket in it")
+    raise OSError(f"{tempfile.gettempdir()} has too long a path for a unix socket in it, or a wildcard")
 
 
 class ChildProcess:
-    """One run of a server: started by the constructor, ended by `stop` or `kill`.
+    """One run of a server: started by the constructor in ``directory``, ended by `stop` or `kill`.
 
     Its output goes to ``log``, appended. If this process ends without either, the watcher kills the child and deletes
-    the directory ``remove``.
+    ``directory``.
     """
 
-    def __init__(self, argv: Sequence[str], *, log: Path, remove: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, argv: Sequence[str], *, directory: Path, log: Path, env: Mapping[str, str] | None = None
+    ) -> None:
         self._owner = os.getpid()
         with log.open("ab") as output:
             # its own session: Ctrl-C in a terminal is for us alone, and we then stop the child in good order
             self._process = subprocess.Popen(  # noqa: S603 - an argument list, no shell
                 list(argv),
+                cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -52,7 +60,7 @@ class ChildProcess:
         self._watcher: subprocess.Popen[bytes] | None = None
         with suppress(OSError):  # without a shell there is no watcher; the child then outlives only a SIGKILL
             self._watcher = subprocess.Popen(  # noqa: S603
-                ["/bin/sh", "-c", _WATCH, "watch", str(self.pid), str(remove)],
+                ["/bin/sh", "-c", _WATCH, "watch", str(self.pid), str(directory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -67,9 +67,9 @@ def fate_of(error: BaseException) -> Fate:
         return _fate_of_text(str(error))
     if isinstance(error, foreign.ConnectionError | foreign.TimeoutError | OSError):
         return Fate.NOT_RUN if _never_connected(error) else Fate.UNKNOWN
-    if isinstance(error, foreign.ClusterError | foreign.RedisClusterException):
-        return Fate.NOT_RUN  # the client found no node to send to
-    return Fate.UNKNOWN
+    if isinstance(error, foreign.ClusterError):
+        return Fate.NOT_RUN  # the client was sent from node to node, and found none that serves the slot
+    return Fate.UNKNOWN  # also RedisClusterException, into which older clients wrap a lost reply
 
 
 def _fate_of_text(text: str) -> Fate:

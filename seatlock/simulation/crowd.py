@@ -14,9 +14,9 @@ from seatlock.simulation.seat_map import SeatMap
 from seatlock.simulation.settings import Settings
 from seatlock.simulation.tally import Tally
 
-VISITS: Final = 3  # times one buyer comes, at most
-LOOKS: Final = 3  # other seats that a refused buyer tries in one visit
-COMES_BACK: Final = 0.2  # part of those without a seat who try again later
+VISITS: Final = 4  # times one buyer comes, at most
+LOOKS: Final = 2  # other seats that a refused buyer tries in one visit
+COMES_BACK: Final = 0.4  # part of those who leave without seats that try again later
 REFRESHES: Final = 0.2  # part of those who hold that refresh the page
 RELEASES: Final = 0.3  # part of those who abandon that say so
 DITHERS: Final = 0.03  # part of those who pay that do it when their time has run out

@@ -11,7 +11,8 @@ from seatlock.aio import AsyncSeatLocker
 from seatlock.errors import OutcomeUnknown, ServerUnavailable
 from seatlock.simulation.house import House
 
-EVERY: Final = 0.5  # seconds between two readings that nobody asked for
+EVERY: Final = 0.25  # seconds between two readings that nobody asked for,
+EVERY_SEAT: Final = 1 / 25_000  # and so much more for every seat: a large house takes longer to read
 PAUSE: Final = 0.02  # seconds between two readings at least
 
 
@@ -34,6 +35,7 @@ class SeatMap:
         free = bytes(seat.status == "available" for seat in house.plan.seats)
         sold = sum(seat.status == "sold" for seat in house.plan.seats)
         self.current = Snapshot(free, [place for place in house.popular if free[place]], sold, 0)
+        self._every = EVERY + EVERY_SEAT * len(free)
         self._asked = asyncio.Event()
         self._next: asyncio.Future[None] | None = None  # done when a reading ends that has not begun yet
 
@@ -49,7 +51,7 @@ class SeatMap:
         """Read the house now and then, and soon after somebody asked; until cancelled."""
         while True:
             try:
-                await asyncio.wait_for(self._asked.wait(), EVERY)
+                await asyncio.wait_for(self._asked.wait(), self._every)
             except TimeoutError:
                 pass
             self._asked.clear()

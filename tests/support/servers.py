@@ -71,7 +71,7 @@ def _candidates(family: str, wanted: str) -> list[Path]:
         return [executable] if executable else []
     on_path = shutil.which(f"{family}-server")
     fetched = servers_directory() / f"{family}-server-{wanted}"
-    return [fetched, *([Path(on_path)] if on_path else [])]
+    return [fetched, *([Path(on_path).absolute()] if on_path else [])]
 
 
 class RedisServer:
@@ -106,8 +106,7 @@ class RedisServer:
         settings = {
             "bind": "127.0.0.1",
             "port": str(self.port),
-            "dir": f'"{self.directory}"',
-            "unixsocket": f'"{self.socket}"',
+            "unixsocket": self.socket.name,
             "unixsocketperm": "700",
             "save": '""',
             "appendonly": "no",
@@ -156,8 +155,8 @@ class RedisServer:
 
     def _start(self, timeout: float) -> None:
         assert not self.running, "the server runs already"
-        argv = [str(self.executable), str(self._conf), *self._arguments]
-        child = ChildProcess(argv, log=self.log, remove=self.directory, env=self._env)
+        argv = [str(self.executable), self._conf.name, *self._arguments]
+        child = ChildProcess(argv, directory=self.directory, log=self.log, env=self._env)
 
         def settled() -> bool:
             # by the socket, which nobody else's server can answer on; it opens after the port

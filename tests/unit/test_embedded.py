@@ -261,16 +261,17 @@ def test_no_place_for_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
         EmbeddedRedis.start(_found("redis-server"))
 
 
-def test_odd_characters_in_the_temporary_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "used"), [('a "b\\ c#%3Fü', True), ("a?", False), ("[a]", False), ("*", False)])
+def test_odd_characters_in_the_temporary_directory(monkeypatch: pytest.MonkeyPatch, name: str, used: bool) -> None:
     base = private_directory()
-    odd = base / 'a "b\\ c#%3F?ü'
+    odd = base / name
     odd.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(odd))
     try:
         with EmbeddedRedis.start(_found("redis-server")) as server:
             assert server.url is not None
             with redis.Redis.from_url(server.url) as client:
-                assert client.config_get("dir")["dir"].startswith(str(odd))
+                assert client.config_get("dir")["dir"].startswith(str(odd)) is used
         assert not list(odd.iterdir())
     finally:
         remove_directory(base)
@@ -366,7 +367,7 @@ async def test_it_can_be_started_beside_a_running_loop() -> None:
 
 def test_a_stubborn_child_is_killed(tmp_path: Path) -> None:
     stubborn = _script(tmp_path / "stubborn", "trap '' TERM; echo ready; while :; do sleep 1; done")
-    child = ChildProcess([str(stubborn)], log=tmp_path / "log", remove=tmp_path / "nothing")
+    child = ChildProcess([str(stubborn)], directory=tmp_path, log=tmp_path / "log")
     until(lambda: "ready" in (tmp_path / "log").read_text(), "it runs")
     child.stop(timeout=0.2)
     assert child.exit_status == -signal.SIGKILL
