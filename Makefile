@@ -57,7 +57,7 @@ load: $(VENV)/.dev ## hammer one seat with locust, then check that it was sold o
 	$(BIN)/python loadtests/one_seat.py --seconds $(LOAD_SECONDS)
 
 model-long: $(VENV)/.dev servers ## compare the library with its model for 100,000 steps
-	$(BIN)/python -m pytest tests/model --hypothesis-profile long --timeout 0 $(PYTEST_ARGS)
+	SEATLOCK_MODEL=long $(BIN)/python -m pytest tests/model --timeout 0 $(PYTEST_ARGS)
 
 clean: ## remove what make made: environments, servers, builds, caches
 	rm -rf $(VENV) $(SERVERS) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -24,61 +24,72 @@ check_changes()
 local max_hold = integer(facts[5], 1, 86400000)
 local fence = integer(facts[4], 0, 2 ^ 40 - 1)
 
-local sets, due_adds = {}, {}
-local function live_lock(place)
-  local lock = lock_at(place)
-  return lock and not lock.past and lock
-end
-local function hold_seat(place, mirror, deadline)
-  change(names[place], 'h' .. category_of(mirror) .. ':' .. digits(deadline))
-  due_adds[#due_adds + 1] = digits(deadline)
-  due_adds[#due_adds + 1] = names[place]
-end
+local was_locked = {} -- places whose lock has passed but is still there
+local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
 
 -- A seat is free only if there is no lock and the mirror says free, or held and past.
 local function is_free(mirror)
-  if string.sub(mirror, 1, 1) == 'f' then
+  if string.byte(mirror) == FREE then
     return true
   end
   local deadline = deadline_of(mirror)
   return deadline ~= nil and now > deadline
 end
 
--- Locks of the caller's whose mirrors fell behind (a script that failed half-way): set them right.
-local function repair(places)
-  for _, place in ipairs(places) do
-    local mirror, deadline = mirrors[place], lock_at(place).deadline
-    if not changed[names[place]] and mirror ~= 'h' .. category_of(mirror) .. ':' .. digits(deadline) then
-      hold_seat(place, mirror, deadline)
-    end
-  end
+local function live_lock(place)
+  local lock = lock_at(place)
+  return lock and not lock.past and lock
+end
+
+local function mirror_hold(place, deadline)
+  change(names[place], held_field(mirrors[place], deadline))
+  local at = #due_adds
+  due_adds[at + 1], due_adds[at + 2] = digits(deadline), names[place]
+end
+
+local function lock_seat(place, value, deadline)
+  local at = #set_places + 1
+  set_places[at], set_values[at], set_deadlines[at] = place, value, deadline
+  mirror_hold(place, deadline)
 end
 
 local function held(word, hold)
   return {word, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
 end
 
+-- Locks of the caller's whose mirrors fell behind (a script that failed half-way): set them right.
+local function repair(places)
+  for _, place in ipairs(places) do
+    local mirror, deadline = mirrors[place], lock_at(place).deadline
+    if not field_at[names[place]] and mirror ~= held_field(mirror, deadline) then
+      mirror_hold(place, deadline)
+    end
+  end
+end
+
 -- Sorts the seats of a request: under its own token, under another token of the same holder, free, or in the way.
 local function look(token, holder, first, count)
-  local seen = {own = {}, yours = {}, free = {}, refused = {}, unknown = {}}
+  local own, yours, free, refused, unknown = {}, {}, {}, {'refused'}, nil
+  local several = false -- whether the holder's other seats are under more than one token
   for index = 1, count do
     local place = place_of[names[first + index]]
     local mirror, lock = mirrors[place], live_lock(place)
     local mine = lock and lock.holder == holder
     if not mirror then
-      table.insert(seen.unknown, index)
+      unknown = unknown or {'unknown'}
+      unknown[#unknown + 1] = index
     elseif not lock and is_free(mirror) then
-      table.insert(seen.free, place)
+      free[#free + 1] = place
     elseif mine and lock.state == 'h' and lock.token == token then
-      table.insert(seen.own, place)
+      own[#own + 1] = place
     else
       local state = lock and lock.state or string.sub(mirror, 1, 1)
       local left, mark = -1, ''
       if mine then
         mark = 'yours'
         if state == 'h' then
-          table.insert(seen.yours, place)
-          seen.several = seen.several or lock.token ~= lock_at(seen.yours[1]).token
+          yours[#yours + 1] = place
+          several = several or lock.token ~= lock_at(yours[1]).token
         end
       elseif lock and lock.foreign or not lock and state ~= 'b' then
         mark = 'inconsistent'
@@ -86,49 +97,60 @@ local function look(token, holder, first, count)
       if state == 'h' and not (lock and lock.foreign) then
         left = (lock and lock.deadline or deadline_of(mirror)) - now
       end
-      for _, part in ipairs({index, STATES[state], left, mark}) do
-        table.insert(seen.refused, part)
-      end
+      local at = #refused
+      refused[at + 1], refused[at + 2], refused[at + 3], refused[at + 4] = index, STATES[state], left, mark
     end
   end
-  return seen
+  return own, yours, free, refused, unknown, several
+end
+
+-- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
+local function grant(owner, ttl, free, basket)
+  local hold = basket
+  if not hold then
+    fence = fence + 1
+    local limit = now + max_hold
+    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
+  end
+  local value = held_lock(owner, hold.epoch, hold.fence, hold.deadline, hold.limit)
+  for _, place in ipairs(free) do
+    was_locked[place] = locks[place]
+    lock_seat(place, value, hold.deadline)
+    replace_lock(place, value)
+  end
+  return held('held', hold)
 end
 
 local function answer(token, holder, ttl, first, count)
-  local seen = look(token, holder, first, count)
-  if #seen.unknown > 0 then
-    return {'unknown', unpack(seen.unknown)}
+  local owner = held_by(token, holder)
+  if count == 1 and status == 'open' then -- most requests on most nights: one seat, and it is free
+    local place = place_of[names[first + 1]]
+    local mirror = mirrors[place]
+    if not locks[place] and mirror and string.byte(mirror) == FREE then
+      return grant(owner, ttl, {place})
+    end
+  end
+
+  local own, yours, free, refused, unknown, several = look(token, holder, first, count)
+  if unknown then
+    return unknown
   end
   -- Replay and resume come before status, admission and limits.
-  if #seen.own == count then
-    repair(seen.own)
-    return held('held', whole_hold(seen.own))
-  elseif #seen.yours == count and not seen.several then
-    repair(seen.yours)
-    local hold = whole_hold(seen.yours)
+  if #own == count then
+    repair(own)
+    return held('held', whole_hold(own))
+  elseif #yours == count and not several then
+    repair(yours)
+    local hold = whole_hold(yours)
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
     return resumed
   elseif status ~= 'open' then
     return {'closed', status}
-  elseif #seen.refused > 0 then
-    return {'refused', unpack(seen.refused)}
+  elseif #refused > 1 then
+    return refused
   end
-
-  -- Seats that join a basket share its fence, deadline and maximum lifetime.
-  local hold = whole_hold(seen.own)
-  if not hold then
-    fence = fence + 1
-    hold = {epoch = epoch, fence = fence, limit = now + max_hold}
-    hold.deadline = math.min(now + ttl, hold.limit)
-  end
-  local value = held_lock(token, holder, hold.epoch, digits(hold.fence), hold.deadline, hold.limit)
-  for _, place in ipairs(seen.free) do
-    sets[#sets + 1] = {place, value, digits(hold.deadline), locks[place] and 'XX' or 'NX'}
-    hold_seat(place, mirrors[place], hold.deadline)
-    replace_lock(place, value)
-  end
-  return held('held', hold)
+  return grant(owner, ttl, free, whole_hold(own))
 end
 
 local reply = {'ok'}
@@ -139,17 +161,18 @@ for request = 1, integer(ARGV[1], 1, 512) do
   argument, place = argument + 4, place + count
 end
 
-if #order > 0 then
+if #fields > 0 then
   for _, name in ipairs(due) do
-    if freed[name] and not changed[name] then
+    if freed[name] and not field_at[name] then
       change(name, freed[name])
     end
   end
-  local fields = changed_fields()
   next_version('fence', digits(fence))
   publish(fields)
-  for _, set in ipairs(sets) do
-    redis.call('SET', KEYS[FIXED_KEYS + set[1]], set[2], 'PXAT', set[3], set[4])
+  for index, place in ipairs(set_places) do
+    -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
+    redis.call('SET', KEYS[FIXED_KEYS + place], set_values[index], 'PXAT', digits(set_deadlines[index]),
+      was_locked[place] and 'XX' or 'NX')
   end
   redis.call('HSET', seats_key, unpack(fields))
   if #due > 0 then

@@ -1,7 +1,7 @@
 -- availability: the states of the seats asked for, at one version of the show.
 --
 -- KEYS  meta seats |
--- ARGV  seat (one or more) |
+-- ARGV  | seat
 -- REPLY noshow
 --       ok status plan epoch version now_ms, then one field of the availability hash a seat ('' where unknown)
 local meta_key, seats_key = KEYS[1], KEYS[2]

@@ -40,7 +40,7 @@ local function answer(booking, first, count)
   end
   if sale then
     entries[#entries + 1] =
-      {'cancelled', booking, sale.holder, table.concat(seats, '\n'), sale.payment, sale.epoch, sale.fence}
+      {'cancelled', booking, sale.holder, table.concat(seats, '\n'), sale.payment, sale.epoch, digits(sale.fence)}
   end
   return words
 end
@@ -56,8 +56,7 @@ end
 if #deletes > 0 then
   redis.call('ZREM', due_key, unpack(given_back)) -- a delete first, so that a full server lets the rest through
   add_to_outbox(entries)
-  if #order > 0 then
-    local fields = changed_fields()
+  if #fields > 0 then
     next_version()
     publish(fields)
     redis.call('HSET', seats_key, unpack(fields))

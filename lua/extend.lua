@@ -37,9 +37,9 @@ local function answer(token, holder, ttl, told, first, count)
   for _, place in ipairs(owned) do
     local lock = lock_at(place)
     local deadline = math.max(lock.deadline, math.min(now + ttl, lock.limit))
-    local mirror = 'h' .. category_of(mirrors[place] or 'h') .. ':' .. digits(deadline)
+    local mirror = held_field(mirrors[place] or 'h', deadline)
     if deadline > lock.deadline or mirrors[place] ~= mirror then
-      local value = held_lock(token, holder, lock.epoch, lock.fence, deadline, lock.limit)
+      local value = held_lock(held_by(token, holder), lock.epoch, lock.fence, deadline, lock.limit)
       sets[#sets + 1] = {place, value, digits(deadline)}
       due_adds[#due_adds + 1] = digits(deadline)
       due_adds[#due_adds + 1] = names[place]
@@ -61,8 +61,7 @@ for request = 1, integer(ARGV[1], 1, 512) do
   argument, place = argument + 5, place + count
 end
 
-if #order > 0 then
-  local fields = changed_fields()
+if #fields > 0 then
   next_version()
   publish(fields)
   for _, set in ipairs(sets) do

@@ -36,7 +36,7 @@ local function look(mirror, lock)
   end
   local seat = {STATES[state], category_of(mirror), state == 'h' and deadline - now or -1, consistent and 1 or 0}
   if lock and not lock.foreign then
-    seat[5], seat[6], seat[7] = lock.holder, tonumber(lock.epoch), tonumber(lock.fence)
+    seat[5], seat[6], seat[7] = lock.holder, tonumber(lock.epoch), lock.fence
     seat[8], seat[9] = lock.booking or '', lock.payment or ''
   end
   return seat

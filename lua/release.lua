@@ -52,8 +52,7 @@ end
 if #deletes > 0 then
   redis.call('DEL', unpack(deletes)) -- first, so that a full server lets the rest through
   redis.call('ZREM', due_key, unpack(given_back))
-  if #order > 0 then
-    local fields = changed_fields()
+  if #fields > 0 then
     next_version()
     publish(fields)
     redis.call('HSET', seats_key, unpack(fields))

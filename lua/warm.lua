@@ -12,15 +12,15 @@ local meta_key, seats_key, due_key, changes_key, retired_key = KEYS[1], KEYS[2],
 if #conflicts > 0 then
   return {'conflict', unpack(conflicts)}
 end
-if #fields > 0 then
+if #changes > 0 then
   if facts[1] then
     local version = integer(facts[1], 0, 2 ^ 49) + 1
     redis.call('HSET', meta_key, 'version', digits(version))
-    redis.call('XADD', changes_key, 'MAXLEN', '~', facts[3], epoch .. '-' .. digits(version), unpack(fields))
+    redis.call('XADD', changes_key, 'MAXLEN', '~', facts[3], epoch .. '-' .. digits(version), unpack(changes))
   end
   if #imported > 0 then
     redis.call('MSET', unpack(imported))
   end
-  redis.call('HSET', seats_key, unpack(fields))
+  redis.call('HSET', seats_key, unpack(changes))
 end
-return {'ok', added, #fields / 2 - added, kept}
+return {'ok', added, #changes / 2 - added, kept}

@@ -58,7 +58,7 @@ class Attempts:
         about = f" for {listing(operation.seats)}" if operation.seats else ""
         what = f"{operation.script.name}{about} of show {operation.show!r}"
         unsure = self._ambiguous or (fate is Fate.BROKEN and operation.writes_facts)
-        if unsure:
+        if unsure and not operation.only_reads:
             return OutcomeUnknown(
                 f"{what}: no certain answer after {self._count} attempts ({type(error).__name__}: {error}); it may have "
                 "been carried out: ask again with the same token and arguments.",
@@ -66,9 +66,9 @@ class Attempts:
                 seats=operation.seats,
                 token=operation.token,
             )
-        if fate is Fate.NOT_RUN or fate is Fate.FORGOTTEN:
+        if fate is not Fate.BROKEN and fate is not Fate.REFUSED:
             return ServerUnavailable(
-                f"{what}: Redis could not run it in {self._count} attempts ({type(error).__name__}: {error}); nothing "
+                f"{what}: no answer from Redis in {self._count} attempts ({type(error).__name__}: {error}); nothing "
                 "was changed: ask again later."
             )
         return ScriptFailed(f"{what}: Redis refused ({type(error).__name__}: {error}); mend the cause and ask again.")

@@ -21,6 +21,9 @@ T_co = TypeVar("T_co", covariant=True)
 MAX_BATCH_ASKS: Final = 256
 MAX_BATCH_SEATS: Final = 512
 
+READERS: Final = frozenset({"availability", "changes", "check", "inspect", "remnants", "server"})
+"""The scripts that write nothing."""
+
 Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]
 
 
@@ -54,10 +57,10 @@ class Operation(Generic[T_co]):
     """One script call: the script, its keys and arguments, and how the reply is decoded.
 
     ``writes_facts`` is set where a script error may come after an outbox entry was written, so that the outcome is
-    unknown rather than refused.
+    unknown rather than refused; ``only_reads`` where nothing can have changed, whatever became of the call.
     """
 
-    __slots__ = ("args", "decode", "keys", "script", "seats", "show", "token", "writes_facts")
+    __slots__ = ("args", "decode", "keys", "only_reads", "script", "seats", "show", "token", "writes_facts")
 
     def __init__(  # noqa: PLR0913 - a plain record; every field has its own meaning
         self,
@@ -78,6 +81,7 @@ class Operation(Generic[T_co]):
         self.seats = seats
         self.token = token
         self.writes_facts = script.name in ("confirm", "cancel")
+        self.only_reads = script.name in READERS
 
     def by_sha(self) -> list[Any]:
         """The EVALSHA command."""
@@ -133,9 +137,9 @@ def check_show(reply: list[Any], show: str) -> None:
 
 
 class Command(Generic[T_co]):
-    """A plain Redis command that is harmless to repeat, with the face of an `Operation`."""
+    """A plain Redis command that only reads, with the face of an `Operation`."""
 
-    __slots__ = ("_command", "decode", "script", "seats", "show", "token", "writes_facts")
+    __slots__ = ("_command", "decode", "only_reads", "script", "seats", "show", "token", "writes_facts")
 
     def __init__(self, show: str, command: list[Any], decode: Callable[[Any], T_co]) -> None:
         self._command = command
@@ -145,6 +149,7 @@ class Command(Generic[T_co]):
         self.seats: tuple[str, ...] = ()
         self.token: str | None = None
         self.writes_facts = False
+        self.only_reads = True
 
     def by_sha(self) -> list[Any]:
         """The command."""

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import deque
 from collections.abc import Generator, Sequence
 from typing import Any, Final, Literal, TypeVar
-
-import redis.exceptions as foreign
 
 from seatlock import _commands
 from seatlock._operation import Ask, Step, chunks
 from seatlock._replies import count_states, listing, state_of
+from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
     OutcomeUnknown,
-    ScriptFailed,
     SeatLockError,
     ServerUnavailable,
     ShowInUse,
@@ -69,26 +68,37 @@ def one(namespace: str, ask: Ask[T]) -> Procedure[T]:
 def many(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order."""
     answers: list[T | SeatLockError] = []
-    for chunk in chunks(ask for ask in asks if isinstance(ask, Ask)):
-        answers += yield from _chunk(namespace, chunk)
+    waiting = deque(chunks(ask for ask in asks if isinstance(ask, Ask)))
+    while waiting:
+        chunk = waiting.popleft()
+        try:
+            answers += yield _commands.of_asks(namespace, chunk)
+        except SeatLockError as error:
+            broken = _fate(error) in (Fate.BROKEN, Fate.REFUSED)
+            if broken and len(chunk) > 1:
+                # One of them broke the script: alone, each by itself, only the offender fails. Tokens make that safe.
+                waiting.extendleft([ask] for ask in reversed(chunk))
+                continue
+            answers += [_own_copy(error, ask) for ask in chunk]
+            if not broken and isinstance(error, ServerUnavailable | OutcomeUnknown):
+                # The call's patience is used up; what is left would only wait as long again, chunk by chunk.
+                answers += [_not_sent(error, ask) for later in waiting for ask in later]
+                break
     rest = iter(answers)
     return [next(rest) if isinstance(ask, Ask) else ask for ask in asks]
 
 
-def _chunk(namespace: str, chunk: list[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
-    try:
-        answers: list[T | SeatLockError] = yield _commands.of_asks(namespace, chunk)
-    except SeatLockError as error:
-        if len(chunk) == 1:
-            return [error]
-        if isinstance(error, ScriptFailed) or isinstance(error.__cause__, foreign.ResponseError):
-            # One of them broke the script: alone, each by itself, only the offender fails. Tokens make that safe.
-            alone: list[T | SeatLockError] = []
-            for ask in chunk:
-                alone += yield from _chunk(namespace, [ask])
-            return alone
-        return [_own_copy(error, ask) for ask in chunk]
-    return answers
+def _fate(error: SeatLockError) -> Fate | None:
+    return fate_of(error.__cause__) if error.__cause__ else None
+
+
+def _not_sent(error: SeatLockError, ask: Ask[Any]) -> ServerUnavailable:
+    unavailable = ServerUnavailable(
+        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} was not sent, since Redis did not answer "
+        "the requests before it; nothing was changed: ask again later."
+    )
+    unavailable.__cause__ = error.__cause__
+    return unavailable
 
 
 def _own_copy(error: SeatLockError, ask: Ask[Any]) -> SeatLockError:

@@ -121,18 +121,19 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
     word = answer[0]
     if word == b"lost":
         return hold_lost(ask, answer)
+    on_record = word == b"conflict"  # its booking may have other seats than those asked for
     found = Booking(
         (answer[4] if word != b"booked" else ask.args[2]).decode(),
         ask.show,
-        ask.seats,
+        tuple(ask.seats[place - 1] for place in answer[6:]) if on_record else ask.seats,
         ask.holder,
-        optional_text(answer[5] if word == b"conflict" else ask.args[3]),
+        optional_text(answer[5] if on_record else ask.args[3]),
         fence_of(answer[1], answer[2]),
         answer[3] / 1000,
     )
-    if word == b"conflict":
+    if on_record:
         return BookingConflict(
-            f"{listing(ask.seats)} of show {ask.show!r} are already confirmed as booking {found.id!r} with payment "
+            f"{listing(found.seats)} of show {ask.show!r} are already confirmed as booking {found.id!r} with payment "
             f"{found.payment!r}; nothing was changed: refund the payment of this request.",
             booking=found,
         )

@@ -52,6 +52,9 @@ _REFUSED_CLASSES: Final = (
     foreign.ClusterCrossSlotError,
     foreign.DataError,
 )
+_CONNECTING: Final = re.compile(
+    r"Error\b.* connecting to |Timeout connecting |No connection available|No master found", re.DOTALL
+)
 _NEVER_CONNECTED: Final = (ConnectionRefusedError, FileNotFoundError, socket.gaierror)
 
 
@@ -84,15 +87,8 @@ def _fate_of_text(text: str) -> Fate:
 
 
 def _never_connected(error: BaseException) -> bool:
-    """Whether the connection was never there: then nothing can have been sent."""
-    text = str(error)
-    if "Timeout connecting" in text or "No connection available" in text:
-        return True
-    cause: BaseException | None = error
-    for _ in range(8):
-        if cause is None:
-            return False
-        if isinstance(cause, _NEVER_CONNECTED):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+    """Whether the connection was never there: then nothing can have been sent.
+
+    The client's own words tell, and not the chain of causes, which also has what the caller happens to be handling.
+    """
+    return isinstance(error, _NEVER_CONNECTED) or _CONNECTING.match(str(error)) is not None

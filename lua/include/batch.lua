@@ -1,19 +1,14 @@
 -- @include mirror
--- What a batch changes: new mirrors by seat, in the order of change. Decided first, written last.
-local changed, order = {}, {}
-local function change(name, mirror)
-  if not changed[name] then
-    order[#order + 1] = name
+-- What a batch changes, decided first and written last: seats and their new fields, pair by pair.
+local fields, field_at = {}, {}
+local function change(name, field)
+  local at = field_at[name]
+  if not at then
+    at = #fields + 1
+    field_at[name] = at
+    fields[at] = name
   end
-  changed[name] = mirror
-end
-
-local function changed_fields()
-  local fields = {}
-  for index, name in ipairs(order) do
-    fields[2 * index - 1], fields[2 * index] = name, changed[name]
-  end
-  return fields
+  fields[at + 1] = field
 end
 
 -- Locks by place as the earlier requests of the batch leave them, parsed when first looked at.
@@ -26,6 +21,11 @@ local function lock_at(place)
   end
   return lock
 end
+
+local function replace_lock(place, value)
+  locks[place], parsed[place] = value, nil
+end
+
 -- Seats can come under one token in several calls; the hold answers with its highest fence, its soonest deadline and
 -- its soonest maximum lifetime.
 local function whole_hold(places)
@@ -33,14 +33,11 @@ local function whole_hold(places)
   for _, place in ipairs(places) do
     local lock = lock_at(place)
     hold = hold or {fence = 0, deadline = math.huge, limit = math.huge, token = lock.token}
-    if tonumber(lock.fence) >= hold.fence then
-      hold.fence, hold.epoch = tonumber(lock.fence), lock.epoch
+    if lock.fence >= hold.fence then
+      hold.fence, hold.epoch = lock.fence, lock.epoch
     end
-    hold.deadline = math.min(hold.deadline, lock.deadline or now)
-    hold.limit = math.min(hold.limit, lock.limit or now)
+    hold.deadline = math.min(hold.deadline, lock.deadline)
+    hold.limit = math.min(hold.limit, lock.limit)
   end
   return hold
-end
-local function replace_lock(place, value)
-  locks[place], parsed[place] = value, nil
 end

@@ -1,6 +1,12 @@
--- ARGV is text: only plain decimal digits count as a number (tonumber would take nan, inf, 1e400 and 0x10).
+-- ARGV is text: only plain decimal digits count as a number (tonumber would take nan, inf, 1e400 and 0x10). Values
+-- repeat within a batch, so each is converted once, and each number is written once.
+local integers, texts = {}, {}
 local function integer(text, least, most)
-  local value = text and #text <= 15 and string.find(text, '^%d+$') and tonumber(text)
+  local value = integers[text]
+  if not value then
+    value = text and #text <= 15 and string.find(text, '^%d+$') and tonumber(text)
+    integers[text or 0] = value
+  end
   if not value or value < least or value > most then
     error('SEATLOCK an argument or a setting is not a whole number from ' .. least .. ' to ' .. most)
   end
@@ -8,5 +14,10 @@ local function integer(text, least, most)
 end
 
 local function digits(value)
-  return string.format('%d', value)
+  local text = texts[value]
+  if not text then
+    text = string.format('%d', value)
+    texts[value] = text
+  end
+  return text
 end

@@ -5,7 +5,7 @@
 local HELD = '^h\n([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(%d+)$'
 local SOLD = '^([ps])\n([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)$'
 
--- The lock as a table; nil for none and for a hold whose time has passed (Redis removes it a moment later).
+-- The lock as a table; nil for none. `past` marks a hold whose time has passed (Redis removes it a moment later).
 -- Content that is no lock of ours counts as held by nobody one knows, so that it is never overwritten.
 local function parse_lock(value)
   if not value then
@@ -14,22 +14,28 @@ local function parse_lock(value)
   local token, holder, lock_epoch, fence, deadline, limit = string.match(value, HELD)
   if token then
     deadline = tonumber(deadline)
-    return {state = 'h', token = token, holder = holder, epoch = lock_epoch, fence = fence, deadline = deadline,
-            limit = tonumber(limit), past = now > deadline}
+    return {state = 'h', token = token, holder = holder, epoch = lock_epoch, fence = tonumber(fence),
+            deadline = deadline, limit = tonumber(limit), past = now > deadline}
   end
   local state, since, booking, payment
   state, token, holder, lock_epoch, fence, since, booking, payment = string.match(value, SOLD)
   if state then
-    return {state = state, token = token, holder = holder, epoch = lock_epoch, fence = fence,
+    return {state = state, token = token, holder = holder, epoch = lock_epoch, fence = tonumber(fence),
             since = tonumber(since), booking = booking, payment = payment}
   end
   return {state = 'h', foreign = true, deadline = now}
 end
 
-local function held_lock(token, holder, lock_epoch, fence, deadline, limit)
-  return table.concat({'h', token, holder, lock_epoch, fence, digits(deadline), digits(limit)}, '\n')
+-- What every lock of a held seat begins with if it is this owner's: whole token and holder, never a part.
+local function held_by(token, holder)
+  return 'h\n' .. token .. '\n' .. holder .. '\n'
+end
+
+local function held_lock(owner, lock_epoch, fence, deadline, limit)
+  return owner .. lock_epoch .. '\n' .. digits(fence) .. '\n' .. digits(deadline) .. '\n' .. digits(limit)
 end
 
 local function sold_lock(token, holder, lock_epoch, fence, since, booking, payment)
-  return table.concat({'s', token, holder, lock_epoch, fence, digits(since), booking, payment}, '\n')
+  return 's\n' .. token .. '\n' .. holder .. '\n' .. lock_epoch .. '\n' .. digits(fence) .. '\n' .. digits(since) ..
+    '\n' .. booking .. '\n' .. payment
 end

@@ -25,7 +25,7 @@ local function state_of(mirror, lock)
   return state
 end
 
-local fields, imported, conflicts, added, kept = {}, {}, {}, 0, 0
+local changes, imported, conflicts, added, kept = {}, {}, {}, 0, 0
 for place = 1, #names do
   local category, wanted = ARGV[2 * place - 1], LETTERS[ARGV[2 * place]]
   if not wanted or not string.find(category, '^%d*$') then
@@ -48,13 +48,13 @@ for place = 1, #names do
     target = wanted .. category
   end
   if target and target ~= mirror then
-    fields[#fields + 1] = names[place]
-    fields[#fields + 1] = target
+    changes[#changes + 1] = names[place]
+    changes[#changes + 1] = target
     added = added + (mirror and 0 or 1)
     if wanted == 's' then
       -- Sold elsewhere: a lock that no token opens, so that lock and mirror agree.
       imported[#imported + 1] = KEYS[FIXED_KEYS + place]
-      imported[#imported + 1] = sold_lock('', '', epoch, '0', now, '', '')
+      imported[#imported + 1] = sold_lock('', '', epoch, 0, now, '', '')
     end
   else
     kept = kept + 1

@@ -48,6 +48,7 @@ class Floor:
             self._close()
             await asyncio.gather(*self._tasks, return_exceptions=True)
         finally:
+            self.closed = True
             for task in self._tasks:  # there are some only when we are cancelled
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

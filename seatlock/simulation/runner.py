@@ -54,6 +54,7 @@ class Simulation:
         self._office = BoxOffice(self._locker, self.show, settings.hold, self._tally)
         self._shop: Shop | None = None
         self._phase: Phase = "warming"
+        self._sold = asyncio.Event()  # set when the sale is over
         self._warmed = 0
         self._began = math.nan
         self._seconds = math.nan
@@ -130,16 +131,20 @@ class Simulation:
         floor = Floor(self._settings.workers, self._tally)
         try:
             async with asyncio.TaskGroup() as group:
-                helpers = [group.create_task(self._map.keep_reading()), group.create_task(self._keep_sweeping())]
-                await floor.serve(self._shop, self._settings.buyers, self._settings.time_limit)
-                for helper in helpers:
-                    helper.cancel()
+                group.create_task(self._map.keep_reading())
+                group.create_task(self._keep_sweeping())
+                try:
+                    await floor.serve(self._shop, self._settings.buyers, self._settings.time_limit)
+                finally:
+                    self._map.stop()
+                    self._sold.set()
         except* Exception as errors:  # the first says what happened
             raise _first(errors) from None
 
     async def _keep_sweeping(self) -> None:
-        while True:
-            await asyncio.sleep(max(self._settings.hold / 4, 0.1))
+        while not self._sold.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._sold.wait(), max(self._settings.hold / 4, 0.1))
             await self._sweep()
 
     async def _sweep(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
 import msgspec
@@ -37,33 +38,44 @@ class SeatMap:
         self.current = Snapshot(free, [place for place in house.popular if free[place]], sold, 0)
         self._every = EVERY + EVERY_SEAT * len(free)
         self._asked = asyncio.Event()
+        self._stopped = False
         self._next: asyncio.Future[None] | None = None  # done when a reading ends that has not begun yet
 
     async def newer(self) -> Snapshot:
-        """Wait for a reading that begins after this call. Needs `keep_reading` at work."""
-        if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
-        self._asked.set()
-        await asyncio.shield(self._next)
+        """Wait for a reading that begins after this call; gives the last one where `keep_reading` has ended."""
+        if not self._stopped:
+            if self._next is None:
+                self._next = asyncio.get_running_loop().create_future()
+            self._asked.set()
+            await asyncio.shield(self._next)
         return self.current
 
     async def keep_reading(self) -> None:
-        """Read the house now and then, and soon after somebody asked; until cancelled."""
-        while True:
-            try:
-                await asyncio.wait_for(self._asked.wait(), self._every)
-            except TimeoutError:
-                pass
-            self._asked.clear()
-            waiting, self._next = self._next, None
-            try:
-                await self.read()
-            except (OutcomeUnknown, ServerUnavailable):
-                pass  # the old map stays a little longer
-            finally:
-                if waiting is not None:
-                    waiting.set_result(None)
-            await asyncio.sleep(PAUSE)
+        """Read the house now and then, and soon after somebody asked, until `stop`.
+
+        Cancelling alone may not end it: before Python 3.12, `asyncio.wait_for`, which the Redis client uses, can
+        swallow a cancellation.
+        """
+        waiting: asyncio.Future[None] | None = None
+        try:
+            while not self._stopped:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._asked.wait(), self._every)
+                self._asked.clear()
+                waiting, self._next = self._next, None
+                with contextlib.suppress(OutcomeUnknown, ServerUnavailable):  # the old map stays a little longer
+                    await self.read()
+                _wake(waiting)
+                await asyncio.sleep(PAUSE)
+        finally:
+            self._stopped = True
+            _wake(waiting)
+            _wake(self._next)
+
+    def stop(self) -> None:
+        """End `keep_reading` soon."""
+        self._stopped = True
+        self._asked.set()
 
     async def read(self) -> Snapshot:
         """Read the house once."""
@@ -72,3 +84,8 @@ class SeatMap:
         popular_free = [place for place in self._house.popular if free[place]]
         self.current = Snapshot(free, popular_free, seen.counts["sold"], seen.counts["held"] + seen.counts["pinned"])
         return self.current
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)

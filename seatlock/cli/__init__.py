@@ -1,0 +1,21 @@
+"""The `seatlock` command: warms, opens, closes and retires shows, and rehearses a sale."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+USAGE = 2  # the exit status of a command that cannot be run as given
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command with ``arguments`` (default: those of the process); always ends with `SystemExit`."""
+    try:
+        import rich  # noqa: F401, PLC0415 - an extra
+        import typer  # noqa: F401, PLC0415 - likewise
+    except ModuleNotFoundError:
+        print("The seatlock command needs an extra: pip install 'seatlock-redis[cli]'", file=sys.stderr)  # noqa: T201
+        sys.exit(USAGE)
+    from seatlock.cli.app import run  # noqa: PLC0415 - needs the extra
+
+    run(arguments)

@@ -1,0 +1,69 @@
+"""The command line as a whole: the commands, and how errors end."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from seatlock.cli import sale, simulate, warm
+from seatlock.cli.terminal import terminal
+from seatlock.errors import PlanConflict, SeatLockError
+
+FAILED = 1  # the exit status of a command that did not do what was asked
+
+_CONFLICTS_SHOWN = 100
+
+app = typer.Typer(
+    help="Sell seats under extreme contention, and never sell a seat twice.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # what it prints shows local variables: URLs with passwords
+)
+app.command("warm")(warm.warm)
+app.command("open")(sale.open_)
+app.command("pause")(sale.pause)
+app.command("close")(sale.close)
+app.command("retire")(sale.retire)
+app.command("simulate")(simulate.simulate)
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line; ends with `SystemExit`."""
+    try:
+        app(arguments)
+    except SeatLockError as error:
+        terminal.complain(f"seatlock: {error}")
+        if isinstance(error, PlanConflict):
+            _list_conflicts(error)
+        sys.exit(FAILED)
+
+
+def _list_conflicts(error: PlanConflict) -> None:
+    for number, (seat, obstacle) in enumerate(error.conflicts.items()):
+        if number == _CONFLICTS_SHOWN:
+            terminal.complain(f"  … and {len(error.conflicts) - number:,} more")
+            return
+        terminal.complain(f"  {seat}: {obstacle}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            version = importlib.metadata.version("seatlock-redis")
+        except importlib.metadata.PackageNotFoundError:  # run from the source, not installed
+            version = "(not installed)"
+        terminal.say(f"seatlock {version}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", help="Tell the version.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """Sell seats under extreme contention, and never sell a seat twice."""

@@ -1,0 +1,116 @@
+"""Reads seats from the user's own database, row by row, with SQLAlchemy (extra ``ledger``)."""
+
+from __future__ import annotations
+
+import decimal
+import importlib.util
+import uuid
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import typer
+
+from seatlock.cli import USAGE
+from seatlock.cli.terminal import terminal
+from seatlock.errors import InvalidPlan, InvalidRequest, SeatLockError, ServerUnavailable
+from seatlock.plan import Seat, SeatingPlan, SeatStatus
+
+if TYPE_CHECKING:
+    import sqlalchemy
+
+COLUMNS: Final = ("id", "section", "row", "number", "category", "status")
+ROWS_AT_ONCE: Final = 5_000  # rows in memory as rows; the seats made of them are small
+
+
+def read_seats(url: str, query: str) -> SeatingPlan:
+    """Run a query that only reads, and make a plan of its rows; nothing is committed.
+
+    The columns are known by their names: ``id`` is required, ``section``, ``row``, ``number``, ``category`` and
+    ``status`` are optional, all others are refused. NULL is the same as empty, and an empty status means available.
+    Raises `seatlock.InvalidPlan` for what is no seat, and ends the command with status 2 without SQLAlchemy.
+    """
+    if importlib.util.find_spec("sqlalchemy") is None:
+        terminal.complain("Reading from a database needs an extra: pip install 'seatlock-redis[ledger]'")
+        raise typer.Exit(USAGE)
+    terminal.hide(url)
+    with _plain_words(), _connection(url) as connection:
+        result = connection.execution_options(no_parameters=True).exec_driver_sql(query)
+        if not result.returns_rows:
+            raise InvalidPlan("the query gives no rows at all; it should be a SELECT.")
+        places = _places([str(name) for name in result.keys()])
+        return SeatingPlan.of(_seats(places, result), name="query")
+
+
+@contextmanager
+def _connection(url: str) -> Generator[sqlalchemy.Connection]:
+    import sqlalchemy  # noqa: PLC0415 - an extra
+
+    target = sqlalchemy.make_url(url)
+    if target.drivername in ("postgresql", "postgres"):
+        target = target.set(drivername="postgresql+psycopg")  # the driver that the extra brings
+    engine = sqlalchemy.create_engine(target, poolclass=sqlalchemy.NullPool)
+    try:
+        with engine.connect() as connection:
+            yield connection.execution_options(stream_results=True, yield_per=ROWS_AT_ONCE)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _plain_words() -> Generator[None]:
+    import sqlalchemy.exc  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except SeatLockError:
+        raise
+    except sqlalchemy.exc.DBAPIError as error:
+        reason = str(error.orig).strip()
+        if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError):
+            raise ServerUnavailable(f"the database could not answer the query: {reason}") from error
+        raise InvalidPlan(f"the database refused the query: {reason}") from error
+    except (sqlalchemy.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        raise InvalidRequest(f"the driver of that database is not installed: {error}") from error
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        # what it says may quote pieces of the URL
+        raise InvalidRequest(
+            "the URL of the database cannot be understood: write dialect://user:password@host:port/name, with special "
+            "characters of the password percent-encoded."
+        ) from None
+
+
+def _places(names: Sequence[str]) -> list[int]:
+    """Where in a row each of `COLUMNS` stands; beyond the end if it is not there."""
+    given = [name.lower() for name in names]
+    if unknown := [name for name, plain in zip(names, given, strict=True) if plain not in COLUMNS]:
+        raise InvalidPlan(f"the query has columns that no seat has: {', '.join(unknown)}; allowed: {', '.join(COLUMNS)}.")
+    if twice := sorted({name for name in given if given.count(name) > 1}):
+        raise InvalidPlan(f"the query has a column more than once: {', '.join(twice)}.")
+    if "id" not in given:
+        raise InvalidPlan(f"the query has no column id; it has {', '.join(names)}.")
+    return [given.index(name) if name in given else len(given) for name in COLUMNS]
+
+
+def _seats(places: Sequence[int], rows: Iterable[Sequence[Any]]) -> Generator[Seat]:
+    for number, row in enumerate(rows, start=1):
+        values = [*row, None]
+        seat, section, line, seat_number, category, status = (
+            _text(values[place], number, name) for place, name in zip(places, COLUMNS, strict=True)
+        )
+        if not seat:
+            raise InvalidPlan(f"row {number:,} of the query: the id is empty.")
+        word = cast("SeatStatus", status or "available")  # the plan's rules look at it
+        yield Seat(seat, section, line, seat_number, category, status=word)
+
+
+def _text(value: object, number: int, name: str) -> str:
+    if value is None:
+        return ""
+    whole = isinstance(value, decimal.Decimal) and value == value.to_integral_value()
+    if isinstance(value, bool) or not (whole or isinstance(value, str | int | uuid.UUID)):
+        raise InvalidPlan(
+            f"row {number:,} of the query: {name} must be text or a whole number, not {type(value).__name__}; convert "
+            "it in the query."
+        )
+    return str(int(cast("decimal.Decimal", value))) if whole else str(value)

@@ -1,0 +1,92 @@
+"""`seatlock warm`: loads a show's seats from a plan, or from the user's own database."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from seatlock._bounds import DEFAULT_MAX_HOLD
+from seatlock.cli.connection import locker_at
+from seatlock.cli.database import read_seats
+from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
+from seatlock.cli.terminal import terminal
+from seatlock.locker import SeatLocker
+from seatlock.model import Warmed
+from seatlock.plan import BUNDLED_PLANS, SeatingPlan
+
+
+def warm(
+    show: Show,
+    plan: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PLAN",
+            help=f"A seating plan: a .json or .csv file, or one that is built in: {', '.join(BUNDLED_PLANS)}.",
+            show_default=False,
+        ),
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(
+            "--query",
+            metavar="SQL",
+            help="Read the seats from a database instead; columns: id, and any of section, row, number, category, status.",
+            show_default=False,
+        ),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            envvar="SEATLOCK_DATABASE",
+            help="The database of --query, such as postgresql://user@host/name.",
+            show_default=False,
+        ),
+    ] = None,
+    redis: Redis = DEFAULT_REDIS,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+    max_hold: Annotated[
+        float, typer.Option("--max-hold", metavar="SECONDS", help="How long a hold may last in all.")
+    ] = DEFAULT_MAX_HOLD,
+    no_outbox: Annotated[
+        bool, typer.Option("--no-outbox", help="Keep no outbox of bookings; for those without a ledger.")
+    ] = False,
+) -> None:
+    """Load a show's seats. May be repeated: it never makes a seat free, and never opens the sale."""
+    if (plan is None) == (query is None):
+        raise typer.BadParameter("give either a PLAN or a --query")
+    if query is not None:
+        if database is None:
+            raise typer.BadParameter("--query needs the --database to ask")
+        seats = read_seats(database, query)
+    else:
+        seats = read_plan(plan or "")
+    with locker_at(redis, namespace) as locker:
+        warmed = _load(locker, show, seats, max_hold, outbox=not no_outbox)
+    terminal.say(
+        f"{show}: {len(seats):,} seats: {warmed.added:,} added, {warmed.changed:,} changed, {warmed.kept:,} kept."
+    )
+    if warmed.created:
+        terminal.say(f"The show is new and closed; open the sale with: seatlock open {show}")
+
+
+def read_plan(plan: str) -> SeatingPlan:
+    """Read a plan that is built in, or a file."""
+    return SeatingPlan.bundled(plan) if plan in BUNDLED_PLANS else SeatingPlan.read(plan)
+
+
+def _load(locker: SeatLocker, show: str, plan: SeatingPlan, max_hold: float, *, outbox: bool) -> Warmed:
+    columns = (TextColumn("warming"), BarColumn(), MofNCompleteColumn(), TextColumn("seats"))
+    console = terminal.err
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(plan))
+        return locker.warm(
+            show,
+            plan,
+            max_hold=max_hold,
+            outbox=outbox,
+            progress=lambda loaded, _: progress.update(task, completed=loaded),
+        )

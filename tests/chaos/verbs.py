@@ -1,0 +1,82 @@
+"""Every verb of a locker, ready to be called on a show of its own: what it needs first, the call, its show's life."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from seatlock import AcquireRequest, ConfirmRequest, Hold, SeatLocker
+from tests.support.waiting import until
+
+SEATS: Final = tuple(f"S-{number}" for number in range(8))
+HOLDER: Final = "ada"
+_numbers = itertools.count()
+
+
+def token(number: int = 0) -> str:
+    """A token that two shows can have in common."""
+    return f"{number:032x}"
+
+
+def fresh_show(locker: SeatLocker, word: str = "show", seats: tuple[str, ...] = SEATS) -> str:
+    """Warm and open a show of its own."""
+    show = f"{word}-{next(_numbers)}"
+    locker.warm(show, seats)
+    locker.open_sale(show)
+    return show
+
+
+class Verb(NamedTuple):
+    """``prepare`` makes what the call needs, ``call`` is made through the door whose replies are lost."""
+
+    prepare: Callable[[SeatLocker, str], Any]
+    call: Callable[[Any, str, Any], Any]
+
+
+def _nothing(_locker: SeatLocker, _show: str) -> None:
+    return None
+
+
+def hold_of(locker: SeatLocker, show: str, number: int = 0) -> Hold:
+    """A hold on two seats."""
+    return locker.acquire(show, SEATS[2 * number : 2 * number + 2], holder=HOLDER, token=token(number))
+
+
+def _holds(locker: SeatLocker, show: str) -> list[Hold]:
+    return [hold_of(locker, show, number) for number in range(3)]
+
+
+def _due(locker: SeatLocker, show: str) -> None:
+    locker.acquire(show, SEATS[:3], holder=HOLDER, ttl=0.001, token=token())
+    until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
+
+
+def _unwarmed(locker: SeatLocker, show: str) -> None:
+    locker.retire(show)
+
+
+REQUESTS: Final = [AcquireRequest(SEATS[2 * n : 2 * n + 2], HOLDER, 600.0, token(n)) for n in range(3)]
+
+VERBS: Final[dict[str, Verb]] = {
+    "acquire": Verb(_nothing, lambda door, show, _: door.acquire(show, SEATS[:2], holder=HOLDER, token=token())),
+    "extend": Verb(hold_of, lambda door, _, hold: door.extend(hold, ttl=900.0)),
+    "confirm": Verb(hold_of, lambda door, _, hold: door.confirm(hold, payment="pay-1")),
+    "release": Verb(hold_of, lambda door, _, hold: door.release(hold)),
+    "cancel": Verb(
+        lambda locker, show: locker.confirm(hold_of(locker, show)), lambda door, _, booking: door.cancel(booking)
+    ),
+    "sweep": Verb(_due, lambda door, show, _: door.sweep(show)),
+    "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
+    "availability": Verb(hold_of, lambda door, show, _: door.availability(show)),
+    "warm": Verb(_unwarmed, lambda door, show, _: door.warm(show, SEATS)),
+    "open_sale": Verb(lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show)),
+    "pause_sale": Verb(_nothing, lambda door, show, _: door.pause_sale(show)),
+    "close_sale": Verb(_nothing, lambda door, show, _: door.close_sale(show)),
+    "retire": Verb(_nothing, lambda door, show, _: door.retire(show)),
+    "acquire_many": Verb(_nothing, lambda door, show, _: door.acquire_many(show, REQUESTS)),
+    "confirm_many": Verb(
+        _holds, lambda door, show, holds: door.confirm_many(show, [ConfirmRequest(hold, "pay-1") for hold in holds])
+    ),
+    "release_many": Verb(_holds, lambda door, show, holds: door.release_many(show, holds)),
+}

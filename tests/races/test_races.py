@@ -1,0 +1,171 @@
+"""Many buyers, many processes, one moment: seats are never had by two, and everybody learns what became of theirs."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import redis
+
+from seatlock import SeatLocker
+from tests.races import buyers
+from tests.races.buyers import BUYERS, Ended, lock_keys, token_of
+from tests.races.crowd import PROCESSES, crowd
+from tests.support.clock import Clock
+from tests.support.fixtures import PrivateServer
+from tests.support.servers import RedisServer
+
+ROUNDS = 1000
+PHASES, HOUSE = 60, 16
+ENDINGS = 100
+
+
+@pytest.fixture
+def server(server_of: Callable[[str], RedisServer]) -> RedisServer:
+    return server_of("redis-7")
+
+
+def open_show(server: RedisServer, show: str, seats: Iterable[str]) -> None:
+    with server.unix_client() as client:
+        locker = SeatLocker(client)
+        locker.warm(show, seats)
+        locker.open_sale(show)
+
+
+def locks_of(client: redis.Redis, show: str, seats: tuple[str, ...]) -> dict[str, list[str]]:
+    """The raw locks that are there, in their fields, by seat."""
+    values = client.mget(lock_keys(show, seats))
+    return {seat: value.decode().split("\n") for seat, value in zip(seats, values, strict=True) if value is not None}
+
+
+def by_round(endings: Iterable[Ended]) -> list[list[Ended]]:
+    rounds: defaultdict[int, list[Ended]] = defaultdict(list)
+    for ending in endings:
+        rounds[ending.round].append(ending)
+    return [rounds[number] for number in range(len(rounds))]
+
+
+def booked_in_outbox(client: redis.Redis, show: str) -> list[tuple[str, str]]:
+    """Booking id and payment of every entry of the outbox."""
+    entries = client.xrange(f"seatlock:{{{show}}}:outbox")
+    assert all(fields[b"kind"] == b"confirmed" for _, fields in entries)
+    return [(fields[b"booking"].decode(), fields[b"payment"].decode()) for _, fields in entries]
+
+
+def test_two_hundred_buyers_want_one_seat_a_thousand_times_and_one_gets_it(server: RedisServer) -> None:
+    show = "race-one-seat"
+    seats = tuple(f"S-{number}" for number in range(ROUNDS))
+    open_show(server, show, seats)
+
+    results = crowd(buyers.one_seat, str(server.socket), show, ROUNDS)
+
+    won = [hold for holds, _ in results for hold in holds]
+    assert Counter(hold.round for hold in won) == dict.fromkeys(range(ROUNDS), 1)
+    assert sum(lost for _, lost in results) == ROUNDS * (PROCESSES * BUYERS - 1)
+    assert len({hold.process for hold in won}) > 1, "the processes did not really race"
+    assert len({hold.fence for hold in won}) == ROUNDS
+    with server.unix_client() as client:
+        assert client.hget(f"seatlock:{{{show}}}:meta", "fence") == b"%d" % ROUNDS  # a refusal leaves no trace
+        locks = locks_of(client, show, seats)
+    assert {seat: lock[1:3] for seat, lock in locks.items()} == {
+        hold.seats[0]: [hold.token, hold.holder] for hold in won
+    }
+
+
+def test_overlapping_sets_of_seats_never_deadlock_and_never_half_succeed(server: RedisServer) -> None:
+    show = "race-sets"
+    seats = tuple(f"S-{phase}-{seat}" for phase in range(PHASES) for seat in range(HOUSE))
+    open_show(server, show, seats)
+
+    results = crowd(buyers.overlapping, str(server.socket), show, PHASES, HOUSE)
+
+    kept = [hold for holds, _ in results for hold in holds]
+    assert {hold.round for hold in kept} == set(range(PHASES))
+    assert len({hold.process for hold in kept}) == PROCESSES
+    assert sum(refusals for _, refusals in results) > PHASES, "the sets did not really overlap"
+    receipts = {seat: [hold.token, hold.holder] for hold in kept for seat in hold.seats}
+    assert len(receipts) == sum(len(hold.seats) for hold in kept), "a seat in two holds"
+    with server.unix_client() as client:
+        assert {seat: lock[1:3] for seat, lock in locks_of(client, show, seats).items()} == receipts
+        found = SeatLocker(client).availability(show)
+    assert {seat for seat, state in found.seats.items() if state == "held"} == receipts.keys()
+
+
+def test_twenty_confirm_one_hold_at_once_with_two_payments_and_make_one_booking(server: RedisServer) -> None:
+    show = "race-confirm"
+    seats = tuple(f"{row}-{number}" for row in "AB" for number in range(ENDINGS))
+    open_show(server, show, seats)
+    wants = [[f"pay-{1 + (process + buyer) % 2}" for buyer in range(5)] for process in range(PROCESSES)]
+
+    rounds = by_round(itertools.chain(*crowd(buyers.endings, str(server.socket), show, ENDINGS, wants)))
+
+    paid = []
+    for endings in rounds:
+        assert len(endings) == 20
+        assert len({(ending.booking, ending.payment, ending.fence) for ending in endings}) == 1
+        on_record = endings[0]
+        paid.append((on_record.booking, on_record.payment))
+        for ending in endings:
+            assert ending.got == ("booked" if ending.wanted == on_record.payment else "conflict")
+    assert {payment for _, payment in paid} == {"pay-1", "pay-2"}, "the payments did not really race"
+    assert len({booking for booking, _ in paid}) == ENDINGS
+    with server.unix_client() as client:
+        assert booked_in_outbox(client, show) == paid
+        assert all(lock[0] == "s" for lock in locks_of(client, show, seats).values())
+
+
+def test_a_hold_confirmed_and_released_at_once_is_one_or_the_other(server: RedisServer) -> None:
+    show = "race-release"
+    seats = tuple(f"{row}-{number}" for row in "AB" for number in range(ENDINGS))
+    open_show(server, show, seats)
+    wants = [["pay"] * 3, ["release"] * 3, ["pay", "release", "pay"], ["release", "pay", "release"]]
+
+    rounds = by_round(itertools.chain(*crowd(buyers.endings, str(server.socket), show, ENDINGS, wants)))
+
+    sold = set()
+    for number, endings in enumerate(rounds):
+        got = {want: Counter(ending.got for ending in endings if ending.wanted == want) for want in ("pay", "release")}
+        if "booked" in got["pay"]:
+            assert got == {"pay": {"booked": 6}, "release": {"sold": 6}}
+            sold |= {f"A-{number}", f"B-{number}"}
+        else:
+            assert got == {"pay": {"released": 6}, "release": {"released": 1, "gone": 5}}
+    assert 0 < len(sold) < len(seats), "confirm and release did not really race"
+    with server.unix_client() as client:
+        locks = locks_of(client, show, seats)
+        assert len(booked_in_outbox(client, show)) == len(sold) / 2
+    assert locks.keys() == sold
+    assert all(lock[0] == "s" for lock in locks.values())
+
+
+def test_a_hold_confirmed_in_its_last_moment_is_sold_or_somebody_elses(
+    private_server: PrivateServer, clock: Clock
+) -> None:
+    show = "race-expiry"
+    server = private_server(env=clock.env)
+    seats = tuple(f"S-{number}" for number in range(ENDINGS))
+    open_show(server, show, seats)
+
+    path = Path(clock.env["SEATLOCK_CLOCK"])
+    rounds = by_round(itertools.chain(*crowd(buyers.last_moment, str(server.socket), path, show, ENDINGS)))
+
+    sold, taken = set(), {}
+    for number, endings in enumerate(rounds):
+        got = {ending.wanted: ending.got for ending in endings}
+        if got["pay"] == "booked":
+            assert got == {"pay": "booked", "rival-2": "sold", "rival-3": "sold"}
+            sold.add(f"S-{number}")
+        else:
+            assert got["pay"] in {"expired", "taken"}
+            assert sorted((got["rival-2"], got["rival-3"])) == ["held", "taken"]
+            taken[f"S-{number}"] = next(rival for rival, word in got.items() if word == "held")
+    assert sold, "no confirm was in time"
+    assert taken, "no confirm was too late"
+    with server.unix_client() as client:
+        locks = locks_of(client, show, seats)
+        assert len(booked_in_outbox(client, show)) == len(sold)
+    assert {seat for seat, lock in locks.items() if lock[0] == "s"} == sold
+    assert all(lock[1] == token_of(int(seat[2:])) for seat, lock in locks.items() if seat in sold)

@@ -1,0 +1,141 @@
+"""What lies in Redis under a show, key by key: to compare two moments or two shows, and to find contradictions."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+import redis
+
+Client = redis.Redis | redis.RedisCluster
+Dump = dict[str, Any]
+"""Every key of a show by what follows its hash tag: type, content, and whether it expires."""
+
+FIXED: Final = ("meta", "seats", "due", "changes", "outbox", "plan")
+"""The keys that a warmed show always has."""
+_DEADLINE: Final = re.compile(rb":\d+$")
+_MANY: Final = 100_000  # more than any show of these tests has of anything
+
+
+def base(show: str) -> str:
+    """What every key of a show starts with."""
+    return f"seatlock:{{{show}}}:"
+
+
+def lock_of(show: str, seat: str) -> str:
+    """The lock key of a seat."""
+    return f"{base(show)}lock:{seat}"
+
+
+def dump(client: Client, show: str) -> Dump:
+    """Everything that Redis has of a show, as it is; equal dumps mean that nothing changed in between."""
+    start = base(show)
+    found: Dump = {}
+    for key in client.scan_iter(match=f"{start}*".replace("[", "\\["), count=1000):
+        kind = client.type(key).decode()
+        found[key.decode().removeprefix(start)] = (kind, _content(client, kind, key), client.pttl(key) != -1)
+    return found
+
+
+def _content(client: Client, kind: str, key: bytes) -> Any:
+    if kind == "string":
+        return client.get(key)
+    if kind == "hash":
+        return client.hgetall(key)
+    if kind == "zset":
+        return dict(client.zrange(key, 0, -1, withscores=True))
+    if kind == "stream":
+        last = client.xinfo_stream(key)["last-generated-id"]
+        return last, len(client.xinfo_groups(key)), client.xrange(key, count=_MANY)
+    return client.lrange(key, 0, -1) if kind == "list" else client.smembers(key)
+
+
+def changed(before: Dump, after: Dump) -> set[str]:
+    """The kinds of keys that differ: ``lock``, ``seats``, ``meta`` and so on."""
+    names = before.keys() | after.keys()
+    return {name.partition(":")[0] for name in names if before.get(name) != after.get(name)}
+
+
+def picture(client: Client, show: str, *, version: bool = True) -> Dump:
+    """As `dump`, with every time left out, so that two shows that went the same way look the same.
+
+    ``version=False`` also leaves out how many steps it took: the change stream and the version.
+    """
+    found = dump(client, show)
+    seen: Dump = {}
+    for name, (kind, content, expires) in found.items():
+        if name.startswith("lock:") and kind == "string":
+            seen[name] = (_timeless_lock(content), expires)
+        elif name == "seats":
+            seen[name] = {seat: _DEADLINE.sub(b":*", field) for seat, field in content.items()}
+        elif name == "due":
+            seen[name] = set(content)
+        elif name == "changes":
+            if version:
+                seen[name] = [(entry, _timeless_fields(fields)) for entry, fields in content[2]]
+        elif name == "outbox":
+            seen[name] = [{key: value for key, value in fields.items() if key != b"at"} for _, fields in content[2]]
+        elif name == "meta" and not version:
+            seen[name] = {key: value for key, value in content.items() if key != b"version"}
+        else:
+            seen[name] = content
+    return seen
+
+
+def _timeless_lock(value: bytes) -> list[bytes]:
+    parts = value.split(b"\n")
+    times = (5, 6) if parts[0] == b"h" else (5,)
+    return [b"*" if place in times else part for place, part in enumerate(parts)]
+
+
+def _timeless_fields(fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    return {seat: _DEADLINE.sub(b":*", field) for seat, field in fields.items()}
+
+
+def contradictions(client: Client, show: str) -> list[str]:
+    """What is wrong with a show: locks and mirrors that disagree, locks that never expire, fixed keys that are gone."""
+    found = dump(client, show)
+    now = _now(client, show)
+    wrong = [f"{name} is missing" for name in FIXED if name not in found]
+    wrong += [f"{name} expires" for name in FIXED if name in found and found[name][2]]
+    if wrong:
+        return wrong
+    mirrors: dict[bytes, bytes] = found["seats"][1]
+    due: dict[bytes, float] = found["due"][1]
+    if due.get(b"") != math.inf:
+        wrong.append("due has lost its sentinel")
+    for seat, mirror in mirrors.items():
+        lock = found.get(f"lock:{seat.decode()}")
+        complaint = _disagreement(mirror, lock, due.get(seat), now)
+        if complaint:
+            wrong.append(f"{seat.decode()}: {complaint} (mirror {mirror!r}, lock {lock}, due {due.get(seat)})")
+    locked = {name.removeprefix("lock:").encode() for name in found if name.startswith("lock:")}
+    return wrong + [f"{seat!r} has a lock and is no seat" for seat in locked - mirrors.keys()]
+
+
+def _now(client: Client, show: str) -> int:
+    if isinstance(client, redis.RedisCluster):
+        node = client.get_node_from_key(base(show))
+        seconds, micros = client.time(target_nodes=node)
+    else:
+        seconds, micros = client.time()
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def _disagreement(mirror: bytes, lock: tuple[str, bytes, bool] | None, score: float | None, now: int) -> str | None:
+    state = mirror[:1]
+    if lock is None:
+        past = state == b"h" and now > int(mirror.partition(b":")[2])
+        return None if state in (b"f", b"b") or past else "there is no lock"
+    parts = lock[1].split(b"\n")
+    if parts[0] == b"h":
+        deadline = int(parts[5])
+        if not lock[2]:
+            return "the lock never expires"
+        if state != b"h" or int(mirror.partition(b":")[2]) != deadline:
+            return "the mirror does not say held until then"
+        return None if score is not None and score <= deadline else "it is not due"
+    if parts[0] != b"s" or lock[2]:
+        return "a sold seat's lock expires, or is no lock"
+    return None if state == b"s" else "the mirror does not say sold"

@@ -1,0 +1,265 @@
+"""The headers of the scripts, read and compared with the code below them.
+
+    -- NAME: what the script does, in one line or more.
+    --
+    -- KEYS  fixed... | each (why)                 remark
+    -- ARGV  fixed... | each...                    remark
+    -- REPLY answer                                remark
+    --       answer
+
+- KEYS and ARGV name first what comes once, then, behind the bar, what comes again and again. A remark stands behind
+  two spaces or more.
+- An answer is a word and its fields: ``word field field``. ``(a b)...`` or ``a...`` at its end come any number of
+  times. ``, then WHAT`` at its end is what follows, in plain English; an answer can be nothing but that.
+- ``, then for each request one of`` is followed by the answers to one request, two columns deeper; ``one word a seat:
+  a, b or c`` lists the words there are.
+- A field is one of `FIELDS`, so that its type is known. ``state`` at the head of an answer is a state and no word.
+- A remark ``field: a, b or c`` lists the words that a field can be. A line that begins beyond column 20 goes on with
+  the remark above it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from tests.support.lua_text import tokens
+
+FIELDS: Final[dict[str, Any]] = {
+    **dict.fromkeys(["at_ms", "deadline_ms", "left_ms", "now_ms"], 1500),
+    **dict.fromkeys(["epoch", "fence", "version", "place", "new", "consistent", "seats"], 1),
+    **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due"], 2),
+    **dict.fromkeys(["token", "holder", "booking", "payment", "plan", "command", "error", "seat"], b"text"),
+    **dict.fromkeys(["category", "cursor"], b"0"),
+    **dict.fromkeys(["status", "before"], b"paused"),
+    **dict.fromkeys(["state"], b"held"),
+    **dict.fromkeys(["reason"], b"taken"),
+    **dict.fromkeys(["mark"], b"yours"),
+    **dict.fromkeys(["policy"], b"noeviction"),
+    **dict.fromkeys(["role"], b"master"),
+}
+"""Every field that an answer can have, with a value as a script would send it."""
+
+_SHAPE: Final = re.compile(r"((?:\w+ )*)\|(?: (\w+(?: \w+)*))?(?: \([^)]*\))?(?: {2,}(.+))?")
+_ANSWER: Final = re.compile(
+    r"(?:(\w+)((?: \w+(?!\w|\.))*)(?: (\w+|\(\w+(?: \w+)*\))\.\.\.)?)??(?:,? ?\bthen (.+?))?(?: {2,}(.+))?"
+)
+_LISTED: Final = re.compile(r"\w+(?:, \w+)* or \w+")
+
+
+class Shape(NamedTuple):
+    """What KEYS or ARGV hold: once, and again and again."""
+
+    fixed: tuple[str, ...]
+    each: tuple[str, ...]
+    remark: str
+
+
+class Answer(NamedTuple):
+    """One form of an answer: its word, the fields behind it, those that are repeated, and the rest in English."""
+
+    word: str
+    fields: tuple[str, ...]
+    repeated: tuple[str, ...]
+    rest: str
+    remark: str
+
+    def sample(self) -> list[Any]:
+        """An answer of this form, as a script would send it; repeated fields come twice."""
+        return [
+            self.word.encode() if self.word != "state" else b"held",
+            *(FIELDS[name] for name in self.fields),
+            *[FIELDS[name] for name in self.repeated] * 2,
+        ]
+
+    def complaint(self, reply: list[Any]) -> str | None:
+        """What is wrong with an answer that begins with this word."""
+        names = [*self.fields]
+        extra = len(reply) - 1 - len(names)
+        if self.repeated and extra > 0:
+            names += self.repeated * -(-extra // len(self.repeated))
+        if len(reply) - 1 < len(names) if self.rest else len(reply) - 1 != len(names):
+            return f"{reply!r} has not the fields {' '.join((self.word, *names))}"
+        for name, value in zip(names, reply[1:], strict=False):
+            if type(value) is not type(FIELDS[name]):
+                return f"{name} is {value!r} in {reply!r}"
+        return None
+
+
+class Header(NamedTuple):
+    """A header: the answers to the whole call, and those to one request of it."""
+
+    name: str
+    keys: Shape
+    argv: Shape
+    whole: tuple[Answer, ...]
+    single: tuple[Answer, ...]
+    words: tuple[str, ...]
+    lines: int
+
+    def complaint(self, reply: list[Any]) -> str | None:
+        """What is wrong with a reply."""
+        unworded = [answer for answer in self.whole if not answer.word]
+        if unworded:
+            return None
+        answer = _find(self.whole, reply[0])
+        if answer is None:
+            return f"{reply[0]!r} is no word of {self.name}"
+        if not self.single and not self.words:
+            return answer.complaint(reply)
+        for part in reply[1:] if answer.rest else []:
+            if self.words:
+                wrong = [word for word in part if word.decode() not in self.words]
+                if wrong:
+                    return f"{wrong} are no words of {self.name}"
+                continue
+            form = _find(self.single, part[0])
+            if form is None:
+                return f"{part[0]!r} is no answer of {self.name}"
+            complaints = [form.complaint(part) for form in self.single if _fits(form, part[0])]
+            if None not in complaints:
+                return complaints[0]
+        return None
+
+
+def _fits(answer: Answer, word: Any) -> bool:
+    if answer.word == "state":
+        return word in (b"free", b"held", b"pinned", b"sold", b"blocked")
+    return word == answer.word.encode()
+
+
+def _find(answers: tuple[Answer, ...], word: Any) -> Answer | None:
+    return next((answer for answer in answers if _fits(answer, word)), None)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The words of ``a, b or c``."""
+    return tuple(re.split(r", | or ", text))
+
+
+def parse(name: str, text: str) -> Header:
+    """Read the header of a script; raises ValueError where it has another form."""
+    lines = re.match(r"(?:--.*\n)*", text)[0].splitlines()  # type: ignore[index]
+    at = next((number for number, line in enumerate(lines) if line.startswith("-- KEYS  ")), 0)
+    if not re.fullmatch(rf"-- {name}: \S.*", lines[0] if lines else "") or at < 2 or lines[at - 1] != "--":
+        raise ValueError("it begins with no description")
+    if len(lines) < at + 3 or not lines[at + 1].startswith("-- ARGV  ") or not lines[at + 2].startswith("-- REPLY "):
+        raise ValueError("KEYS, ARGV and REPLY do not follow one another")
+    whole, single = [_answer(lines[at + 2][9:])], []
+    for line in lines[at + 3 :]:
+        if re.match(r"-- {18,}\S", line):
+            continue
+        if line.startswith("--         ") and line[11] != " ":
+            single.append(_answer(line[11:]))
+        elif line.startswith("--       ") and line[9] != " ":
+            whole.append(_answer(line[9:]))
+        else:
+            raise ValueError(f"{line!r} is no answer")
+    words = next((answer.rest.partition("one word a seat: ")[2] for answer in whole if answer.word == "ok"), "")
+    if bool(single) != any(answer.rest.endswith(" one of") for answer in whole):
+        raise ValueError("the answers to one request are announced and not there, or the other way round")
+    return Header(
+        name, _shape(lines[at][9:]), _shape(lines[at + 1][9:]), tuple(whole), tuple(single),
+        listed(words) if words else (), len(lines),
+    )  # fmt: skip
+
+
+def _shape(text: str) -> Shape:
+    match = _SHAPE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} does not say what comes once and what for each")
+    return Shape(tuple(match[1].split()), tuple((match[2] or "").split()), match[3] or "")
+
+
+def _answer(text: str) -> Answer:
+    match = _ANSWER.fullmatch(text)
+    if match is None or not text:
+        raise ValueError(f"{text!r} is no answer")
+    answer = Answer(
+        match[1] or "", tuple((match[2] or "").split()), tuple((match[3] or "").strip("()").split()), match[4] or "",
+        match[5] or "",
+    )  # fmt: skip
+    unknown = {*answer.fields, *answer.repeated} - FIELDS.keys()
+    if unknown:
+        raise ValueError(f"nobody knows the fields {sorted(unknown)}")
+    return answer
+
+
+def complaints(header: Header, code: str) -> Iterator[str]:
+    """Where a header says something else than the code: ``code`` is the script with its includes."""
+    plain = _without_comments(code)
+    yield from _keys_complaints(header, plain)
+    yield from _argv_complaints(header, plain)
+    yield from _reply_complaints(header, plain)
+
+
+def _without_comments(code: str) -> str:
+    pieces, line = [], 1
+    for token in tokens(code):
+        pieces.append("\n" if token.line > line and token.text == "local" else " ")
+        pieces.append(token.text)
+        line = token.line
+    return "".join(pieces)
+
+
+def _keys_complaints(header: Header, code: str) -> Iterator[str]:
+    named: list[str] = []
+    for left, right in re.findall(r"^local ([\w ,]+) = (KEYS [^\n]*)", code, re.MULTILINE):
+        indices = [int(number) for number in re.findall(r"KEYS \[ (\d+) \]", right)]
+        fresh = [name.removesuffix("_key") for name in left.split(" , ")]
+        if indices != list(range(len(named) + 1, len(named) + len(fresh) + 1)):
+            yield f"KEYS {indices} are named {fresh}"
+        named += fresh
+    if "KEYS" in code and tuple(named) != header.keys.fixed:
+        yield f"KEYS are {header.keys.fixed} in the header, {tuple(named)} in the code"
+    fixed = re.findall(r"local FIXED_KEYS = (\d+)", code)
+    if fixed != ([str(len(header.keys.fixed))] if header.keys.each else []):
+        yield f"FIXED_KEYS is {fixed}, the header has {len(header.keys.fixed)} and {header.keys.each}"
+
+
+def _argv_complaints(header: Header, code: str) -> Iterator[str]:
+    fixed, each, _ = header.argv
+    used = {int(number) for number in re.findall(r"ARGV \[ (\d+) \]", code)}
+    if used != set(range(1, len(fixed) + 1)):
+        yield f"the header has {len(fixed)} ARGV that come once, the code uses {sorted(used)}"
+    offsets = {int(number or 0) for number in re.findall(r"ARGV \[ argument(?: \+ (\d+))? \]", code)}
+    advances = re.findall(r"argument , place = argument \+ (\d+) , place \+ count", code)
+    a_place = {2 - int(minus or 0) for minus in re.findall(r"ARGV \[ 2 \* place(?: - (\d))? \]", code)}
+    together = "unpack ( ARGV )" in code
+    if fixed == ("requests",):
+        if offsets != set(range(len(each))) or advances != [str(len(each))]:
+            yield f"a request has {len(each)} ARGV in the header; the code uses {sorted(offsets)}, goes on {advances}"
+        count = re.findall(r"local count = integer \( ARGV \[ argument \+ (\d+) \]", code)
+        if each[-1:] != ("seats",) or count != [str(len(each) - 1)]:
+            yield f"seats is not where the code has the count of a request, {count}"
+    elif offsets or advances or len(each) != max(len(a_place), int(together)):
+        yield f"the header has {each} for each seat, the code uses {sorted(a_place)}"
+
+
+def _reply_complaints(header: Header, code: str) -> Iterator[str]:
+    outside_the_outbox = code.replace("entries [ # entries + 1 ] = {", "")
+    heads = set(re.findall(r"(?:\{|\bheld \() '([a-z]+)'", outside_the_outbox))
+    words = set(re.findall(r"words \[ index \] = '(\w+)'", code))
+    if "words [ index ] = STATES" in code:
+        words |= {"pinned", "sold"}  # the states that a lock can have, but for held
+    answers = {answer.word for answer in (*header.whole, *header.single)} - {"", "state"}
+    if answers != heads:
+        yield f"answers are {sorted(answers)} in the header, {sorted(heads)} in the code"
+    if set(header.words) != words:
+        yield f"words a seat are {sorted(header.words)} in the header, {sorted(words)} in the code"
+    marks = set(re.findall(r"\bmark = '(\w+)'", code))
+    said = [
+        set(listed(found[0])) - {"nothing"}
+        for answer in header.single
+        if (found := _LISTED.search(answer.remark)) and answer.remark.startswith("mark: ")
+    ]
+    if said != ([marks] if marks else []):
+        yield f"marks are {said} in the header, {sorted(marks)} in the code"
+    letters = re.search(r"local LETTERS = \{([^}]*)\}", code)
+    allowed = set(re.findall(r"ARGV \[ 1 \] ~= '(\w+)'", code))
+    states = {*re.findall(r"(\w+) = '", letters[1])} if letters else allowed
+    remark = header.argv.remark.removeprefix("status: ")
+    told = set(listed(remark)) if _LISTED.fullmatch(remark) else states & set(re.findall(r"\w+", remark))
+    if states and told != states:
+        yield f"ARGV can be {sorted(told)} in the header, {sorted(states)} in the code"
