@@ -1,5 +1,6 @@
 """Sell seats under extreme contention: holds, bookings and nothing sold twice, on atomic scripts in Redis."""
 
+from seatlock._tokens import new_token
 from seatlock.aio import AsyncSeatLocker
 from seatlock.errors import (
     BookingConflict,
@@ -33,7 +34,6 @@ from seatlock.model import (
     Release,
     SeatState,
     Warmed,
-    new_token,
 )
 from seatlock.plan import Seat, SeatingPlan
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final, cast
 
 from seatlock.errors import InvalidRequest
@@ -37,6 +38,8 @@ Duration = float | timedelta
 
 def text(name: str, value: object, *, limit: int) -> str:
     """Check a piece of text: a non-empty string without control characters, at most ``limit`` bytes of UTF-8."""
+    if type(value) is str and 0 < len(value) <= limit and value.isascii() and value.isprintable():
+        return value  # nearly all ids; ASCII has no printable control characters, and one byte a character
     if not isinstance(value, str):
         raise InvalidRequest(f"{name} must be a string, not {type(value).__name__}.")
     if not value:
@@ -54,10 +57,17 @@ def text(name: str, value: object, *, limit: int) -> str:
 
 def show_id(value: object) -> str:
     """Check a show id: up to 128 bytes, no braces, no whitespace (it becomes the hash tag of every key)."""
+    return _show_id(value) if type(value) is str else _check_show(value)
+
+
+def _check_show(value: object) -> str:
     show = text("show", value, limit=MAX_SHOW_BYTES)
     if _SHOW_FORBIDDEN.search(show):
         raise InvalidRequest(f"show {show!r} has a brace or white space in it: those would break the hash tag.")
     return show
+
+
+_show_id = lru_cache(maxsize=4096)(_check_show)  # a sale names the same show over and over
 
 
 def namespace(value: object) -> str:
@@ -75,6 +85,8 @@ def seat_id(value: object) -> str:
 
 def seat_ids(value: object) -> tuple[str, ...]:
     """Check the seats of one hold: 1 to 100 different seat ids."""
+    if (type(value) is list or type(value) is tuple) and len(value) == 1:  # most holds are of one seat
+        return (text("seat", value[0], limit=MAX_SEAT_BYTES),)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise InvalidRequest(f"seats must be a list of seat ids, not {type(value).__name__}.")
     seats: list[str] = []
@@ -113,7 +125,10 @@ def milliseconds(
     name: str, value: object, *, least: int = MIN_TTL_MS, most: int = MAX_TTL_MS
 ) -> int:
     """Turn a time span into whole milliseconds, refusing what is no finite number or out of bounds."""
-    if isinstance(value, timedelta):
+    seconds: float
+    if type(value) is float:
+        seconds = value
+    elif isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, int | float) and not isinstance(value, bool):
         try:

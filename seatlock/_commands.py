@@ -6,7 +6,6 @@ anything is sent, and lays keys and arguments out as the header of its script sa
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
@@ -17,8 +16,9 @@ from seatlock import _bounds, _replies
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Command, Operation, Verb, batch, check_show
 from seatlock._script import load
+from seatlock._tokens import new_token
 from seatlock.errors import InvalidRequest, SeatLockError
-from seatlock.model import Booking, Cancellation, Hold, Release, SaleStatus, SeatState, new_token
+from seatlock.model import Booking, Cancellation, Hold, Release, SaleStatus, SeatState
 
 T = TypeVar("T")
 
@@ -29,9 +29,8 @@ CHANGES_CAP: Final = 10_000  # batches that the change stream keeps, about
 
 
 def derived_booking_id(token: str, seats: Sequence[str]) -> str:
-    """The booking id of a hold: 130 bits of SHA-256 over token and seats, so that a retry needs nothing else."""
-    digest = hashlib.sha256("\n".join((token, *sorted(seats))).encode()).digest()
-    return "bk-" + base64.b32encode(digest)[:26].decode().lower()
+    """The booking id of a hold: 128 bits of SHA-256 over token and seats, so that a retry needs nothing else."""
+    return "bk-" + hashlib.sha256("\n".join((token, *sorted(seats))).encode()).hexdigest()[:32]
 
 
 def acquire(
@@ -42,6 +41,7 @@ def acquire(
     seats = _bounds.seat_ids(seats)
     holder = _bounds.holder(holder)
     milliseconds = _bounds.milliseconds("ttl", ttl)
+    minted = token is None
     token = new_token() if token is None else _bounds.token(token)
     return Ask(
         "acquire",
@@ -52,6 +52,7 @@ def acquire(
         keys_of(namespace, show).locks(seats),
         [token.encode(), holder.encode(), b"%d" % milliseconds, b"%d" % len(seats)],
         _replies.hold,
+        minted=minted,
     )
 
 
@@ -92,10 +93,12 @@ def release(namespace: str, hold: object) -> Ask[Release]:
     return _on_hold(namespace, "release", checked_hold(hold), [], _replies.release)
 
 
-def release_of(namespace: str, ask: Ask[Hold]) -> Ask[Release]:
+def release_of(ask: Ask[Hold]) -> Ask[Release]:
     """Ask to give back whatever an acquire got under its own token, also where its answer never came."""
-    token = ask.token or ""
-    return _on_hold(namespace, "release", Hold(ask.show, ask.seats, ask.holder, token, 0, 0.0), [], _replies.release)
+    token, holder, _, seats = ask.args
+    return Ask(
+        "release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, [token, holder, seats], _replies.release
+    )
 
 
 def _on_hold(namespace: str, verb: Verb, hold: Hold, args: list[bytes], read: Any) -> Ask[Any]:

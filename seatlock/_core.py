@@ -71,7 +71,7 @@ class Core:
 
     def release_of(self, ask: Ask[Hold]) -> Ask[Release]:
         """The release of whatever an acquire got."""
-        return _commands.release_of(self.namespace, ask)
+        return _commands.release_of(ask)
 
     def cancel(self, booking: object) -> Ask[Cancellation]:
         """Check a cancel."""
@@ -82,7 +82,7 @@ class Core:
     def one(self, ask: Ask[T]) -> Procedure[T]:
         """Carry out one ask in a call of its own."""
         if ask.show not in self._checked:
-            yield from self._check_server(ask.show)
+            yield from self.check_server(ask.show)
         return (yield from _procedures.one(self.namespace, ask))
 
     def acquire_many(self, show: object, requests: object) -> Procedure[list[Hold | SeatLockError]]:
@@ -147,10 +147,15 @@ class Core:
     def _ready(self, show: object) -> Procedure[str]:
         show = _bounds.show_id(show)
         if show not in self._checked:
-            yield from self._check_server(show)
+            yield from self.check_server(show)
         return show
 
-    def _check_server(self, show: str) -> Procedure[None]:
+    def is_checked(self, show: str) -> bool:
+        """Whether the server of a show was found fit."""
+        return show in self._checked
+
+    def check_server(self, show: str) -> Procedure[None]:
+        """Find out whether the server of a show can keep locks."""
         yield from _procedures.check_server(self.namespace, show)
         if len(self._checked) >= self.CHECKED_SHOWS:
             self._checked.clear()

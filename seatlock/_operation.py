@@ -28,9 +28,12 @@ Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]
 
 
 class Ask(Generic[T_co]):
-    """One caller's request to a batch script: its lock keys, its arguments, and how its answer is read."""
+    """One caller's request to a batch script: its lock keys, its arguments, and how its answer is read.
 
-    __slots__ = ("args", "holder", "keys", "read", "seats", "show", "token", "verb")
+    ``minted`` says that the token was made for this request alone, so that nobody else can know what it holds.
+    """
+
+    __slots__ = ("args", "holder", "keys", "minted", "read", "seats", "show", "token", "verb")
 
     def __init__(  # noqa: PLR0913 - a plain record; every field has its own meaning
         self,
@@ -42,6 +45,8 @@ class Ask(Generic[T_co]):
         keys: list[bytes],
         args: list[bytes],
         read: Callable[[Ask[Any], list[Any]], T_co | SeatLockError],
+        *,
+        minted: bool = False,
     ) -> None:
         self.verb: Verb = verb
         self.show = show
@@ -51,6 +56,7 @@ class Ask(Generic[T_co]):
         self.keys = keys
         self.args = args
         self.read = read
+        self.minted = minted
 
 
 class Operation(Generic[T_co]):

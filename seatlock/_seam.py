@@ -14,6 +14,8 @@ from typing import Final
 
 import redis.exceptions as foreign
 
+from seatlock.errors import SeatLockError
+
 FOREIGN: Final = (foreign.RedisError, foreign.RedisClusterException, OSError)
 """What a client may raise when a command did not work out."""
 
@@ -73,6 +75,12 @@ def fate_of(error: BaseException) -> Fate:
     if isinstance(error, foreign.ClusterError):
         return Fate.NOT_RUN  # the client was sent from node to node, and found none that serves the slot
     return Fate.UNKNOWN  # also RedisClusterException, into which older clients wrap a lost reply
+
+
+def may_retry(answer: object) -> bool:
+    """Whether an answer is an error after which asking again may work: a matter of time, not of the request."""
+    cause = answer.__cause__ if isinstance(answer, SeatLockError) else None
+    return cause is not None and fate_of(cause) in (Fate.NOT_RUN, Fate.UNKNOWN, Fate.FORGOTTEN)
 
 
 def _fate_of_text(text: str) -> Fate:

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from seatlock import _connect
+from seatlock import _connect, _procedures
 from seatlock._attempts import Attempts
+from seatlock._batcher import GROUPED, ONE_BY_ONE, Batcher
 from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._operation import Ask, Step
@@ -38,6 +39,10 @@ _log = logging.getLogger("seatlock")
 class AsyncSeatLocker:
     """Holds, confirms and releases seats of shows in Redis. A locker belongs to one event loop.
 
+    Calls made at the same time share script calls (the group commit): nobody waits longer for it, and throughput is
+    many times that of a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never
+    harms: what is under way completes, and a hold that nobody can know of is released.
+
     ``client`` is a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`; it keeps its own settings, and stays open when the locker
     closes. ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying when Redis does
     not answer; every attempt carries the same token, so that they have one effect in all.
@@ -53,9 +58,11 @@ class AsyncSeatLocker:
         *,
         namespace: str = "seatlock",
         patience: Duration = DEFAULT_PATIENCE,
+        batching: bool = True,
     ) -> None:
         self._client: _connect.AsyncExecutor = client
         self._core = Core(namespace, patience)
+        self._batcher = Batcher(self._carry_out, self._core.patience, GROUPED if batching else ONE_BY_ONE)
         self._owned: list[Any] = []
 
     @classmethod
@@ -65,6 +72,7 @@ class AsyncSeatLocker:
         *,
         namespace: str = "seatlock",
         patience: Duration = DEFAULT_PATIENCE,
+        batching: bool = True,
         **options: Any,
     ) -> Self:
         """Make a locker with a client of its own, closed with it.
@@ -74,12 +82,13 @@ class AsyncSeatLocker:
         ``options`` go to the client, for example ``max_connections``. Its own retries are off: seatlock's are better.
         """
         client, server = _connect.async_client(url, options)
-        locker = cls(client, namespace=namespace, patience=patience)
+        locker = cls(client, namespace=namespace, patience=patience, batching=batching)
         locker._owned = [client, *([server] if server else [])]
         return locker
 
     async def aclose(self) -> None:
-        """Close the client, if the locker made it; may be called again."""
+        """Answer what was asked, then close the client, if the locker made it; may be called again."""
+        await self._batcher.drain()
         while self._owned:
             await _connect.close(self._owned.pop(0))
 
@@ -236,14 +245,23 @@ class AsyncSeatLocker:
     # Driving
 
     async def _one(self, ask: Ask[T]) -> T:
-        return await self._follow(self._core.one(ask))
+        if not self._core.is_checked(ask.show):
+            await self._follow(self._core.check_server(ask.show))
+        return await self._batcher.submit(ask)
+
+    async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
+        return await self._drive(_procedures.many(self._core.namespace, asks), patience)
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
+        self._batcher.check_loop()
+        return await self._drive(procedure, self._core.patience)
+
+    async def _drive(self, procedure: Generator[Step, Any, T], patience: float) -> T:
         try:
             step = next(procedure)
             while True:
                 try:
-                    result = await self._run(step)
+                    result = await self._run(step, patience)
                 except SeatLockError as error:
                     step = procedure.throw(error)
                 else:
@@ -252,8 +270,8 @@ class AsyncSeatLocker:
             value: T = stop.value
             return value
 
-    async def _run(self, step: Step) -> Any:
-        attempts = Attempts(step, self._core.patience)
+    async def _run(self, step: Step, patience: float) -> Any:
+        attempts = Attempts(step, patience)
         while True:
             try:
                 reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)

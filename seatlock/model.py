@@ -5,7 +5,6 @@ Times are seconds as floats. No ``repr`` shows a token.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Literal
 
@@ -26,7 +25,6 @@ __all__ = [
     "SeatState",
     "StateName",
     "Warmed",
-    "new_token",
 ]
 
 StateName = Literal["free", "held", "pinned", "sold", "blocked"]
@@ -34,11 +32,6 @@ StateName = Literal["free", "held", "pinned", "sold", "blocked"]
 
 SaleStatus = Literal["open", "paused", "closed"]
 """Whether a show takes new holds."""
-
-
-def new_token() -> str:
-    """Make a token: 128 random bits from `secrets`, as 32 hexadecimal digits. Keep it as secret as a password."""
-    return secrets.token_hex(16)
 
 
 def _without_token(struct: msgspec.Struct) -> str:
