@@ -50,9 +50,9 @@ def acquire(
         holder,
         token,
         keys_of(namespace, show).locks(seats),
-        [token.encode(), holder.encode(), b"%d" % milliseconds, b"%d" % len(seats)],
+        (token.encode(), holder.encode(), b"%d" % milliseconds, b"%d" % len(seats)),
         _replies.hold,
-        minted=minted,
+        minted,
     )
 
 
@@ -73,7 +73,7 @@ def extend(namespace: str, hold: object, ttl: object) -> Ask[Hold]:
     """Ask for ``ttl`` from now on a hold."""
     hold = checked_hold(hold)
     return _on_hold(
-        namespace, "extend", hold, [b"%d" % _bounds.milliseconds("ttl", ttl), b"%d" % hold.deadline], _replies.hold
+        namespace, "extend", hold, (b"%d" % _bounds.milliseconds("ttl", ttl), b"%d" % hold.deadline), _replies.hold
     )
 
 
@@ -85,23 +85,23 @@ def confirm(namespace: str, hold: object, payment: object, booking: object) -> A
         booking_id = derived_booking_id(hold.token, hold.seats)
     else:
         booking_id = _bounds.reference("booking", booking)
-    return _on_hold(namespace, "confirm", hold, [booking_id.encode(), paid, b"%d" % hold.deadline], _replies.booking)
+    return _on_hold(namespace, "confirm", hold, (booking_id.encode(), paid, b"%d" % hold.deadline), _replies.booking)
 
 
 def release(namespace: str, hold: object) -> Ask[Release]:
     """Ask to give a hold back."""
-    return _on_hold(namespace, "release", checked_hold(hold), [], _replies.release)
+    return _on_hold(namespace, "release", checked_hold(hold), (), _replies.release)
 
 
 def release_of(ask: Ask[Hold]) -> Ask[Release]:
     """Ask to give back whatever an acquire got under its own token, also where its answer never came."""
     token, holder, _, seats = ask.args
     return Ask(
-        "release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, [token, holder, seats], _replies.release
+        "release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, (token, holder, seats), _replies.release
     )
 
 
-def _on_hold(namespace: str, verb: Verb, hold: Hold, args: list[bytes], read: Any) -> Ask[Any]:
+def _on_hold(namespace: str, verb: Verb, hold: Hold, args: tuple[bytes, ...], read: Any) -> Ask[Any]:
     seats = tuple(hold.seats)
     return Ask(
         verb,
@@ -110,7 +110,7 @@ def _on_hold(namespace: str, verb: Verb, hold: Hold, args: list[bytes], read: An
         hold.holder,
         hold.token,
         keys_of(namespace, hold.show).locks(seats),
-        [hold.token.encode(), hold.holder.encode(), *args, b"%d" % len(seats)],
+        (hold.token.encode(), hold.holder.encode(), *args, b"%d" % len(seats)),
         read,
     )
 
@@ -129,7 +129,7 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
         booking.holder,
         None,
         keys_of(namespace, show).locks(seats),
-        [booking_id.encode(), b"%d" % len(seats)],
+        (booking_id.encode(), b"%d" % len(seats)),
         _replies.cancellation,
     )
 

@@ -22,10 +22,12 @@ class Keys:
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"
 
-    def locks(self, seats: tuple[str, ...]) -> list[bytes]:
+    def locks(self, seats: tuple[str, ...]) -> tuple[bytes, ...]:
         """The lock key of each seat, in order."""
         prefix = self.lock_prefix
-        return [prefix + seat.encode() for seat in seats]
+        if len(seats) == 1:
+            return (prefix + seats[0].encode(),)
+        return tuple([prefix + seat.encode() for seat in seats])
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Generic, Literal, TypeVar
 
+import msgspec
+
 from seatlock._script import Script
 from seatlock.errors import SeatLockError, ShowNotFound
 
@@ -27,36 +29,21 @@ READERS: Final = frozenset({"availability", "changes", "check", "inspect", "remn
 Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]
 
 
-class Ask(Generic[T_co]):
+class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     """One caller's request to a batch script: its lock keys, its arguments, and how its answer is read.
 
     ``minted`` says that the token was made for this request alone, so that nobody else can know what it holds.
     """
 
-    __slots__ = ("args", "holder", "keys", "minted", "read", "seats", "show", "token", "verb")
-
-    def __init__(  # noqa: PLR0913 - a plain record; every field has its own meaning
-        self,
-        verb: Verb,
-        show: str,
-        seats: tuple[str, ...],
-        holder: str,
-        token: str | None,
-        keys: list[bytes],
-        args: list[bytes],
-        read: Callable[[Ask[Any], list[Any]], T_co | SeatLockError],
-        *,
-        minted: bool = False,
-    ) -> None:
-        self.verb: Verb = verb
-        self.show = show
-        self.seats = seats
-        self.holder = holder
-        self.token = token
-        self.keys = keys
-        self.args = args
-        self.read = read
-        self.minted = minted
+    verb: Verb
+    show: str
+    seats: tuple[str, ...]
+    holder: str
+    token: str | None
+    keys: tuple[bytes, ...]
+    args: tuple[bytes, ...]
+    read: Callable[[Ask[Any], list[Any]], T_co | SeatLockError]
+    minted: bool = False
 
 
 class Operation(Generic[T_co]):

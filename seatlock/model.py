@@ -40,7 +40,7 @@ def _without_token(struct: msgspec.Struct) -> str:
     return f"{type(struct).__name__}({', '.join(shown)})"
 
 
-class Hold(msgspec.Struct, frozen=True):
+class Hold(msgspec.Struct, frozen=True, gc=False):
     """A time-limited claim on one or more seats.
 
     ``seats`` are the seats that were asked for in the call that answered with this hold; extend, confirm and release
@@ -62,7 +62,7 @@ class Hold(msgspec.Struct, frozen=True):
         return _without_token(self)
 
 
-class Booking(msgspec.Struct, frozen=True):
+class Booking(msgspec.Struct, frozen=True, gc=False):
     """A confirmed hold: its seats are sold.
 
     ``id`` is derived from the hold's token and seats unless the caller gave one. ``status`` is ``confirmed``, and with
