@@ -22,7 +22,7 @@ local SWEEP = 32 -- due seats that one batch takes back on its way
 local due, freed, later = plan_sweep(SWEEP)
 check_changes()
 local max_hold = integer(facts[5], 1, 86400000)
-local fence = integer(facts[4], 0, 2 ^ 40 - 1)
+local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
 
 local was_locked = {} -- places whose lock has passed but is still there
 local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
@@ -104,6 +104,17 @@ local function look(token, holder, first, count)
   return own, yours, free, refused, unknown, several
 end
 
+-- A new hold of one seat: what `grant` does, without its tables.
+local function grant_one(owner, ttl, place)
+  fence = fence + 1
+  local limit = now + max_hold
+  local deadline = math.min(now + ttl, limit)
+  local value = held_lock(owner, epoch, fence, deadline, limit)
+  lock_seat(place, value, deadline)
+  replace_lock(place, value)
+  return {'held', epoch_number, fence, deadline - now, deadline}
+end
+
 -- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
 local function grant(owner, ttl, free, basket)
   local hold = basket
@@ -122,12 +133,11 @@ local function grant(owner, ttl, free, basket)
 end
 
 local function answer(token, holder, ttl, first, count)
-  local owner = held_by(token, holder)
   if count == 1 and status == 'open' then -- most requests on most nights: one seat, and it is free
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
     if not locks[place] and mirror and string.byte(mirror) == FREE then
-      return grant(owner, ttl, {place})
+      return grant_one(held_by(token, holder), ttl, place)
     end
   end
 
@@ -150,14 +160,15 @@ local function answer(token, holder, ttl, first, count)
   elseif #refused > 1 then
     return refused
   end
-  return grant(owner, ttl, free, whole_hold(own))
+  return grant(held_by(token, holder), ttl, free, whole_hold(own))
 end
 
 local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
   local count = integer(ARGV[argument + 3], 1, 512)
-  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], integer(ARGV[argument + 2], 1, 86400000), place, count)
+  local ttl = integer(ARGV[argument + 2], 1, 86400000)
+  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ttl, place, count)
   argument, place = argument + 4, place + count
 end
 

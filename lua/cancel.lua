@@ -16,7 +16,7 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 check_outbox()
-local deletes, given_back, entries = {}, {}, {}
+local deletes, given_back = {}, {}
 
 local function answer(booking, first, count)
   local words, seats, sale = {}, {}, nil
@@ -39,8 +39,7 @@ local function answer(booking, first, count)
     end
   end
   if sale then
-    entries[#entries + 1] =
-      {'cancelled', booking, sale.holder, table.concat(seats, '\n'), sale.payment, sale.epoch, digits(sale.fence)}
+    note('cancelled', booking, sale.holder, table.concat(seats, '\n'), sale.payment, sale.epoch, sale.fence)
   end
   return words
 end
@@ -55,7 +54,7 @@ end
 
 if #deletes > 0 then
   redis.call('ZREM', due_key, unpack(given_back)) -- a delete first, so that a full server lets the rest through
-  add_to_outbox(entries)
+  write_outbox()
   if #fields > 0 then
     next_version()
     publish(fields)

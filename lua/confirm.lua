@@ -23,7 +23,7 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 check_outbox()
-local values, sold, entries = {}, {}, {}
+local values, sold = {}, {}
 
 -- What the seats of a hold that cannot be confirmed are: the first sale under its token, the places of the seats that
 -- this sale has, and what is lost.
@@ -38,7 +38,7 @@ local function look(token, holder, told, first, count)
       if lock.booking == sale.booking then
         booked[#booked + 1] = index
       end
-    elseif not own or lock.past then
+    elseif not own or lock.past or lock.state ~= 'h' then
       lost[#lost + 1] = index
       lost[#lost + 1] = loss(lock, mirrors[place], token, holder, told)
     end
@@ -48,26 +48,13 @@ end
 
 -- The seats and the hold, if every seat is held by its owner and in time: the way most confirms go.
 local TAIL = '^(%d+)\n(%d+)\n(%d+)\n%d+$'
-local function held_whole(owner, first, count)
-  local places, seats, hold_epoch, hold_fence = {}, {}, nil, 0
-  for index = 1, count do
-    local name = names[first + index]
-    local place = place_of[name]
-    local lock = locks[place]
-    if not lock or string.find(lock, owner, 1, true) ~= 1 then
-      return nil
-    end
+local function fence_if_held(lock, owner)
+  if lock and string.find(lock, owner, 1, true) == 1 then
     local lock_epoch, fence, deadline = string.match(lock, TAIL, #owner + 1)
-    if not deadline or now > tonumber(deadline) then
-      return nil
+    if deadline and now <= integer(deadline, 0, 2 ^ 49) then
+      return tonumber(fence), lock_epoch
     end
-    fence = tonumber(fence)
-    if fence >= hold_fence then
-      hold_epoch, hold_fence = lock_epoch, fence
-    end
-    places[index], seats[index] = place, name
   end
-  return places, seats, hold_epoch, hold_fence
 end
 
 local function set_sold(place)
@@ -93,22 +80,32 @@ local function explain(token, holder, payment, told, first, count)
   return {'again', tonumber(sale.epoch), sale.fence, sale.since, sale.booking}
 end
 
+local function sell(place, value)
+  local at = #values
+  values[at + 1], values[at + 2] = KEYS[FIXED_KEYS + place], value
+  replace_lock(place, value)
+  sold[#sold + 1] = names[place]
+  set_sold(place)
+end
+
 local function answer(token, holder, booking, payment, told, first, count)
-  local places, seats, hold_epoch, hold_fence = held_whole(held_by(token, holder), first, count)
-  if not places then
-    return explain(token, holder, payment, told, first, count)
+  local owner = held_by(token, holder)
+  local fence, hold_epoch = 0, nil
+  for index = 1, count do
+    local seat_fence, seat_epoch = fence_if_held(locks[place_of[names[first + index]]], owner)
+    if not seat_fence then
+      return explain(token, holder, payment, told, first, count)
+    elseif seat_fence >= fence then
+      fence, hold_epoch = seat_fence, seat_epoch
+    end
   end
-  local value = sold_lock(token, holder, hold_epoch, hold_fence, now, booking, payment)
-  for _, place in ipairs(places) do
-    local at = #values
-    values[at + 1], values[at + 2] = KEYS[FIXED_KEYS + place], value
-    replace_lock(place, value)
-    sold[#sold + 1] = names[place]
-    set_sold(place)
+  local value = sold_lock(token, holder, hold_epoch, fence, now, booking, payment)
+  for index = 1, count do
+    sell(place_of[names[first + index]], value)
   end
-  entries[#entries + 1] =
-    {'confirmed', booking, holder, table.concat(seats, '\n'), payment, hold_epoch, digits(hold_fence)}
-  return {'booked', tonumber(hold_epoch), hold_fence, now}
+  local seats = count == 1 and names[first + 1] or table.concat(names, '\n', first + 1, first + count)
+  note('confirmed', booking, holder, seats, payment, hold_epoch, fence)
+  return {'booked', tonumber(hold_epoch), fence, now}
 end
 
 local reply = {'ok'}
@@ -122,7 +119,7 @@ for request = 1, integer(ARGV[1], 1, 512) do
 end
 
 if #fields > 0 then
-  add_to_outbox(entries)
+  write_outbox()
   next_version()
   publish(fields)
   if #values > 0 then

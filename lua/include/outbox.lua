@@ -9,11 +9,21 @@ local function check_outbox()
   end
 end
 
-local function add_to_outbox(entries)
+-- Facts decided and not yet written, part by part in one flat list: a table for each would cost as much as its XADD.
+local facts_noted = {}
+local function note(kind, booking, holder, seats, payment, fact_epoch, fence)
+  local at = #facts_noted
+  facts_noted[at + 1], facts_noted[at + 2], facts_noted[at + 3], facts_noted[at + 4] = kind, booking, holder, seats
+  facts_noted[at + 5], facts_noted[at + 6], facts_noted[at + 7] = payment, fact_epoch, string.format('%d', fence)
+end
+
+local function write_outbox()
   if has_outbox then
-    for _, entry in ipairs(entries) do
-      redis.call('XADD', outbox_key, '*', 'kind', entry[1], 'booking', entry[2], 'holder', entry[3], 'seats', entry[4],
-        'payment', entry[5], 'epoch', entry[6], 'fence', entry[7], 'at', digits(now))
+    local at = digits(now)
+    for first = 1, #facts_noted, 7 do
+      local kind, booking, holder, seats, payment, fact_epoch, fence = unpack(facts_noted, first, first + 6)
+      redis.call('XADD', outbox_key, '*', 'kind', kind, 'booking', booking, 'holder', holder, 'seats', seats,
+        'payment', payment, 'epoch', fact_epoch, 'fence', fence, 'at', at)
     end
   end
 end
