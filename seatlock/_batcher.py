@@ -2,9 +2,9 @@
 
 Rules of this module:
 
-- Requests of one verb and one show wait in a lane, in order; lanes take turns. Nothing waits on a timer: what is asked
-  in one turn of the event loop goes out at its end, unless the calls in flight are at their bound.
-- Everything is bounded (`Limits`), and a lane goes away with its last request.
+- Requests of one verb and one show wait in a lane, in order; lanes take turns (`seatlock._lanes`). Nothing waits on a
+  timer: what is asked in one turn of the event loop goes out at its end, unless the calls in flight are at their bound.
+- Everything is bounded (`Limits`).
 - Cancelling a caller never touches the wire. A queued request is dropped. One in flight completes, and if it was an
   acquire whose token was minted for this call, its hold is released in the background: never a resumed hold, nor one
   whose token the caller gave. Nothing else is ever undone.
@@ -17,66 +17,27 @@ Nothing here does I/O: the locker hands in what carries out a batch.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
-
-import msgspec
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import Context
+from typing import Any, TypeVar
 
 from seatlock._attempts import LONGEST_PAUSE
 from seatlock._commands import release_of
-from seatlock._operation import MAX_BATCH_ASKS, MAX_BATCH_SEATS, Ask
+from seatlock._lanes import GROUPED, Background, Lanes, Limits, Waiter
+from seatlock._operation import Ask
 from seatlock._replies import listing
 from seatlock._seam import may_retry
 from seatlock.errors import InvalidRequest, OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
-from seatlock.model import Hold
+from seatlock.model import Hold, Release
 
 T = TypeVar("T")
 CarryOut = Callable[[list[Ask[Any]], float], Awaitable[Sequence[Any]]]
 """Carries out asks of one verb and one show within so many seconds: an answer each, in order, errors among them."""
 
 _log = logging.getLogger("seatlock")
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """How much may go on at once: requests and seats a call, calls in flight a show and a client, requests queued."""
-
-    asks: int = MAX_BATCH_ASKS
-    seats: int = MAX_BATCH_SEATS
-    calls_a_show: int = 2
-    calls: int = 8
-    queued: int = 100_000
-
-
-GROUPED: Final = Limits()
-ONE_BY_ONE: Final = Limits(asks=1, calls_a_show=64, calls=64)
-"""Every request in a call of its own: the group commit switched off."""
-
-
-class _Waiter:
-    """One caller's request, the future it waits for, and its deadline in the event loop's time."""
-
-    __slots__ = ("ask", "deadline", "future", "unsure")
-
-    def __init__(self, ask: Ask[Any], future: asyncio.Future[Any], deadline: float) -> None:
-        self.ask = ask
-        self.future = future
-        self.deadline = deadline
-        self.unsure = False  # whether an attempt may have been carried out without an answer
-
-
-class _Lane:
-    """The queue of one verb of one show."""
-
-    __slots__ = ("in_line", "key", "queue", "show")
-
-    def __init__(self, key: tuple[str, str]) -> None:
-        self.key = key
-        self.show = key[1]
-        self.queue: deque[_Waiter] = deque()
-        self.in_line = False
 
 
 class Batcher:
@@ -86,18 +47,25 @@ class Batcher:
         self._carry_out = carry_out
         self._patience = patience
         self._limits = limits
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._lanes: dict[tuple[str, str], _Lane] = {}
-        self._line: deque[_Lane] = deque()
+        self._loop: Any = None  # the event loop of the first call
+        self._lanes = Lanes(limits)
         self._calls_of: dict[str, int] = {}
         self._calls = 0
-        self._queued = 0
-        self._tasks: set[asyncio.Task[None]] = set()  # held strongly: the event loop alone would let them go
+        self._dropped = 0  # callers cancelled since room was last made in the queue
+        self._under_way: set[asyncio.Future[Any]] = set()  # held strongly: the event loop alone would let tasks go
+        self._owed: list[Ask[Release]] = []  # to go out with whatever is sent next
         self._woken = False
+        self._dispatching = False
         self._closed = False
+        self._drained = False
 
     def check_loop(self) -> None:
         """Bind to the running event loop, or refuse a second one, or a closed locker."""
+        self._bind()
+        if self._closed:
+            raise InvalidRequest("this locker is closed: make a new one.")
+
+    def _bind(self) -> None:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
@@ -106,166 +74,247 @@ class Batcher:
                 "an AsyncSeatLocker belongs to the event loop of its first call, and this is another one: make a "
                 "locker for each loop."
             )
-        if self._closed:
-            raise InvalidRequest("this locker is closed: make a new one.")
+
+    # What is asked
 
     async def submit(self, ask: Ask[T]) -> T:
         """Queue a request and wait for its answer."""
         self.check_loop()
-        if self._queued >= self._limits.queued:
-            raise ServerUnavailable(
-                f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} was not sent: {self._queued:,} requests "
-                "wait for Redis already; nothing was changed: ask again later."
-            )
-        future = self._enqueue(ask)
+        if self._lanes.queued >= self._limits.queued:
+            self._check_room(ask)
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._enqueue(Waiter(ask, future, self._loop.time() + self._patience))
         try:
             return await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():  # the answer came in the very turn of the cancellation
-                self._undo(ask, future.exception() or future.result())
+        except (asyncio.CancelledError, GeneratorExit):
+            self._caller_left(ask, future)
             raise
 
-    def _enqueue(self, ask: Ask[T]) -> asyncio.Future[T]:
-        loop = self._loop
-        assert loop is not None
-        future: asyncio.Future[T] = loop.create_future()
-        key = (ask.verb, ask.show)
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = _Lane(key)
-        lane.queue.append(_Waiter(ask, future, loop.time() + self._patience))
-        self._queued += 1
-        if not lane.in_line:
-            lane.in_line = True
-            self._line.append(lane)
+    async def submit_together(self, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:
+        """Have asks of one verb and show carried out in order, apart from the batches, in as many calls as it takes."""
+        self.check_loop()
+        batch = [Waiter(ask, self._loop.create_future(), math.inf) for ask in asks]
+        self._spawn(self._see_through(batch))
+        try:
+            answers: list[Any] = await asyncio.gather(*[waiter.future for waiter in batch], return_exceptions=True)
+        except (asyncio.CancelledError, GeneratorExit):
+            for waiter in batch:
+                self._caller_left(waiter.ask, waiter.future)
+            raise
+        return answers
+
+    def release(self, ask: Ask[Hold]) -> asyncio.Future[Release]:
+        """Release whatever an acquire got: in the background, so it goes on if nobody waits for the answer."""
+        return self._release(release_of(ask))
+
+    @contextmanager
+    def visit(self) -> Generator[None, None, None]:
+        """What is done meanwhile, apart from all batches, is a thing that `drain` waits for."""
+        self.check_loop()
+        stay = self._loop.create_future()
+        self._under_way.add(stay)
+        try:
+            yield
+        finally:
+            self._under_way.discard(stay)
+            stay.cancel()
+
+    def _check_room(self, ask: Ask[Any]) -> None:
+        if self._dropped > self._limits.queued // 8:  # else it is not worth the walk
+            self._dropped = 0
+            self._lanes.make_room()
+        if self._lanes.queued >= self._limits.queued:
+            raise ServerUnavailable(
+                f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} was not sent: {self._lanes.queued:,} "
+                "requests wait for Redis already; nothing was changed: ask again later."
+            )
+
+    # Calls
+
+    def _enqueue(self, waiter: Waiter) -> None:
+        self._lanes.push(waiter)
         if not self._woken and self._calls < self._limits.calls:
             self._woken = True
-            loop.call_soon(self._dispatch, context=contextvars.Context())
-        return future
+            self._loop.call_soon(self._wake, context=Context())
+
+    def _wake(self) -> None:
+        self._woken = False
+        self._dispatch()
 
     def _dispatch(self) -> None:
-        """Start calls for the lanes, each in its turn, until the bounds or the ends of the queues are reached."""
-        self._woken = False
-        stuck = 0
-        while self._line and stuck < len(self._line) and self._calls < self._limits.calls:
-            lane = self._line.popleft()
-            if self._calls_of.get(lane.show, 0) >= self._limits.calls_a_show:
-                self._line.append(lane)
-                stuck += 1
-                continue
-            stuck = 0
-            batch = self._take(lane)
-            if lane.queue:
-                self._line.append(lane)
-            else:
-                del self._lanes[lane.key]
-            if batch:
-                self._start(lane.show, batch)
-
-    def _take(self, lane: _Lane) -> list[_Waiter]:
-        """The next batch of a lane: callers that still wait, in order, within the bounds of a call."""
-        batch: list[_Waiter] = []
-        queue, seats = lane.queue, self._limits.seats
-        while queue and len(batch) < self._limits.asks:
-            waiter = queue[0]
-            if not waiter.future.done():
-                seats -= len(waiter.ask.seats)
-                if seats < 0:
-                    break
-                batch.append(waiter)
-            queue.popleft()
-            self._queued -= 1
-        return batch
-
-    def _start(self, show: str, batch: list[_Waiter]) -> None:
-        self._calls += 1
-        self._calls_of[show] = self._calls_of.get(show, 0) + 1
-        assert self._loop is not None
-        # An empty context: a batch belongs to no caller, so it inherits the variables of none.
-        task = self._loop.create_task(self._carry(show, batch), context=contextvars.Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _carry(self, show: str, batch: list[_Waiter]) -> None:
+        """Start calls, each lane in its turn, until the bounds or the ends of the queues are reached."""
+        if self._dispatching:  # by a task that ran as soon as it was made
+            return
+        self._dispatching = True
         try:
-            await self._answer(batch)
+            owed, self._owed = self._owed, []
+            for ask in owed:
+                self._release(ask)
+            while self._calls < self._limits.calls and (batch := self._lanes.next_batch(self._calls_of)):
+                show = batch[0].ask.show
+                self._calls += 1
+                self._calls_of[show] = self._calls_of.get(show, 0) + 1
+                self._spawn(self._carry(show, batch))
         finally:
-            for waiter in batch:  # nobody is left waiting, even if the loop shuts down or something unforeseen happens
-                if not waiter.future.done():
-                    waiter.future.set_exception(_given_up(waiter.ask))
+            self._dispatching = False
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        # An empty context: a batch belongs to no caller, so it inherits the variables of none.
+        task = self._loop.create_task(work, context=Context())
+        self._under_way.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # only what ends the whole program, so nobody need be reminded of it
+
+    async def _carry(self, show: str, batch: list[Waiter]) -> None:
+        try:
+            await self._see_through(batch)
+        finally:
             left = self._calls_of[show] - 1
             if left:
                 self._calls_of[show] = left
             else:
                 del self._calls_of[show]
             self._calls -= 1
-            self._dispatch()
+        self._dispatch()
 
-    async def _answer(self, batch: list[_Waiter]) -> None:
+    async def _see_through(self, batch: list[Waiter]) -> None:
+        """Answer everyone, whatever happens."""
+        try:
+            await self._answer(batch)
+        except Exception as bug:  # noqa: BLE001 - not ours to judge, but the callers' to hear of
+            _log.exception("a call of %d requests to %s of show %r broke", len(batch), *_about(batch[0].ask))
+            self._give_up(batch, bug)
+        except GeneratorExit:  # the loop is closed, and everyone has gone with it
+            raise
+        except BaseException:  # cancelled, but not by us: the loop ends, or somebody cancels all tasks there are
+            self._give_up(batch)
+            if any(not isinstance(waiter, Background) for waiter in self._lanes.waiting()):
+                self._loop.call_soon(self._wake, context=Context())
+            raise  # if nobody waits, neither do we go on: a task made now might outlive the loop
+
+    async def _answer(self, batch: list[Waiter]) -> None:
         """Carry a batch out; those who still have time when the least patient has none left are asked for again."""
-        assert self._loop is not None
         while batch:
-            now = self._loop.time()
-            late = [waiter for waiter in batch if waiter.deadline < now]
-            for waiter in late:
-                self._settle(waiter, _not_in_time(waiter.ask))
-            batch = [waiter for waiter in batch if waiter.deadline >= now]
-            if not batch:
-                return
-            least = min(waiter.deadline for waiter in batch)
+            now: float = self._loop.time()
+            least = min([waiter.deadline for waiter in batch])
+            if least < now:
+                batch = self._in_time(batch, now)
+                continue
             answers = await self._carry_out([waiter.ask for waiter in batch], least - now)
-            again: list[_Waiter] = []
+            again: list[Waiter] = []
             for waiter, answer in zip(batch, answers, strict=True):
-                if may_retry(answer) and waiter.deadline > least + LONGEST_PAUSE:
+                gone = waiter.future.done()
+                if not isinstance(answer, SeatLockError):
+                    if gone:
+                        self._undo(waiter.ask, answer)
+                    else:
+                        waiter.future.set_result(answer)
+                elif not gone and waiter.deadline > least + LONGEST_PAUSE and may_retry(answer):
                     waiter.unsure = waiter.unsure or isinstance(answer, OutcomeUnknown)
                     again.append(waiter)
                 else:
-                    self._settle(waiter, answer)
+                    self._refuse(waiter, answer)
             batch = again
 
-    def _settle(self, waiter: _Waiter, answer: Any) -> None:
-        """Give a caller its answer, or undo what a caller that has gone would have got."""
-        if waiter.unsure and isinstance(answer, ServerUnavailable):
-            answer = _given_up(waiter.ask)
+    def _in_time(self, batch: list[Waiter], now: float) -> list[Waiter]:
+        for waiter in batch:
+            if waiter.deadline < now:
+                self._refuse(waiter, _not_in_time(waiter.ask))
+        return [waiter for waiter in batch if waiter.deadline >= now]
+
+    def _refuse(self, waiter: Waiter, error: SeatLockError) -> None:
+        """Tell a caller of an error, or undo what may have been done for one that has gone."""
+        if waiter.unsure and isinstance(error, ServerUnavailable | ScriptFailed):
+            error = _given_up(waiter.ask, error)
         if waiter.future.done():
-            self._undo(waiter.ask, answer)
-        elif isinstance(answer, SeatLockError):
-            waiter.future.set_exception(answer)
+            self._undo(waiter.ask, error)
         else:
-            waiter.future.set_result(answer)
+            waiter.future.set_exception(error)
+
+    # Callers that have gone, and calls that broke
+
+    def _caller_left(self, ask: Ask[Any], future: asyncio.Future[Any]) -> None:
+        if self._loop.is_closed():
+            return
+        if future.done() and not future.cancelled():  # the answer came in the very turn of the cancellation
+            self._undo(ask, future.exception() or future.result())
+        else:
+            future.cancel()  # which it is, unless it was the coroutine that was closed
+            self._dropped += 1
 
     def _undo(self, ask: Ask[Any], answer: Any) -> None:
-        """Release, in the background, the hold of a caller that was cancelled, if its token was minted for that call."""
+        """Release what a caller that has gone would have got, if its token was minted for that call."""
         held = isinstance(answer, Hold) and not answer.resumed
         if ask.minted and (held or isinstance(answer, OutcomeUnknown | ScriptFailed)):
-            self._enqueue(release_of(ask)).add_done_callback(_report)
+            self._release(release_of(ask))
+
+    def _release(self, ask: Ask[Release]) -> asyncio.Future[Release]:
+        future: asyncio.Future[Release] = self._loop.create_future()
+        future.add_done_callback(_report, context=Context())
+        if self._drained:
+            future.set_exception(InvalidRequest("the locker is closed."))
+        else:
+            self._enqueue(Background(ask, future, self._loop.time() + self._patience))
+        return future
+
+    def _give_up(self, batch: list[Waiter], cause: BaseException | None = None) -> None:
+        """Answer everyone of a call that broke; what is to be undone is owed, since now may be no time to send."""
+        for waiter in batch:
+            if waiter.future.cancelled() and waiter.ask.minted:
+                self._owed.append(release_of(waiter.ask))
+            elif not waiter.future.done():
+                if isinstance(waiter, Background) and cause is None:
+                    self._owed.append(waiter.ask)
+                waiter.future.set_exception(_given_up(waiter.ask, cause))
+
+    # The end
 
     async def drain(self) -> None:
-        """Take no more requests, and wait until all that were made are answered."""
+        """Take no more requests, and wait until all that were made are answered; if cancelled, break them off."""
+        self._bind()
         self._closed = True
-        while self._tasks or self._queued:
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-            await asyncio.sleep(0)  # what a finished batch undoes is queued by then
+        try:
+            while self._under_way or self._lanes.queued or self._owed:
+                self._dispatch()
+                if self._under_way:
+                    await asyncio.wait(self._under_way)
+        except asyncio.CancelledError:
+            self._drained = True
+            for waiter in self._lanes.clear():
+                self._refuse(waiter, _not_in_time(waiter.ask))
+            for call in self._under_way:
+                call.cancel()
+            raise
+        self._drained = True
 
 
-def _report(release: asyncio.Future[Any]) -> None:
+def _about(ask: Ask[Any]) -> tuple[str, str]:
+    return ask.verb, ask.show
+
+
+def _report(release: asyncio.Future[Release]) -> None:
     if not release.cancelled() and (error := release.exception()) is not None:
-        _log.warning("a hold whose caller was cancelled could not be released, and ends by itself: %s", error)
+        _log.warning("a hold could not be released, and ends by itself: %s", error)
 
 
-def _given_up(ask: Ask[Any]) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r}: no certain answer came; it may have been carried out: "
-        "ask again with the same token and arguments.",
+def _given_up(ask: Ask[Any], cause: BaseException | None) -> OutcomeUnknown:
+    error = OutcomeUnknown(
+        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r}: no certain answer came; it may have been carried "
+        "out: ask again with the same token and arguments.",
         show=ask.show,
         seats=ask.seats,
         token=ask.token,
     )
+    error.__cause__ = cause
+    return error
 
 
 def _not_in_time(ask: Ask[Any]) -> ServerUnavailable:
     return ServerUnavailable(
-        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} waited too long for Redis and was not sent again; "
+        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} waited too long for Redis and was not sent; "
         "nothing was changed: ask again later."
     )

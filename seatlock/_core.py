@@ -97,6 +97,19 @@ class Core:
         """Carry out many releases."""
         return (yield from self._many(show, _requests.release_asks(self.namespace, show, holds)))
 
+    def prepare(self, show: object) -> Procedure[None]:
+        """Find out once whether the server of a show is fit for what follows."""
+        yield from self._ready(show)
+
+    def group(self, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+        """Carry out asks of one verb and one show: an answer each, also where the server is found unfit."""
+        if asks[0].show not in self._checked:
+            try:
+                yield from self.check_server(asks[0].show)
+            except SeatLockError as error:
+                return _procedures.copies(error, asks)
+        return (yield from _procedures.many(self.namespace, asks))
+
     def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
         yield from self._ready(show)
         return (yield from _procedures.many(self.namespace, asks))
@@ -149,10 +162,6 @@ class Core:
         if show not in self._checked:
             yield from self.check_server(show)
         return show
-
-    def is_checked(self, show: str) -> bool:
-        """Whether the server of a show was found fit."""
-        return show in self._checked
 
     def check_server(self, show: str) -> Procedure[None]:
         """Find out whether the server of a show can keep locks."""

@@ -18,6 +18,7 @@ from seatlock._replies import count_states, listing, state_of
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
     OutcomeUnknown,
+    ScriptFailed,
     SeatLockError,
     ServerUnavailable,
     ShowInUse,
@@ -68,21 +69,25 @@ def one(namespace: str, ask: Ask[T]) -> Procedure[T]:
 def many(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order."""
     answers: list[T | SeatLockError] = []
-    waiting = deque(chunks(ask for ask in asks if isinstance(ask, Ask)))
+    # each with the error of an earlier attempt, where one failed
+    waiting: deque[tuple[list[Ask[T]], SeatLockError | None]] = deque(
+        (chunk, None) for chunk in chunks(ask for ask in asks if isinstance(ask, Ask))
+    )
     while waiting:
-        chunk = waiting.popleft()
+        chunk, before = waiting.popleft()
         try:
             answers += yield _commands.of_asks(namespace, chunk)
         except SeatLockError as error:
             broken = _fate(error) in (Fate.BROKEN, Fate.REFUSED)
             if broken and len(chunk) > 1:
                 # One of them broke the script: alone, each by itself, only the offender fails. Tokens make that safe.
-                waiting.extendleft([ask] for ask in reversed(chunk))
+                waiting.extendleft(([ask], error) for ask in reversed(chunk))
                 continue
-            answers += [_own_copy(error, ask) for ask in chunk]
+            answers += copies(_still_in_doubt(before, error), chunk)
             if not broken and isinstance(error, ServerUnavailable | OutcomeUnknown):
                 # The call's patience is used up; what is left would only wait as long again, chunk by chunk.
-                answers += [_not_sent(error, ask) for later in waiting for ask in later]
+                for later, failed in waiting:
+                    answers += [_own_copy(_still_in_doubt(failed, _not_sent(error, ask)), ask) for ask in later]
                 break
     rest = iter(answers)
     return [next(rest) if isinstance(ask, Ask) else ask for ask in asks]
@@ -92,6 +97,21 @@ def _fate(error: SeatLockError) -> Fate | None:
     return fate_of(error.__cause__) if error.__cause__ else None
 
 
+def _still_in_doubt(before: SeatLockError | None, error: SeatLockError) -> SeatLockError:
+    """What to tell of a request whose first attempt, among others, failed as well: it may have had an effect."""
+    if before is None or _fate(before) is Fate.REFUSED and not isinstance(before, OutcomeUnknown):
+        return error
+    if isinstance(error, ServerUnavailable) or (
+        isinstance(error, ScriptFailed) and isinstance(before, OutcomeUnknown)
+    ):
+        unknown = OutcomeUnknown(
+            f"{error} But an earlier attempt may have been carried out: ask again with the same token and arguments."
+        )
+        unknown.__cause__ = error.__cause__
+        return unknown
+    return error
+
+
 def _not_sent(error: SeatLockError, ask: Ask[Any]) -> ServerUnavailable:
     unavailable = ServerUnavailable(
         f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} was not sent, since Redis did not answer "
@@ -99,6 +119,11 @@ def _not_sent(error: SeatLockError, ask: Ask[Any]) -> ServerUnavailable:
     )
     unavailable.__cause__ = error.__cause__
     return unavailable
+
+
+def copies(error: SeatLockError, asks: Sequence[Ask[Any]]) -> list[Any]:
+    """The error of a call for each of its asks, with the seats and the token of each."""
+    return [_own_copy(error, ask) for ask in asks]
 
 
 def _own_copy(error: SeatLockError, ask: Ask[Any]) -> SeatLockError:

@@ -1,19 +1,21 @@
-"""`AsyncSeatLocker`: the asyncio door to seatlock, twin of `seatlock.locker`; the logic of both is `seatlock._core`'s."""
+"""`AsyncSeatLocker`: the asyncio door to seatlock, twin of `seatlock.locker`; `seatlock._core` has the logic of both."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import math
+import time
 from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from seatlock import _connect, _procedures
+from seatlock import _connect, _requests
 from seatlock._attempts import Attempts
-from seatlock._batcher import GROUPED, ONE_BY_ONE, Batcher
+from seatlock._batcher import Batcher
 from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
+from seatlock._lanes import GROUPED, ONE_BY_ONE
 from seatlock._operation import Ask, Step
 from seatlock._seam import FOREIGN
 from seatlock._warming import Progress
@@ -33,8 +35,6 @@ from seatlock.plan import Seat, SeatingPlan
 
 T = TypeVar("T")
 
-_log = logging.getLogger("seatlock")
-
 
 class AsyncSeatLocker:
     """Holds, confirms and releases seats of shows in Redis. A locker belongs to one event loop.
@@ -43,9 +43,9 @@ class AsyncSeatLocker:
     many times that of a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never
     harms: what is under way completes, and a hold that nobody can know of is released.
 
-    ``client`` is a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`; it keeps its own settings, and stays open when the locker
-    closes. ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying when Redis does
-    not answer; every attempt carries the same token, so that they have one effect in all.
+    ``client`` is a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`; it keeps its own settings, and stays open
+    when the locker closes. ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying
+    when Redis does not answer; every attempt carries the same token, so that they have one effect in all.
 
     Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound`,
     `UnsafeServer` (on the first use of a show), `ServerUnavailable` (nothing was changed), `OutcomeUnknown` (ask again
@@ -87,10 +87,15 @@ class AsyncSeatLocker:
         return locker
 
     async def aclose(self) -> None:
-        """Answer what was asked, then close the client, if the locker made it; may be called again."""
-        await self._batcher.drain()
-        while self._owned:
-            await _connect.close(self._owned.pop(0))
+        """Answer what was asked, then close the client, if the locker made it; may be called again.
+
+        If this is cancelled, it does not wait for answers: those who still wait for one get an error.
+        """
+        try:
+            await self._batcher.drain()
+        finally:
+            while self._owned:
+                await _connect.close(self._owned.pop(0))
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,14 +124,14 @@ class AsyncSeatLocker:
 
         Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats` or `SaleNotOpen`.
         """
-        return await self._one(self._core.acquire(show, seats, holder, ttl, token))
+        return await self._batcher.submit(self._core.acquire(show, seats, holder, ttl, token))
 
     async def extend(self, hold: Hold, *, ttl: Duration) -> Hold:
         """Give a hold ``ttl`` from now: never shortens, and is cut at the show's maximum lifetime of a hold.
 
         The answer's ``ttl`` shows what was given. Raises `HoldLost`.
         """
-        return await self._one(self._core.extend(hold, ttl))
+        return await self._batcher.submit(self._core.extend(hold, ttl))
 
     async def confirm(self, hold: Hold, *, payment: str | None = None, booking: str | None = None) -> Booking:
         """Turn a hold into a booking: its seats are sold, and the fact is in the outbox.
@@ -135,27 +140,27 @@ class AsyncSeatLocker:
         ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
         closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
         """
-        return await self._one(self._core.confirm(hold, payment, booking))
+        return await self._batcher.submit(self._core.confirm(hold, payment, booking))
 
     async def release(self, hold: Hold) -> Release:
         """Give a hold back. Seats that are not this hold's any more are left alone; the answer says so for each."""
-        return await self._one(self._core.release(hold))
+        return await self._batcher.submit(self._core.release(hold))
 
     async def cancel(self, booking: Booking) -> Cancellation:
         """Undo a booking (a refund): the seats that still belong to it are free again."""
-        return await self._one(self._core.cancel(booking))
+        return await self._batcher.submit(self._core.cancel(booking))
 
     async def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
-        return await self._follow(self._core.acquire_many(show, requests))
+        return await self._many(show, _requests.acquire_asks(self._core.namespace, show, requests))
 
     async def confirm_many(self, show: str, requests: Iterable[ConfirmRequest]) -> list[Booking | SeatLockError]:
         """Carry out many confirms of one show in few calls: an answer each, in order, errors among them."""
-        return await self._follow(self._core.confirm_many(show, requests))
+        return await self._many(show, _requests.confirm_asks(self._core.namespace, show, requests))
 
     async def release_many(self, show: str, holds: Iterable[Hold]) -> list[Release | SeatLockError]:
         """Carry out many releases of one show in few calls: an answer each, in order, errors among them."""
-        return await self._follow(self._core.release_many(show, holds))
+        return await self._many(show, _requests.release_asks(self._core.namespace, show, holds))
 
     @asynccontextmanager
     async def holding(
@@ -168,10 +173,10 @@ class AsyncSeatLocker:
         """
         ask = self._core.acquire(show, seats, holder, ttl)
         try:
-            hold = await self._one(ask)
+            hold = await self._batcher.submit(ask)  # which undoes it by itself if this is cancelled
         except CERTAINLY_NO_HOLD:
             raise
-        except BaseException:
+        except SeatLockError:
             await self._release_quietly(ask)
             raise
         try:
@@ -181,10 +186,8 @@ class AsyncSeatLocker:
                 await self._release_quietly(ask)
 
     async def _release_quietly(self, ask: Ask[Hold]) -> None:
-        try:
-            await self._one(self._core.release_of(ask))
-        except SeatLockError as error:
-            _log.warning("a hold of show %r could not be released and ends by itself: %s", ask.show, error)
+        with suppress(SeatLockError):  # the batcher has logged it
+            await asyncio.shield(self._batcher.release(ask))
 
     # What is known of seats
 
@@ -244,22 +247,24 @@ class AsyncSeatLocker:
 
     # Driving
 
-    async def _one(self, ask: Ask[T]) -> T:
-        if not self._core.is_checked(ask.show):
-            await self._follow(self._core.check_server(ask.show))
-        return await self._batcher.submit(ask)
+    async def _many(self, show: str, asks: list[Ask[T] | SeatLockError]) -> list[T | SeatLockError]:
+        await self._follow(self._core.prepare(show))
+        answers = iter(await self._batcher.submit_together([ask for ask in asks if isinstance(ask, Ask)]))
+        return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
 
     async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
-        return await self._drive(_procedures.many(self._core.namespace, asks), patience)
+        return await self._drive(self._core.group(asks), time.monotonic() + patience)
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
-        self._batcher.check_loop()
-        return await self._drive(procedure, self._core.patience)
+        with self._batcher.visit():
+            return await self._drive(procedure, math.inf)
 
-    async def _drive(self, procedure: Generator[Step, Any, T], patience: float) -> T:
+    async def _drive(self, procedure: Generator[Step, Any, T], deadline: float) -> T:
+        """Carry out the steps of a procedure: each with the locker's patience, but none is tried again too late."""
         try:
             step = next(procedure)
             while True:
+                patience = min(self._core.patience, deadline - time.monotonic())
                 try:
                     result = await self._run(step, patience)
                 except SeatLockError as error:

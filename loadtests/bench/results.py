@@ -155,7 +155,7 @@ class Profile(msgspec.Struct, frozen=True):
     """Where the time of acquire+confirm goes: the client's sampled stack, the server's own statistics."""
 
     buyers: int
-    rate: float
+    run: Sample
     samples: int
     parts: list[Line]
     lines: list[Line]

@@ -32,7 +32,7 @@ class Stage:
         self.socket = self.url.removeprefix("unix://").partition("?")[0]
         self.control = self._stack.enter_context(redis.Redis(unix_socket_path=self.socket))
         self.database: Postgres | None = None
-        self.database_missing = "not asked for"
+        self.database_missing: str | None = None
         if with_database:
             try:
                 self.database = self._stack.enter_context(Postgres.start())

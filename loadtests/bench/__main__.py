@@ -1,0 +1,103 @@
+"""``python -m loadtests.bench``: runs the measurements, writes the results, the page and the figures.
+
+The results go into docs/ (with --quick: build/bench): benchmarks.md, benchmarks/results.json and the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from loadtests.bench import (
+    growth,
+    hot_seat,
+    one_call,
+    open_load,
+    plots,
+    profiling,
+    report,
+    scaling,
+    several_seats,
+    throughput,
+)
+from loadtests.bench.machine import Machine
+from loadtests.bench.progress import say
+from loadtests.bench.results import Results
+from loadtests.bench.settings import FULL, QUICK, Settings
+from loadtests.bench.stage import Stage
+from loadtests.bench.targets import targets
+
+_ROOT: Final = Path(__file__).parents[2]
+_BUSY: Final = 0.5  # load average from which on the figures are not to be trusted
+
+MEASUREMENTS: Final[dict[str, Callable[[Stage, Settings], Any]]] = {
+    "throughput": lambda stage, settings: asyncio.run(throughput.measure(stage, settings)),
+    "threads": throughput.measure_threads,
+    "hot_seat": lambda stage, settings: asyncio.run(hot_seat.measure(stage, settings)),
+    "one_call": lambda stage, settings: asyncio.run(one_call.measure(stage, settings)),
+    "growth": lambda stage, settings: asyncio.run(growth.measure(stage, settings)),
+    "open_load": lambda stage, settings: asyncio.run(open_load.measure(stage, settings)),
+    "scaling": scaling.measure,
+    "several_seats": lambda stage, settings: asyncio.run(several_seats.measure(stage, settings)),
+    "profile": lambda stage, settings: asyncio.run(profiling.measure(stage, settings)),
+}
+_ON_DATABASE: Final = {"throughput", "hot_seat", "several_seats"}
+
+
+def measure(names: list[str], settings: Settings, server: str, save: Callable[[Results], None]) -> Results:
+    """Run measurements one after another; what is there is saved after each."""
+    machine = Machine()
+    results = Results()
+    with Stage(server, with_database=bool(_ON_DATABASE & set(names))) as stage:
+        say(f"on {stage.redis.description}")
+        for name in names:
+            say(f"--- {name}")
+            setattr(results, name, MEASUREMENTS[name](stage, settings))
+            results.about = machine.about(stage, settings)
+            save(results)
+    return results
+
+
+def publish(results: Results, folder: Path) -> None:
+    """Write the page and the figures."""
+    (folder / "benchmarks.md").write_text(report.page(results), encoding="utf-8")
+    plots.draw(results, folder / "benchmarks")
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - set(MEASUREMENTS):
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known are {', '.join(MEASUREMENTS)}")
+    return [name for name in MEASUREMENTS if name in names]
+
+
+def main() -> None:
+    """Read the command line and do it."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="all measurements in small, under a minute")
+    parser.add_argument("--only", type=_names, default=list(MEASUREMENTS), help="some measurements, by commas")
+    parser.add_argument("--server", default="auto", help="the Redis to run: auto, a name, or a program's path")
+    parser.add_argument("--out", type=Path, help="the folder for the results (docs, or build/bench with --quick)")
+    parser.add_argument("--page-only", action="store_true", help="write page and figures anew from results.json")
+    options = parser.parse_args()
+    folder: Path = options.out or _ROOT / ("build/bench" if options.quick else "docs")
+    file = folder / "benchmarks" / "results.json"
+    if options.page_only:
+        publish(Results.load(file), folder)
+        return
+    if os.getloadavg()[0] > _BUSY:
+        say(f"the machine is busy (load {os.getloadavg()[0]:.1f}): the figures will be too low")
+    settings = QUICK if options.quick else FULL
+    results = measure(options.only, settings, options.server, lambda found: found.save(file))
+    publish(results, folder)
+    for target in targets(results):
+        print(f"{'met   ' if target.met else 'MISSED'}  {target.name}: {target.measured}; wanted {target.wanted}")
+    say(f"written to {folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Where the time of acquire+confirm goes: a sampling profile of the client, the server's own command statistics."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from loadtests.bench.contestants import Seatlock
+from loadtests.bench.progress import say
+from loadtests.bench.results import Command, Line, Profile
+from loadtests.bench.settings import Settings
+from loadtests.bench.stage import Stage
+from loadtests.bench.throughput import book_all, sell
+
+BUYERS: Final = 1_000
+TOP: Final = 20  # lines of the client's profile that are kept
+_LEAST: Final = 0.01  # microseconds a booking: commands that take less are left out
+_INTERVAL: Final = 0.001  # seconds of CPU time between two looks at the stack
+_PARTS: Final = {"seatlock": "seatlock", "redis": "redis-py", "asyncio": "asyncio", "loadtests": "the benchmark's buyers"}
+
+
+class Sampler:
+    """Looks at the running function every millisecond of CPU time; C code counts for the Python that called it."""
+
+    def __init__(self) -> None:
+        self.parts: Counter[str] = Counter()
+        self.lines: Counter[str] = Counter()
+
+    @property
+    def samples(self) -> int:
+        """How often it has looked."""
+        return self.lines.total()
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Sample while the block runs (in the main thread, as signals do)."""
+        before = signal.signal(signal.SIGPROF, self._look)
+        signal.setitimer(signal.ITIMER_PROF, _INTERVAL, _INTERVAL)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            signal.signal(signal.SIGPROF, before)
+
+    def _look(self, _: int, frame: FrameType | None) -> None:
+        if frame is not None:
+            module = str(frame.f_globals.get("__name__", "?"))
+            self.parts[_PARTS.get(module.partition(".")[0], "other")] += 1
+            self.lines[f"{module}.{frame.f_code.co_qualname}"] += 1
+
+    def top(self, counter: Counter[str]) -> list[Line]:
+        """The most frequent entries, in percent."""
+        return [Line(where, 100 * count / max(self.samples, 1)) for where, count in counter.most_common(TOP)]
+
+
+async def measure(stage: Stage, settings: Settings) -> Profile:
+    """Profile one run; the figures of the other measurements are taken without."""
+    sampler = Sampler()
+    async with Seatlock(stage) as contestant:
+        trial = await sell(contestant, BUYERS, 5_000)
+        bookings = min(round(trial.rate * settings.profile_seconds), 4 * settings.most_bookings)
+        await contestant.stock(bookings)
+        stage.reset_stats()
+        with sampler.on():
+            sample = await book_all(contestant, BUYERS, bookings)
+        stats = stage.command_stats()
+        await contestant.check(bookings)
+    commands = [
+        Command(name, calls / bookings, usec / bookings)
+        for name, (calls, usec) in sorted(stats.items(), key=lambda item: -item[1][1])
+        if usec / bookings >= _LEAST
+    ]
+    say(f"profile: {sampler.samples} samples of the client at {sample.rate:,.0f}/s")
+    return Profile(BUYERS, sample, sampler.samples, sampler.top(sampler.parts), sampler.top(sampler.lines), commands)

@@ -1,0 +1,55 @@
+"""How much is run: the whole benchmark (about ten minutes on two cores), the quick one, and the one that CI runs."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Sizes of every measurement. Runs of the throughput measurements are as long as ``run_seconds`` asks for."""
+
+    rounds: int = 5
+    crowd_rounds: int = 3
+    run_seconds: float = 0.7
+    levels: tuple[int, ...] = (1, 10, 100, 1_000, 10_000)
+    threads: tuple[int, ...] = (1, 4, 16, 64)
+    thread_rounds: int = 3
+    most_bookings: int = 60_000
+    hot_buyers: int = 10_000
+    calls: int = 1_000
+    call_rounds: int = 7
+    growth_seats: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    growth_acquires: int = 10_000
+    growth_rounds: int = 3
+    loads: tuple[int, ...] = (25, 50, 75, 90)
+    load_seconds: float = 3.0
+    load_rounds: int = 3
+    processes: tuple[int, ...] = (1, 2, 4)
+    scaling_rounds: int = 3
+    scaling_bookings: int = 30_000
+    profile_seconds: float = 3.0
+
+
+FULL = Settings()
+
+QUICK = Settings(
+    rounds=2,
+    crowd_rounds=2,
+    run_seconds=0.12,
+    levels=(1, 100, 1_000),
+    threads=(1, 16),
+    thread_rounds=2,
+    hot_buyers=2_000,
+    calls=200,
+    call_rounds=3,
+    growth_seats=(1_000, 10_000, 50_000),
+    growth_acquires=1_500,
+    growth_rounds=2,
+    loads=(50, 90),
+    load_seconds=0.5,
+    load_rounds=2,
+    processes=(1, 2),
+    scaling_rounds=2,
+    scaling_bookings=5_000,
+    profile_seconds=0.8,
+)

@@ -1,0 +1,131 @@
+"""Where requests wait for a call: a lane for each verb of each show, and the line in which lanes take turns. No I/O."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from seatlock._operation import MAX_BATCH_ASKS, MAX_BATCH_SEATS, Ask
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much may go on at once: requests and seats a call, calls in flight a show and a client, requests queued."""
+
+    asks: int = MAX_BATCH_ASKS
+    seats: int = MAX_BATCH_SEATS
+    calls_a_show: int = 2
+    calls: int = 8
+    queued: int = 100_000
+
+
+GROUPED: Final = Limits()
+ONE_BY_ONE: Final = Limits(asks=1, calls_a_show=64, calls=64)
+"""Every request in a call of its own: the group commit switched off."""
+
+
+class Waiter:
+    """One caller's request, the future it waits for, and its deadline in the event loop's time."""
+
+    __slots__ = ("ask", "deadline", "future", "unsure")
+
+    def __init__(self, ask: Ask[Any], future: asyncio.Future[Any], deadline: float) -> None:
+        self.ask = ask
+        self.future = future
+        self.deadline = deadline
+        self.unsure = False  # whether an attempt may have been carried out without an answer
+
+
+class Background(Waiter):
+    """A release that goes on whether or not somebody waits for it."""
+
+    __slots__ = ()
+
+
+class _Lane:
+    """The queue of one verb of one show; it goes away with its last request."""
+
+    __slots__ = ("key", "queue", "show")
+
+    def __init__(self, key: tuple[str, str]) -> None:
+        self.key = key
+        self.show = key[1]
+        self.queue: deque[Waiter] = deque()
+
+
+class Lanes:
+    """All who wait. ``queued`` counts the cancelled too, until their turn comes or `make_room` is called."""
+
+    __slots__ = ("_lanes", "_limits", "_line", "queued")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._line: deque[_Lane] = deque()  # every lane once, the next in turn first
+        self.queued = 0
+
+    def push(self, waiter: Waiter) -> None:
+        """Queue a request at the end of its lane."""
+        key = (waiter.ask.verb, waiter.ask.show)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(key)
+            self._line.append(lane)
+        lane.queue.append(waiter)
+        self.queued += 1
+
+    def next_batch(self, calls_of: Mapping[str, int]) -> list[Waiter]:
+        """Take the next batch in turn; ``calls_of`` tells the calls in flight of each show. Empty if nobody may go."""
+        while (lane := self._next_lane(calls_of)) is not None:
+            batch = self._take(lane.queue)
+            if lane.queue:
+                self._line.append(lane)
+            else:
+                del self._lanes[lane.key]
+            if batch:
+                return batch
+        return []
+
+    def _next_lane(self, calls_of: Mapping[str, int]) -> _Lane | None:
+        for place, lane in enumerate(self._line):
+            # Whoever cannot go now keeps its turn: at the end of the line it might find its show busy for ever.
+            if calls_of.get(lane.show, 0) < self._limits.calls_a_show:
+                del self._line[place]
+                return lane
+        return None
+
+    def _take(self, queue: deque[Waiter]) -> list[Waiter]:
+        """Callers that still wait, in order, within the bounds of a call."""
+        batch: list[Waiter] = []
+        most, seats = self._limits.asks, self._limits.seats
+        while queue and len(batch) < most:
+            waiter = queue[0]
+            if not waiter.future.done():
+                seats -= len(waiter.ask.seats)
+                if seats < 0 and batch:
+                    break
+                batch.append(waiter)
+            queue.popleft()
+            self.queued -= 1
+        return batch
+
+    def make_room(self) -> None:
+        """Forget those who were cancelled."""
+        for lane in self._line:
+            lane.queue = deque(waiter for waiter in lane.queue if not waiter.future.done())
+        self.queued = sum(len(lane.queue) for lane in self._line)
+
+    def waiting(self) -> Iterator[Waiter]:
+        """Everyone who still waits."""
+        return (waiter for lane in self._line for waiter in lane.queue if not waiter.future.done())
+
+    def clear(self) -> list[Waiter]:
+        """Forget everyone: gives those who still waited."""
+        waiting = list(self.waiting())
+        self._lanes.clear()
+        self._line.clear()
+        self.queued = 0
+        return waiting
