@@ -157,7 +157,8 @@ local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
   local count = integer(ARGV[argument + 3], 1, 512)
-  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], integer(ARGV[argument + 2], 1, 86400000), place, count)
+  local ttl = integer(ARGV[argument + 2], 1, 86400000)
+  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ttl, place, count)
   argument, place = argument + 4, place + count
 end
 

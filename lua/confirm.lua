@@ -38,7 +38,7 @@ local function look(token, holder, told, first, count)
       if lock.booking == sale.booking then
         booked[#booked + 1] = index
       end
-    elseif not own or lock.past then
+    elseif not own or lock.past or lock.state ~= 'h' then
       lost[#lost + 1] = index
       lost[#lost + 1] = loss(lock, mirrors[place], token, holder, told)
     end

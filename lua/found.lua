@@ -8,6 +8,7 @@
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local outbox_key, plan_key, retired_key = KEYS[5], KEYS[6], KEYS[7]
 -- @include integer
+-- @include stream
 
 if redis.call('EXISTS', retired_key) == 1 then
   return {'retiring'}
@@ -20,10 +21,10 @@ if seats ~= planned then
 end
 local facts = redis.call('HMGET', meta_key, 'version', 'epoch')
 redis.call('ZCARD', due_key)
-redis.call('XLEN', changes_key)
 redis.call('XLEN', outbox_key)
 
 local epoch, version = facts[2] or '1', integer(facts[1] or '0', 0, 2 ^ 49) + 1
+check_stream(epoch, version)
 redis.call('SET', plan_key, ARGV[2])
 if not facts[1] then
   redis.call('HSET', meta_key, 'status', 'closed', 'epoch', epoch, 'fence', '0', 'checkout', 'fast')

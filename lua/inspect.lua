@@ -3,17 +3,22 @@
 -- KEYS  meta seats | lock (one a seat)
 -- ARGV  |
 -- REPLY noshow
---       ok, then for each seat one of
+--       ok plan, then for each seat one of
 --         unknown
 --         state category left_ms consistent                                        left_ms -1 where it does not apply
 --         state category left_ms consistent holder epoch fence booking payment     where there is a lock
 local FIXED_KEYS = 2
 local meta_key, seats_key = KEYS[1], KEYS[2]
 -- @include clock
--- @include show
+-- @include integer
 -- @include mirror
 -- @include lock
 -- @include read
+
+local facts = redis.call('HMGET', meta_key, 'status', 'plan')
+if not facts[1] then
+  return {'noshow'}
+end
 
 local function look(mirror, lock)
   if not mirror then
@@ -42,8 +47,8 @@ local function look(mirror, lock)
   return seat
 end
 
-local reply = {'ok'}
+local reply = {'ok', facts[2] or ''}
 for place = 1, #names do
-  reply[place + 1] = look(mirrors[place], parse_lock(locks[place]))
+  reply[place + 2] = look(mirrors[place], parse_lock(locks[place]))
 end
 return reply

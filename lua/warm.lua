@@ -13,10 +13,9 @@ if #conflicts > 0 then
   return {'conflict', unpack(conflicts)}
 end
 if #changes > 0 then
-  if facts[1] then
-    local version = integer(facts[1], 0, 2 ^ 49) + 1
+  if version then
     redis.call('HSET', meta_key, 'version', digits(version))
-    redis.call('XADD', changes_key, 'MAXLEN', '~', facts[3], epoch .. '-' .. digits(version), unpack(changes))
+    redis.call('XADD', changes_key, 'MAXLEN', '~', changes_cap, epoch .. '-' .. digits(version), unpack(changes))
   end
   if #imported > 0 then
     redis.call('MSET', unpack(imported))

@@ -155,22 +155,17 @@ def availability(namespace: str, show: str, section: str | None, plans: PlanCach
     """Read the states of a whole show or of one section, at one version."""
     for _ in range(SNAPSHOT_TRIES):
         plan: SeatingPlan = yield from plans.get(namespace, show)
-        seats = _seats_of(plan, show, section)
-        result = yield from _snapshot(namespace, show, plan, seats)
-        if result is not None:
-            return result
+        if section is None or section in plan.sections:
+            seats = plan.sections[section] if section is not None else tuple(seat.id for seat in plan.seats)
+            result = yield from _snapshot(namespace, show, plan, seats)
+            if result is not None:
+                return result
+        elif (yield _commands.mirrors(namespace, show, [plan.seats[0].id])).plan == plan.digest:
+            raise UnknownSeats(f"show {show!r} has no section {section!r}; it has {listing(list(plan.sections))}.")
         plans.forget(show)
     raise ServerUnavailable(
         f"availability of show {show!r}: the show changed too much while it was read, {SNAPSHOT_TRIES} times; ask again."
     )
-
-
-def _seats_of(plan: SeatingPlan, show: str, section: str | None) -> tuple[str, ...]:
-    if section is None:
-        return tuple(seat.id for seat in plan.seats)
-    if section not in plan.sections:
-        raise UnknownSeats(f"show {show!r} has no section {section!r}; it has {listing(list(plan.sections))}.")
-    return plan.sections[section]
 
 
 def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Availability | None]:
@@ -207,8 +202,8 @@ def _catch_up(
         if found.epoch != first.epoch:
             return None
         for number, batch in found.batches:
-            if number != version + 1:
-                return None  # the stream was cut, or a script failed half-way: start again
+            if number != version + 1 or batch.get("") == b"plan":
+                return None  # the stream was cut, a script failed half-way, or the plan is another: start again
             version = number
             fields.update((seat, field) for seat, field in batch.items() if seat in fields)
         if version == found.version:
@@ -220,13 +215,21 @@ def _catch_up(
 
 def inspect(namespace: str, show: str, seats: tuple[str, ...], plans: PlanCache) -> Procedure[list[SeatState]]:
     """Ask what is known of each seat."""
-    plan: SeatingPlan = yield from plans.get(namespace, show)
-    states: list[SeatState] = yield _commands.inspect(namespace, show, seats, plan.categories)
-    if len(states) < len(seats):
-        found = {state.seat for state in states}
-        unknown = tuple(seat for seat in seats if seat not in found)
-        raise UnknownSeats(f"show {show!r} has no seat {listing(unknown)}: look at its plan.", seats=unknown)
-    return states
+    for _ in range(SNAPSHOT_TRIES):
+        plan: SeatingPlan = yield from plans.get(namespace, show)
+        states: list[SeatState]
+        digest, states = yield _commands.inspect(namespace, show, seats, plan.categories)
+        if digest != plan.digest:  # the numbers of the categories may have changed their meaning
+            plans.forget(show)
+            continue
+        if len(states) < len(seats):
+            found = {state.seat for state in states}
+            unknown = tuple(seat for seat in seats if seat not in found)
+            raise UnknownSeats(f"show {show!r} has no seat {listing(unknown)}: look at its plan.", seats=unknown)
+        return states
+    raise ServerUnavailable(
+        f"inspect of show {show!r}: its plan changed while it was looked at, {SNAPSHOT_TRIES} times; ask again."
+    )
 
 
 def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Procedure[None]:

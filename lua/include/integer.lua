@@ -1,18 +1,6 @@
 -- ARGV is text: only plain decimal digits count as a number (tonumber would take nan, inf, 1e400 and 0x10). Values
 -- repeat within a batch, so each is converted once, and each number is written once.
 local integers, texts = {}, {}
-local function integer(text, least, most)
-  local value = integers[text]
-  if not value then
-    value = text and #text <= 15 and string.find(text, '^%d+$') and tonumber(text)
-    integers[text or 0] = value
-  end
-  if not value or value < least or value > most then
-    error('SEATLOCK an argument or a setting is not a whole number from ' .. least .. ' to ' .. most)
-  end
-  return value
-end
-
 local function digits(value)
   local text = texts[value]
   if not text then
@@ -20,4 +8,17 @@ local function digits(value)
     texts[value] = text
   end
   return text
+end
+
+local function integer(text, least, most)
+  local value = integers[text]
+  if not value then
+    value = text and #text <= 15 and string.find(text, '^%d+$') and tonumber(text)
+    integers[text or 0] = value
+  end
+  if not value or value < least or value > most then
+    error('SEATLOCK an argument or a setting is not a whole number from ' .. digits(least) .. ' to ' ..
+      digits(most))
+  end
+  return value
 end

@@ -1,5 +1,5 @@
--- Reads every seat that the call names: names, mirrors and locks by place. A seat named twice in the call keeps its first
--- place, so that a later request sees what an earlier one of the batch leaves behind.
+-- Reads every seat that the call names: names, mirrors and locks by place. A seat named twice in the call keeps its
+-- first place, so that a later request sees what an earlier one of the batch leaves behind.
 local names, place_of = {}, {}
 local mirrors, locks
 do

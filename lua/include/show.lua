@@ -1,4 +1,5 @@
 -- @include integer
+-- @include stream
 -- The show's facts, and the version that the next write of this script gets. No facts, no show: fail closed.
 local facts = redis.call('HMGET', meta_key, 'status', 'version', 'epoch', 'fence', 'max_hold', 'outbox', 'changes_cap')
 if not facts[1] then
@@ -7,14 +8,10 @@ end
 local status = facts[1]
 local version = integer(facts[2], 0, 2 ^ 49)
 local epoch = facts[3]
+local changes_cap = checked_cap(facts[7])
 
--- Everything is read and type-checked before the first write; this is the change stream's turn. An entry at or
--- beyond the next version would make the XADD of the write phase fail half-way.
 local function check_changes()
-  local beyond = redis.call('XRANGE', changes_key, epoch .. '-' .. digits(version + 1), '+', 'COUNT', '1')
-  if #beyond > 0 then
-    error('SEATLOCK the change stream is ahead of the version of the show')
-  end
+  check_stream(epoch, version + 1)
 end
 
 -- First write of most scripts: HSET is one that a full server refuses. A version that no entry follows is
@@ -26,5 +23,5 @@ end
 
 -- One entry a batch; fields are seats, values are the new fields of the availability hash.
 local function publish(pairs_of_changes)
-  redis.call('XADD', changes_key, 'MAXLEN', '~', facts[7], epoch .. '-' .. digits(version), unpack(pairs_of_changes))
+  redis.call('XADD', changes_key, 'MAXLEN', '~', changes_cap, epoch .. '-' .. digits(version), unpack(pairs_of_changes))
 end

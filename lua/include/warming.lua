@@ -1,5 +1,6 @@
 -- @include clock
 -- @include integer
+-- @include stream
 -- @include mirror
 -- @include lock
 -- @include read
@@ -12,6 +13,11 @@ end
 redis.call('ZCARD', due_key) -- type-checked before the first write
 local facts = redis.call('HMGET', meta_key, 'version', 'epoch', 'changes_cap')
 local epoch = facts[2] or '1'
+local version, changes_cap -- of a show that is there: the next version
+if facts[1] then
+  version, changes_cap = integer(facts[1], 0, 2 ^ 49) + 1, checked_cap(facts[3])
+  check_stream(epoch, version)
+end
 
 -- What the seat is now: f, h, p, s or b, and nil where it is new. The lock speaks first.
 local function state_of(mirror, lock)
