@@ -28,7 +28,7 @@ from locust.stats import get_error_report_summary, get_stats_summary
 from tenures import History, violations
 
 from seatlock import Booking, Hold, HoldLost, SeatLocker, SeatLockError, SeatsUnavailable
-from seatlock._connect import SyncClient, sync_client
+from seatlock._connect import SyncClient, close_sync, sync_client
 from seatlock.simulation.raw import RawLock, RawMirror, parse_lock, parse_mirror
 
 T = TypeVar("T")
@@ -294,7 +294,7 @@ def connected(url: str) -> Generator[SyncClient]:
     try:
         yield client
     finally:
-        client.close()
+        close_sync(client)
         if server is not None:
             server.close()
 

@@ -73,7 +73,7 @@ class Target:
         user, _, password = credentials.partition(":")
         self.username, self.password = unquote(user) or None, unquote(password) or None
         service, _, database = parts.path.removeprefix("/").partition("/")
-        if not service or not (database or "0").isdecimal() or parts.query:
+        if not service or "@" in service or not (database or "0").isdecimal() or parts.query:
             raise _fault("of a Sentinel reads redis+sentinel://host:26379,host:26379/service/0, without a query")
         self.service, self.database = unquote(service), int(database or 0)
         self.sentinels = [_sentinel(host) for host in hosts.split(",")]

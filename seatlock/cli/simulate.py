@@ -137,7 +137,7 @@ async def _run(simulation: Simulation, *, lasting: bool, keep: bool) -> Report:
             await simulation.retire()
             clean = True
     finally:
-        if lasting and not clean:
+        if lasting and not clean and simulation.progress().warmed:
             terminal.complain(
                 f"The show stays on the server; to delete it: seatlock retire {simulation.show} --discard-outbox"
             )

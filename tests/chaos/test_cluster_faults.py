@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any, Final
@@ -37,6 +38,15 @@ def refusals(cluster: Cluster, code: str) -> int:
     return sum(int(stat[f"errorstat_{code}"]["count"]) for stat in stats if f"errorstat_{code}" in stat)
 
 
+@pytest.fixture
+def nodes_left_open() -> Iterator[None]:
+    """When slots move, redis-py's asyncio client forgets nodes that are still connected: collect them here."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.usefixtures("nodes_left_open")
 @pytest.mark.parametrize("moved", PARTS_MOVED)
 def test_an_acquire_waits_for_a_slot_on_its_way(
     cluster: Cluster, raw: redis.RedisCluster, colour: str, moved: str
@@ -74,10 +84,7 @@ def test_an_acquire_waits_for_a_slot_on_its_way(
 
 
 def test_a_failover_is_waited_for(private_cluster: Cluster) -> None:
-    """What the replica had heard of is kept, requests meanwhile wait, and nothing is sold twice.
-
-    Blocking only: after a failover redis-py's asyncio client leaves connections to be collected, with a warning each.
-    """
+    """What the replica had heard of is kept, requests meanwhile wait, and nothing is sold twice."""
     with private_cluster.client() as raw:
         show = fresh_show(SeatLocker(raw))
         dead = private_cluster.primary_of(base(show))

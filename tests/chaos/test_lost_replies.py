@@ -85,7 +85,7 @@ class Run:
     """A verb called once, through the proxy, on a show of its own."""
 
     def __init__(self, locker: SeatLocker, proxy: ReplyProxy, colour: str, verb: Verb) -> None:
-        self.show = fresh_show(locker, "lossy")
+        self.show = fresh_show(locker)
         self._prepared = verb.prepare(locker, self.show)
         self._proxy, self._colour, self._verb = proxy, colour, verb
 

@@ -134,18 +134,18 @@ def test_a_plan_that_changes_under_the_reader_is_read_anew(stage: Stage) -> None
     stage.open(MANY)
     reader, client = stage.watched()
     reader.availability(stage.show)
-    start = len(client.sent)
-    larger = [*MANY, "T-1"]
+    larger, at = list(MANY), 0
 
     def rewarm(sent: int) -> None:
-        if sent == start + changed_at:
+        if sent == at:
+            larger.append(f"T-{sent}")
             stage.doors.locker("sync").warm(stage.show, larger)
 
     client.before = rewarm
-    for changed_at in range(1, 4):  # before the second piece, before the third, before the changes are read
-        larger = [*larger, f"T-{len(larger)}"]
-        start = len(client.sent)
+    for commands in range(1, 4):  # before the second piece, before the third, before the changes are read
+        at = len(client.sent) + commands
         found = reader.availability(stage.show)
+        assert len(larger) == len(MANY) + commands, "the plan changed in the middle"
         assert found.version == (1, stage.version())
         assert tuple(found.seats) == tuple(larger)
 

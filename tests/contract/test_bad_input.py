@@ -39,10 +39,10 @@ BAD_TIMES: Final = [
     timedelta(0), timedelta(seconds=-1), timedelta(microseconds=999), timedelta(days=1, milliseconds=1), timedelta.max,
 ]  # fmt: skip
 BAD_TOKENS: Final = [
-    "", 7, b"0" * 32, "0" * 31, "0" * 33, "0" * 32 + "\n", "A" * 32, "g" * 32, "０" * 32, " " * 32, "-" * 32, True,
+    "", 7, b"0" * 32, "0" * 31, "0" * 33, "0" * 32 + "\n", "A" * 32, "g" * 32, "\uff10" * 32, " " * 32, "-" * 32, True,
     ["0" * 32],
 ]  # fmt: skip
-HOLD: Final = Hold("show", ("A-1",), "ada", "0" * 32, 1, 60.0, False, 1)
+HOLD: Final = Hold("show", ("A-1",), "ada", "0" * 32, 1, 60.0, deadline=1)
 BOOKING: Final = Booking("bk-1", "show", ("A-1",), "ada", None, 1, 1.0)
 BAD_HOLDS: Final = [
     None, "hold", 7, {"show": "show"}, Hold, BOOKING, msgspec.json.encode(HOLD),
@@ -139,16 +139,22 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
 }
 
 
+def _refusal(call: Call, locker: Any, bad: Any) -> str:
+    try:
+        call(locker, bad)
+    except InvalidRequest as refusal:
+        return str(refusal)
+    return ""
+
+
 @pytest.mark.parametrize("argument", ARGUMENTS)
 def test_it_is_refused_before_anything_is_sent(stage: Stage, argument: str) -> None:
     locker, client = stage.watched()
     bad_values, calls = ARGUMENTS[argument]
     for number, call in enumerate(calls):
         for bad in bad_values:
-            with pytest.raises(InvalidRequest) as refusal:
-                call(locker, bad)
-                pytest.fail(f"call {number} took {bad!r}")
-            message = str(refusal.value)
+            message = _refusal(call, locker, bad)
+            assert message, f"call {number} took {bad!r}"
             assert len(message) < 500, "huge values are not quoted whole"
             assert not any(control in message for control in "\n\r\x00\x1b\x9f")
     assert client.sent == []

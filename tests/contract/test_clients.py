@@ -83,7 +83,7 @@ def test_a_cluster(cluster: Cluster, colour: str, protocol: int, *, decode: bool
         {"health_check_interval": 1},
         {"db": 3},
     ],
-    ids=lambda options: ",".join(options),
+    ids=",".join,
 )
 def test_odd_settings(server_of: ServerOf, colour: str, options: dict[str, Any]) -> None:
     server = server_of("redis-7")
@@ -175,7 +175,7 @@ class Closing(AbstractBackoff):
     def __init__(self, proxy: ReplyProxy) -> None:
         self._proxy = proxy
 
-    def compute(self, failures: int) -> float:
+    def compute(self, failures: int) -> float:  # noqa: ARG002 - the client's own interface
         """Close it, and do not wait."""
         self._proxy.close()
         return 0.0
@@ -205,6 +205,10 @@ def test_what_such_a_client_says_last_does_not_hide_what_it_did_first(
         assert sure.inspect(show, ["A-1"])[0].holder == "ada"
 
 
+def _ask_the_mail_server() -> None:
+    raise ConnectionRefusedError(111, "it does not listen")
+
+
 @COLOUR
 def test_a_connection_refused_elsewhere_is_not_ours(server_of: ServerOf, proxy_to: ProxyTo, colour: str) -> None:
     """A call made while another service's error is being handled: that error says nothing about ours."""
@@ -221,7 +225,7 @@ def test_a_connection_refused_elsewhere_is_not_ours(server_of: ServerOf, proxy_t
         for lose in (proxy.fall_silent, proxy.lose_reply):
             fault = lose("EVALSHA", times=1000)
             try:
-                raise ConnectionRefusedError(111, "the mail server does not listen")
+                _ask_the_mail_server()
             except ConnectionRefusedError:
                 with pytest.raises(OutcomeUnknown):
                     locker.acquire(show, ["A-1"], holder="ada")

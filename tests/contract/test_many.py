@@ -131,7 +131,9 @@ def test_where_all_are_refused_nothing_is_written(stage: Stage) -> None:
     answers = stage.locker.acquire_many(stage.show, [AcquireRequest([seat], "ada") for seat in SEATS])
     assert {type(answer) for answer in answers} == {SaleNotOpen}
     forged = msgspec.structs.replace(hold, token=new_token())
-    assert {type(answer) for answer in stage.locker.confirm_many(stage.show, [ConfirmRequest(forged)] * 3)} == {HoldLost}
+    assert {type(answer) for answer in stage.locker.confirm_many(stage.show, [ConfirmRequest(forged)] * 3)} == {
+        HoldLost
+    }
     assert stage.everything() == before
 
 

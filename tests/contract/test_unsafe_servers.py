@@ -59,7 +59,7 @@ def replica(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
 @pytest.mark.parametrize("verb", FIRST_USES)
 def test_a_server_that_evicts_is_refused(evicting: RedisServer, colour: str, verb: str) -> None:
     with door(colour, evicting.url) as locker, evicting.client() as raw:
-        with pytest.raises(UnsafeServer, match="allkeys-lru.*noeviction"):
+        with pytest.raises(UnsafeServer, match=r"allkeys-lru.*noeviction"):
             FIRST_USES[verb](locker)
         assert raw.dbsize() == 0
 
@@ -77,7 +77,7 @@ def test_whatever_its_policy_and_until_it_is_mended(private_server: Any, colour:
 
 @pytest.mark.parametrize("verb", FIRST_USES)
 def test_a_read_only_replica_is_refused(replica: RedisServer, colour: str, verb: str) -> None:
-    with door(colour, replica.url) as locker, pytest.raises(UnsafeServer, match="replica.*primary"):
+    with door(colour, replica.url) as locker, pytest.raises(UnsafeServer, match=r"replica.*primary"):
         FIRST_USES[verb](locker)
 
 

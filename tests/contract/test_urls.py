@@ -20,8 +20,8 @@ from seatlock import (
     SeatLocker,
     SeatLockError,
     ServerUnavailable,
+    _connect,
 )
-from seatlock import _connect
 from seatlock._connect import Target
 from seatlock.embedded import EmbeddedRedis
 from tests.support.cluster import Cluster
@@ -35,7 +35,7 @@ from tests.support.waiting import until
 from tests.support.whole_sale import sell_a_show
 
 ServerOf = Callable[[str], RedisServer]
-SECRET: Final = "hunter2/#?&@:%"  # what a password may be made of
+SECRET: Final = "hunter2/#?&@:%"  # noqa: S105 - what a password may be made of
 
 
 @pytest.fixture(params=COLOURS)
@@ -89,13 +89,14 @@ async def test_from_url_is_called_inside_a_loop_as_well(server_of: ServerOf) -> 
 @pytest.mark.parametrize("url", ["rediss://localhost:1/0", "rediss+sentinel://localhost:1/service"])
 def test_tls_is_asked_for(url: str) -> None:
     for kind in (SeatLocker, AsyncSeatLocker):
-        pool = kind.from_url(url)._client.connection_pool  # type: ignore[attr-defined]
-        assert "ssl_cert_reqs" in vars(pool.make_connection()) or "ssl_context" in vars(pool.make_connection())
+        client: Any = kind.from_url(url)._client
+        assert "SSLConnection" in client.connection_pool.connection_class.__name__
 
 
 def test_tls_to_a_cluster_is_asked_for() -> None:
     locker = AsyncSeatLocker.from_url("rediss+cluster://localhost:1")
-    assert locker._client.connection_kwargs["connection_class"].__name__ == "SSLConnection"  # type: ignore[attr-defined]
+    client: Any = locker._client
+    assert client.connection_kwargs["connection_class"].__name__ == "SSLConnection"
     with pytest.raises(ServerUnavailable):
         SeatLocker.from_url(f"rediss+cluster://127.0.0.1:{free_port()}")
 
@@ -113,8 +114,23 @@ def test_options_go_to_the_client_and_close_closes_it(server_of: ServerOf, clust
         name = f"box-office-{kind}-{colour}"
         with door(colour, url, client_name=name) as locker:
             sell_a_show(locker)
-            assert any(_named(servers, name))
-        until(lambda name=name, servers=servers: not any(_named(servers, name)), "its connections are closed")
+            assert _named(servers, name)
+        until(lambda name=name, servers=servers: not _named(servers, name), "its connections are closed")
+
+
+def _served(raw: redis.Redis) -> int:
+    return int(raw.info("stats")["total_connections_received"])
+
+
+def test_the_connections_to_the_sentinels_are_closed_too(sentinel: Sentinel, colour: str) -> None:
+    watcher = sentinel.sentinels[0]
+    with watcher.client() as raw:
+        before, served = len(raw.client_list()), _served(raw)
+        with door(colour, sentinel.url) as locker:
+            locker.warm(f"watched-{colour}", ["A-1"])
+            assert _served(raw) > served, "the sentinel was asked"
+        until(lambda: len(raw.client_list()) <= before, "the connections are closed")
+        assert locker is not None, "and not by being forgotten"
 
 
 def _named(servers: list[RedisServer], name: str) -> list[Any]:
@@ -139,7 +155,9 @@ def test_namespace_and_patience_are_the_lockers(server_of: ServerOf, colour: str
         assert raw.exists(f"other:{{named-{colour}}}:meta")
 
 
-def test_its_own_retries_are_off(server_of: ServerOf, proxy_to: Callable[[RedisServer], ReplyProxy], colour: str) -> None:
+def test_its_own_retries_are_off(
+    server_of: ServerOf, proxy_to: Callable[[RedisServer], ReplyProxy], colour: str
+) -> None:
     proxy, show = proxy_to(server_of("redis-7")), f"no-retries-{colour}"
     with door(colour, proxy.url, patience=0.001) as locker:
         locker.warm(show, ["A-1"])

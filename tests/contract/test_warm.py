@@ -87,7 +87,9 @@ def test_a_free_seat_can_go_off_sale(stage: Stage, status: Any, state: str) -> N
 
 @pytest.mark.parametrize("sold", [False, True], ids=["held", "sold"])
 @pytest.mark.parametrize(
-    "changed", [Seat("A-1", status="blocked"), Seat("A-1", category="gold"), None], ids=["status", "category", "dropped"]
+    "changed",
+    [Seat("A-1", status="blocked"), Seat("A-1", category="gold"), None],
+    ids=["status", "category", "dropped"],
 )
 def test_a_seat_that_is_held_or_sold_is_not_changed_nor_anything_else(
     stage: Stage, changed: Seat | None, *, sold: bool

@@ -7,12 +7,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from seatlock import ScriptFailed, SeatLockError, ShowNotFound
+from seatlock import Hold, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
-from seatlock._operation import Operation
+from seatlock._keys import keys_of
+from seatlock._operation import Ask, Operation
 from tests.lua.house import PLAN, SEATS, T1, T2, House
-from tests.lua.keeping import found, load
 from tests.lua.scenario import scenario
+from tests.lua.warming import found, load
 
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
 
@@ -180,6 +181,49 @@ def the_largest_arguments(house: House) -> None:
     assert house.run(changes).batches == []
 
 
+def widened(ask: Ask[Any], seats: tuple[str, ...]) -> Ask[Any]:
+    """The same request for so many seats that the package would never send it."""
+    ask.seats, ask.keys = seats, keys_of("seatlock", ask.show).locks(seats)
+    ask.args[-1] = b"%d" % len(seats)
+    return ask
+
+
+@scenario
+def the_largest_batches(house: House) -> None:
+    seats = tuple(f"S-{number}" for number in range(513))
+    house.open(seats)
+
+    def acquire(seat: str, holder: str) -> Ask[Any]:
+        return commands.acquire("seatlock", house.show, [seat], holder, 60, None)
+
+    for wide in (False, True):
+
+        def each(command: Callable[[Any], Ask[Any]], things: list[Any], wide: bool = wide) -> list[Any]:
+            """Carry out as many requests, or one request for as many seats, as a call may have; one more is refused."""
+            asks = [command(replace(thing, seats=thing.seats[:1])) for thing in things]
+            more = [*asks, asks[0]]
+            if wide:
+                more = [widened(command(replace(things[0], seats=("S-0",))), seats)]
+                asks = [widened(ask, seats[:512]) for ask in asks]
+            with house.unchanged():
+                house.failing(ScriptFailed, lambda: house.run(commands.of_asks("seatlock", more)))
+            answers: list[Any] = house.run(commands.of_asks("seatlock", asks))
+            assert not [answer for answer in answers if isinstance(answer, Exception)]
+            return answers
+
+        wanted = [Hold(house.show, (seat,), seat, T1, 0, 60.0) for seat in (seats[:1] if wide else seats[:512])]
+        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
+        longer = each(lambda hold: commands.extend("seatlock", hold, 90), holds)
+        assert all(hold.ttl == house.left(90) for hold in longer)
+        each(lambda hold: commands.release("seatlock", hold), holds)
+        assert house.due() == {}
+        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
+        bookings = each(lambda hold: commands.confirm("seatlock", hold, None, None), holds)
+        assert house.locker.availability(house.show).counts["sold"] == 512
+        each(lambda booking: commands.cancel("seatlock", booking), bookings)
+        assert set(house.states().values()) == {"free"}
+
+
 @scenario
 def settings_that_are_no_numbers(house: House) -> None:
     house.open()
@@ -235,7 +279,8 @@ def seats_to_warm_that_make_no_sense(house: House) -> None:
         operation = load(house, "warm", [replace(SEATS[0], id="C-1")])
         operation.args[at] = value
         with house.unchanged():
-            assert "no usable category or status" in str(house.failing(ScriptFailed, lambda: house.run(operation)))
+            error = house.failing(ScriptFailed, lambda operation=operation: house.run(operation))
+        assert "no usable category or status" in str(error)
     operation = load(house, "warm", [replace(SEATS[0], id="C-1")])
     operation.args[0] = b""
     house.run(operation)

@@ -19,6 +19,7 @@ from seatlock._operation import Operation
 from tests.support.clock import Clock
 from tests.support.keyspace import Dump, contradictions, dump
 from tests.support.lua_bridge import LuaBridge
+from tests.support.lua_headers import header_of
 
 E = TypeVar("E", bound=SeatLockError)
 
@@ -88,6 +89,7 @@ class House:
         self.sound = True
         if self.bridge:
             self.bridge.now = self._server_time()
+            self.bridge.replies.clear()
 
     def _server_time(self) -> int:
         seconds, micros = self.raw.time()
@@ -241,15 +243,17 @@ class House:
         try:
             answer = call()
         except kind as error:
-            assert type(error) is kind
             return error
         raise AssertionError(f"{answer} instead of {kind.__name__}")
 
     # In the end
 
     def audit(self) -> None:
-        """Whether the keys agree with one another, and the change stream tells how the seats became what they are."""
+        """Whether every reply was as its header says, the keys agree, and the changes tell how they came about."""
         if self.bridge and self.bridge.now:
+            assert [
+                wrong for source, reply in self.bridge.replies if (wrong := header_of(source).complaint(reply))
+            ] == []
             self.clock.advance((self.bridge.now - self._server_time()) / 1000 + 0.001)
         if not self.sound or not self.raw.exists(self.key("meta")):
             return

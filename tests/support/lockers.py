@@ -64,7 +64,7 @@ class Blocking:
         self.run(self.wrapped.__aenter__())
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self.run(self.wrapped.__aexit__(*error))
         if self._own is not None:
             self._own.close()

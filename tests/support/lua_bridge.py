@@ -49,8 +49,8 @@ allowed.redis = {
   pcall = function(...) return asked(true, ...) end,
 }
 setmetatable(allowed, {
-  __newindex = function(_, name) error('Script attempted to create global variable \\'' .. name .. '\\'', 2) end,
-  __index = function(_, name) error('Script attempted to access nonexistent global variable \\'' .. name .. '\\'', 2) end,
+  __newindex = function(_, name) error('Script attempted to create global variable ' .. name, 2) end,
+  __index = function(_, name) error('Script attempted to access nonexistent global variable ' .. name, 2) end,
 })
 local script, complaint = loadstring(text, '@user_script')
 if not script then
@@ -83,8 +83,9 @@ return result, lines
 class LuaBridge:
     """A client with one method, as the lockers need it.
 
-    ``ran`` collects the lines that have run, ``replies`` the raw reply of every script by its name. ``now`` stops the
-    clock that the scripts read, in milliseconds; None lets the server's go on.
+    ``ran`` collects the lines of ``scripts`` that have run, ``replies`` every script with its raw reply. ``now`` stops
+    the clock that the scripts read, in milliseconds; None lets the server's go on. ``sent`` has the commands of the
+    last script; the one with the number ``fail_at`` (from 1) fails instead of being carried out.
     """
 
     def __init__(self, socket: str, scripts: Iterable[str]) -> None:
@@ -92,13 +93,15 @@ class LuaBridge:
         self._lua = lua51.LuaRuntime(encoding=None, unpack_returned_tuples=True)
         self._run = self._lua.eval(b"function(text) return assert(loadstring(text, '@prelude')) end")(_PRELUDE)
         self._sources: dict[bytes, bytes] = {}
-        self._places: dict[bytes, tuple[str, list[Place]]] = {}
+        self._places: dict[bytes, list[Place]] = {}
         for name in scripts:
             lines = origins(name)
-            self._places[_normal("\n".join(text for _, text in lines).encode())] = name, [place for place, _ in lines]
+            self._places[_normal("\n".join(text for _, text in lines).encode())] = [place for place, _ in lines]
         self.ran: set[Place] = set()
-        self.replies: list[tuple[str, Any]] = []
+        self.replies: list[tuple[str, list[Any]]] = []
         self.now: int | None = None
+        self.sent: list[str] = []
+        self.fail_at = 0
 
     def close(self) -> None:
         """Close the connection."""
@@ -117,19 +120,23 @@ class LuaBridge:
         return self._script(self._sources[sha], args[3 : 3 + count], args[3 + count :])
 
     def _script(self, source: bytes, keys: tuple[bytes, ...], argv: tuple[bytes, ...]) -> Any:
+        self.sent.clear()
         result, lines = self._run(
             None, self._table(keys), self._table(argv), source, self._sent_by_lua, LONGEST_RUN
         )  # fmt: skip
-        name, places = self._places.get(_normal(source), ("", []))
+        places = self._places.get(_normal(source), [])
         self.ran.update(places[line - 1] for line in lines.values() if places)
         reply = self._reply(result)
         if isinstance(reply, redis.ResponseError):
             raise reply
-        self.replies.append((name, reply))
+        self.replies.append((source.decode(), reply))
         return reply
 
     def _sent_by_lua(self, *args: Any) -> Any:
         words = [b"%.17g" % word if isinstance(word, int | float) else word for word in args]
+        self.sent.append(words[0].decode())
+        if len(self.sent) == self.fail_at:
+            return self._lua.table_from({b"err": b"ERR it was made to fail"})
         if words[0] == b"TIME" and self.now is not None:
             return self._table([b"%d" % (self.now // 1000), b"%d" % (self.now % 1000 * 1000 + 999)])
         try:

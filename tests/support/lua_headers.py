@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from tests.support.lua_text import tokens
@@ -82,9 +83,15 @@ class Answer(NamedTuple):
         if len(reply) - 1 < len(names) if self.rest else len(reply) - 1 != len(names):
             return f"{reply!r} has not the fields {' '.join((self.word, *names))}"
         for name, value in zip(names, reply[1:], strict=False):
-            if type(value) is not type(FIELDS[name]):
+            if type(value) is not type(FIELDS[name]) or (name.endswith("_ms") and value < -1):
+                return f"{name} is {value!r} in {reply!r}"
+            if self.remark.startswith(f"{name}: ") and not self._is_listed(value):
                 return f"{name} is {value!r} in {reply!r}"
         return None
+
+    def _is_listed(self, value: Any) -> bool:
+        words = _LISTED.search(self.remark)
+        return words is None or value.decode() in listed(words[0].replace("nothing", ""))
 
 
 class Header(NamedTuple):
@@ -110,6 +117,17 @@ class Header(NamedTuple):
         parts = reply[1 + len(answer.fields) :] if answer.rest else []
         return next((wrong for part in parts if (wrong := self._part_complaint(part))), None)
 
+    def all_words(self) -> set[str]:
+        """Every word that it promises."""
+        forms = [answer.word for answer in (*self.whole, *self.single) if answer.word not in ("", "state")]
+        return {*forms, *self.words}
+
+    def answers(self, reply: list[Any]) -> Iterator[tuple[str, str]]:
+        """Every word of a reply, of the whole and of its parts, with the name of the script."""
+        parts = [reply[:1], *(part if self.words else part[:1] for part in reply if isinstance(part, list))]
+        words = {word.decode(errors="replace") for part in parts for word in part if isinstance(word, bytes)}
+        yield from ((self.name, word) for word in words & self.all_words())
+
     def _part_complaint(self, part: list[Any]) -> str | None:
         if self.words:
             wrong = [word for word in part if word.decode() not in self.words]
@@ -128,6 +146,12 @@ def _fits(answer: Answer, word: Any) -> bool:
 
 def _find(answers: tuple[Answer, ...], word: Any) -> Answer | None:
     return next((answer for answer in answers if _fits(answer, word)), None)
+
+
+@cache
+def header_of(source: str) -> Header:
+    """The header of a script, whatever its name."""
+    return parse(source[3 : source.index(":")], source)
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -218,6 +218,8 @@ def test_words_inside_answers_are_those_that_the_package_knows() -> None:
         ([b"held", 1, 2, 3, b"4"], True),
         ([b"refused", 1, b"sold", -1, b"", 2, b"held", 5, b""], False),
         ([b"refused", 1, b"sold", -1, b"", 2], True),
+        ([b"refused", 1, b"sold", -2, b""], True),
+        ([b"refused", 1, b"sold", -1, b"strange"], True),
         ([b"holding", 1, 2, 3, 4], True),
     ],
 )
