@@ -23,7 +23,7 @@ SOURCES := seatlock tests loadtests .ci
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test servers lint format types package load model-long clean
+.PHONY: help demo test servers lint format types package load model-long mutation clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ load: $(VENV)/.dev ## hammer one seat with locust, then check that it was sold o
 
 model-long: $(VENV)/.dev servers ## compare the library with its model for 100,000 steps
 	SEATLOCK_MODEL=long $(BIN)/python -m pytest tests/model --timeout 0 $(PYTEST_ARGS)
+
+mutation: $(VENV)/.dev servers ## put small mistakes into the scripts and see whether the tests notice (half an hour)
+	$(BIN)/python -m tests.mutation
 
 clean: ## remove what make made: environments, servers, builds, caches
 	rm -rf $(VENV) $(SERVERS) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

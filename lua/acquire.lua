@@ -19,7 +19,7 @@ local SWEEP = 32 -- due seats that one batch takes back on its way
 -- @include read
 -- @include batch
 
-local due, freed, later = plan_sweep(SWEEP)
+local gone, freed, later = plan_sweep(SWEEP)
 check_changes()
 local max_hold = integer(facts[5], 1, 86400000)
 local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
@@ -160,6 +160,7 @@ local function answer(token, holder, ttl, first, count)
   elseif #refused > 1 then
     return refused
   end
+  repair(own)
   return grant(held_by(token, holder), ttl, free, whole_hold(own))
 end
 
@@ -173,25 +174,30 @@ for request = 1, integer(ARGV[1], 1, 512) do
 end
 
 if #fields > 0 then
-  for _, name in ipairs(due) do
-    if freed[name] and not field_at[name] then
-      change(name, freed[name])
+  local leaving = {} -- seats that are due no more, and that this batch does not hold again
+  for _, name in ipairs(gone) do
+    if not field_at[name] then
+      leaving[#leaving + 1] = name
+      if freed[name] then
+        change(name, freed[name])
+      end
     end
   end
   next_version('fence', digits(fence))
   publish(fields)
+  -- Due first, then locks and mirrors: the sweep looks at whatever a script leaves behind that is stopped in between.
+  if #later > 0 then
+    redis.call('ZADD', due_key, unpack(later))
+  end
+  redis.call('ZADD', due_key, unpack(due_adds))
   for index, place in ipairs(set_places) do
     -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
     redis.call('SET', KEYS[FIXED_KEYS + place], set_values[index], 'PXAT', digits(set_deadlines[index]),
       was_locked[place] and 'XX' or 'NX')
   end
   redis.call('HSET', seats_key, unpack(fields))
-  if #due > 0 then
-    redis.call('ZREM', due_key, unpack(due))
+  if #leaving > 0 then
+    redis.call('ZREM', due_key, unpack(leaving))
   end
-  if #later > 0 then
-    redis.call('ZADD', due_key, unpack(later))
-  end
-  redis.call('ZADD', due_key, unpack(due_adds))
 end
 return reply

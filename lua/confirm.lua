@@ -124,8 +124,10 @@ if #fields > 0 then
   publish(fields)
   if #values > 0 then
     redis.call('MSET', unpack(values)) -- MSET also takes the expiry away: this is the PERSIST of every seat at once
-    redis.call('ZREM', due_key, unpack(sold))
   end
   redis.call('HSET', seats_key, unpack(fields))
+  if #sold > 0 then
+    redis.call('ZREM', due_key, unpack(sold)) -- last: a sold seat that is still due does no harm
+  end
 end
 return reply

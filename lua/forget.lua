@@ -6,6 +6,7 @@
 local FIXED_KEYS = 1
 local retired_key = KEYS[1]
 
+redis.call('HLEN', retired_key) -- type-checked before the first write
 local prefix = #retired_key - #'retired' + #'lock:' + 1
 local names = {}
 for index = FIXED_KEYS + 1, #KEYS do

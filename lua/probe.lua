@@ -5,7 +5,7 @@
 -- ARGV  |
 -- REPLY then for each command that failed: command error
 local text, hash, zset, stream, renamed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-redis.call('DEL', text, hash, zset, stream, renamed)
+redis.pcall('DEL', text, hash, zset, stream, renamed) -- what a probe left that was cut off; a failure shows below
 local trials = {
   {'TIME'}, {'SET', text, '1', 'PXAT', '9999999999999', 'NX'}, {'MSET', text, '1'}, {'MGET', text}, {'EXISTS', text},
   {'HSET', hash, 'field', '1'}, {'HMGET', hash, 'field'}, {'HLEN', hash}, {'ZADD', zset, '1', 'member'},

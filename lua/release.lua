@@ -11,6 +11,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include lock
 -- @include read
 -- @include batch
+-- @include first
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
@@ -50,12 +51,13 @@ for request = 1, integer(ARGV[1], 1, 512) do
 end
 
 if #deletes > 0 then
-  redis.call('DEL', unpack(deletes)) -- first, so that a full server lets the rest through
-  redis.call('ZREM', due_key, unpack(given_back))
+  begin_with_a_delete()
   if #fields > 0 then
     next_version()
     publish(fields)
     redis.call('HSET', seats_key, unpack(fields))
   end
+  redis.call('ZREM', due_key, unpack(given_back))
+  redis.call('DEL', unpack(deletes)) -- last: while the lock is there, releasing again does what is left to do
 end
 return reply

@@ -17,6 +17,10 @@ end
 if redis.call('EXISTS', meta_key, seats_key) == 0 then
   return {'noshow'}
 end
+-- Type-checked before the first write: a key that holds something foreign is not deleted.
+redis.call('HLEN', meta_key)
+redis.call('HLEN', seats_key)
+redis.call('XLEN', changes_key)
 local holds = redis.call('ZCOUNT', due_key, digits(now), '(+inf')
 local unread = redis.call('XLEN', outbox_key)
 if holds > 0 or (unread > 0 and ARGV[1] ~= 'discard') then

@@ -12,7 +12,8 @@ if ARGV[1] ~= 'open' and ARGV[1] ~= 'paused' and ARGV[1] ~= 'closed' then
 end
 check_changes()
 if status ~= ARGV[1] then
-  next_version('status', ARGV[1])
+  next_version()
   publish({'', ARGV[1]})
+  redis.call('HSET', meta_key, 'status', ARGV[1]) -- last: asking again does what is left to do
 end
 return {'ok', status}

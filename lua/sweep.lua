@@ -8,14 +8,15 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include clock
 -- @include show
 -- @include due
+-- @include first
 
-local due, freed, later = plan_sweep(integer(ARGV[1], 1, 1000))
+local gone, freed, later, looked = plan_sweep(integer(ARGV[1], 1, 1000))
 check_changes()
-if #due == 0 then
+if looked == 0 then
   return {'ok', 0, 0}
 end
 
-redis.call('ZREM', due_key, unpack(due)) -- a delete first, so that a full server lets the rest through
+begin_with_a_delete()
 local fields = {}
 for name, mirror in pairs(freed) do
   fields[#fields + 1] = name
@@ -29,4 +30,7 @@ end
 if #later > 0 then
   redis.call('ZADD', due_key, unpack(later))
 end
-return {'ok', #fields / 2, #due}
+if #gone > 0 then
+  redis.call('ZREM', due_key, unpack(gone)) -- last: what is due is swept again if this script is stopped in between
+end
+return {'ok', #fields / 2, looked}

@@ -8,6 +8,7 @@ not come back in step, and end with the caller's patience.
 from __future__ import annotations
 
 import random
+import re
 import time
 from typing import Any, Final
 
@@ -19,15 +20,28 @@ from seatlock.errors import OutcomeUnknown, ScriptFailed, SeatLockError, ServerU
 FIRST_PAUSE: Final = 0.005  # seconds
 LONGEST_PAUSE: Final = 0.25  # seconds
 MOST_ATTEMPTS: Final = 1000  # a bound on top of the patience
+MOST_TOLD: Final = 300  # characters of a foreign error's text
+
+_SECRET: Final = re.compile(r"[0-9a-f]{32,}")
+
+
+def _without_secrets(text: str) -> str:
+    """What a client says of an error; some quote the whole command, with the tokens in it."""
+    told = _SECRET.sub("…", text)
+    return told if len(told) <= MOST_TOLD else f"{told[:MOST_TOLD]}…"
 
 
 class Attempts:
-    """The attempts to carry out one operation."""
+    """The attempts to carry out one operation, for ``patience`` seconds.
 
-    __slots__ = ("_ambiguous", "_by_source", "_count", "_deadline", "_operation")
+    A client that sends again by itself tells only its last error, so an earlier one may have been ambiguous.
+    """
 
-    def __init__(self, operation: Step, patience: float) -> None:
+    __slots__ = ("_ambiguous", "_by_source", "_client_sends_again", "_count", "_deadline", "_operation")
+
+    def __init__(self, operation: Step, patience: float, *, client_sends_again: bool = False) -> None:
         self._operation = operation
+        self._client_sends_again = client_sends_again
         self._deadline = time.monotonic() + patience
         self._by_source = False
         self._ambiguous = False
@@ -46,7 +60,7 @@ class Attempts:
             return 0.0
         if fate is Fate.BROKEN or fate is Fate.REFUSED:
             raise self._verdict(fate, error) from error
-        if fate is Fate.UNKNOWN:
+        if fate is Fate.UNKNOWN or self._client_sends_again:
             self._ambiguous = True
         pause: float = min(FIRST_PAUSE * 2.0 ** min(self._count - 1, 10), LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
         if self._count >= MOST_ATTEMPTS or time.monotonic() + pause > self._deadline:
@@ -57,10 +71,11 @@ class Attempts:
         operation = self._operation
         about = f" for {listing(operation.seats)}" if operation.seats else ""
         what = f"{operation.script.name}{about} of show {operation.show!r}"
+        why = f"{type(error).__name__}: {_without_secrets(str(error))}"
         unsure = self._ambiguous or (fate is Fate.BROKEN and operation.writes_facts)
         if unsure and not operation.only_reads:
             return OutcomeUnknown(
-                f"{what}: no certain answer after {self._count} attempts ({type(error).__name__}: {error}); it may have "
+                f"{what}: no certain answer after {self._count} attempts ({why}); it may have "
                 "been carried out: ask again with the same token and arguments.",
                 show=operation.show,
                 seats=operation.seats,
@@ -68,7 +83,7 @@ class Attempts:
             )
         if fate is not Fate.BROKEN and fate is not Fate.REFUSED:
             return ServerUnavailable(
-                f"{what}: no answer from Redis in {self._count} attempts ({type(error).__name__}: {error}); nothing "
+                f"{what}: no answer from Redis in {self._count} attempts ({why}); nothing "
                 "was changed: ask again later."
             )
-        return ScriptFailed(f"{what}: Redis refused ({type(error).__name__}: {error}); mend the cause and ask again.")
+        return ScriptFailed(f"{what}: Redis refused ({why}); mend the cause and ask again.")

@@ -28,6 +28,7 @@ from seatlock._attempts import LONGEST_PAUSE
 from seatlock._commands import release_of
 from seatlock._lanes import GROUPED, Background, Lanes, Limits, Waiter
 from seatlock._operation import Ask
+from seatlock._procedures import in_doubt
 from seatlock._replies import listing
 from seatlock._seam import may_retry
 from seatlock.errors import InvalidRequest, OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
@@ -229,7 +230,7 @@ class Batcher:
     def _refuse(self, waiter: Waiter, error: SeatLockError) -> None:
         """Tell a caller of an error, or undo what may have been done for one that has gone."""
         if waiter.unsure and isinstance(error, ServerUnavailable | ScriptFailed):
-            error = _given_up(waiter.ask, error)
+            error = in_doubt(waiter.ask, error)
         if waiter.future.done():
             self._undo(waiter.ask, error)
         else:
@@ -269,7 +270,7 @@ class Batcher:
             elif not waiter.future.done():
                 if isinstance(waiter, Background) and cause is None:
                     self._owed.append(waiter.ask)
-                waiter.future.set_exception(_given_up(waiter.ask, cause))
+                waiter.future.set_exception(in_doubt(waiter.ask, cause))
 
     # The end
 
@@ -299,18 +300,6 @@ def _about(ask: Ask[Any]) -> tuple[str, str]:
 def _report(release: asyncio.Future[Release]) -> None:
     if not release.cancelled() and (error := release.exception()) is not None:
         _log.warning("a hold could not be released, and ends by itself: %s", error)
-
-
-def _given_up(ask: Ask[Any], cause: BaseException | None) -> OutcomeUnknown:
-    error = OutcomeUnknown(
-        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r}: no certain answer came; it may have been carried "
-        "out: ask again with the same token and arguments.",
-        show=ask.show,
-        seats=ask.seats,
-        token=ask.token,
-    )
-    error.__cause__ = cause
-    return error
 
 
 def _not_in_time(ask: Ask[Any]) -> ServerUnavailable:

@@ -159,13 +159,13 @@ def sweep(namespace: str, show: str) -> Operation[tuple[int, bool]]:
 
 def inspect(
     namespace: str, show: str, seats: tuple[str, ...], categories: tuple[str, ...]
-) -> Operation[list[SeatState]]:
-    """Ask what is known of each seat."""
+) -> Operation[tuple[str, list[SeatState]]]:
+    """Ask what is known of each seat; gives the digest of the show's plan too, whose categories are named here."""
     keys = keys_of(namespace, show)
 
-    def decode(reply: list[Any]) -> list[SeatState]:
+    def decode(reply: list[Any]) -> tuple[str, list[SeatState]]:
         check_show(reply, show)
-        return list(_replies.seat_states(seats, reply[1:], categories))
+        return reply[1].decode(), list(_replies.seat_states(seats, reply[2:], categories))
 
     return Operation(load("inspect"), show, [keys.meta, keys.seats, *keys.locks(seats)], [], decode, seats=seats)
 
@@ -219,7 +219,7 @@ def mirrors(namespace: str, show: str, seats: Sequence[str]) -> Operation[Snapsh
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """Batches of changes after a version: (version, seat → new field)."""
+    """Batches of changes after a version: (version, seat → new field). The empty seat stands for the show itself."""
 
     status: SaleStatus
     epoch: int
@@ -237,7 +237,7 @@ def changes(namespace: str, show: str, epoch: int, version: int) -> Operation[Ch
         batches = [
             (
                 int(entry.partition(b"-")[2]),
-                {seat.decode(): field for seat, field in zip(fields[::2], fields[1::2], strict=True) if seat},
+                {seat.decode(): field for seat, field in zip(fields[::2], fields[1::2], strict=True)},
             )
             for entry, fields in reply[5:]
         ]

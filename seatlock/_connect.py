@@ -6,23 +6,29 @@ ours either, since every request is idempotent by token; but it hides from us th
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol, cast
-from urllib.parse import urlsplit, urlunsplit
+import inspect
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import hiredis
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
+from seatlock._seam import FOREIGN
+from seatlock._target import Target
 from seatlock.embedded import EmbeddedRedis
-from seatlock.errors import InvalidRequest
+from seatlock.errors import InvalidRequest, SeatLockError, ServerUnavailable
+
+T = TypeVar("T")
 
 SOCKET_TIMEOUT: Final = 2.0  # seconds without an answer before an attempt counts as lost
-SCHEMES: Final = "redis, rediss, unix, redis+cluster, rediss+cluster, redis+sentinel, rediss+sentinel, embedded"
 
 SyncClient = redis.Redis | redis.RedisCluster
 AsyncClient = redis.asyncio.Redis | redis.asyncio.RedisCluster
@@ -42,89 +48,118 @@ class AsyncExecutor(Protocol):
         """Send a command and read its reply."""
 
 
+# Clients that the caller hands in
+
+
+def checked_sync(client: object) -> Executor:
+    """Refuse what is no client for `SeatLocker`."""
+    send = getattr(client, "execute_command", None)
+    if not callable(send) or isinstance(client, type):
+        raise InvalidRequest(f"client must be a redis.Redis or redis.RedisCluster, not {_kind(client)}.")
+    if inspect.iscoroutinefunction(send):
+        raise InvalidRequest(f"client is {_kind(client)}, which is awaited: give it to AsyncSeatLocker.")
+    return cast("Executor", client)
+
+
+def checked_async(client: object) -> AsyncExecutor:
+    """Refuse what is no client for `AsyncSeatLocker`."""
+    if not callable(getattr(client, "execute_command", None)) or isinstance(
+        client, type | redis.Redis | redis.RedisCluster
+    ):
+        raise InvalidRequest(f"client must be of redis.asyncio, a Redis or RedisCluster, not {_kind(client)}.")
+    return cast("AsyncExecutor", client)
+
+
+def _kind(client: object) -> str:
+    kind = client if isinstance(client, type) else type(client)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def sends_again(client: object) -> bool:
+    """Whether a client may send a command again by itself: its last error then hides what became of the first."""
+    get_retry = getattr(client, "get_retry", None)
+    retry: object = get_retry() if callable(get_retry) else getattr(client, "retry", None)
+    return getattr(retry, "_retries", None) != 0
+
+
+# Clients from URLs
+
+
 class _PackedByHiredis:
-    """Lets hiredis lay out commands, as the blocking client does: a batch has a thousand parts."""
+    """Lets hiredis lay out commands, as the blocking client does by itself: a batch has a thousand parts."""
 
     def pack_command(self, *args: Any) -> list[bytes]:
-        return [hiredis.pack_command(args)] if " " not in args[0] else super().pack_command(*args)  # type: ignore[misc]
+        """Lay out a command. redis-py gives names of two words as one, such as CLIENT SETINFO."""
+        return [hiredis.pack_command((*args[0].split(), *args[1:]) if isinstance(args[0], str) and " " in args[0] else args)]
 
 
-def _pack_by_hiredis(client: redis.asyncio.Redis) -> redis.asyncio.Redis:
-    pool = client.connection_pool
+def _packed(client: redis.asyncio.Redis) -> redis.asyncio.Redis:
+    pool: Any = client.connection_pool
     pool.connection_class = type("PackedConnection", (_PackedByHiredis, pool.connection_class), {})
     return client
 
 
-class Target:
-    """A parsed URL: which kind of deployment, and the URL that redis-py understands."""
+class _SyncSentinelPool(SentinelConnectionPool):
+    """Closes the connections to the sentinels with its own; they come back when they are needed."""
 
-    def __init__(self, url: object) -> None:
-        if not isinstance(url, str):
-            raise InvalidRequest(f"url must be a string, not {type(url).__name__}.")
-        parts = urlsplit(url)
-        plain, _, kind = parts.scheme.partition("+")
-        known = parts.scheme in ("redis", "rediss", "unix", "embedded") or (
-            plain in ("redis", "rediss") and kind in ("cluster", "sentinel")
-        )
-        if not known or "://" not in url:
-            raise InvalidRequest(f"url has the scheme {parts.scheme!r}; seatlock knows {SCHEMES}.")
-        self.kind = kind or ("embedded" if plain == "embedded" else "single")
-        self.url = urlunsplit(parts._replace(scheme=plain)) if kind else url
-        self.tls = plain == "rediss"
-        if self.kind == "sentinel":
-            self._parse_sentinel(parts.netloc, parts.path)
+    def disconnect(self, *args: Any, **options: Any) -> None:
+        super().disconnect(*args, **options)
+        for sentinel in cast("Any", self).sentinel_manager.sentinels:
+            sentinel.close()
 
-    def _parse_sentinel(self, netloc: str, path: str) -> None:
-        credentials, _, hosts = netloc.rpartition("@")
-        user, _, password = credentials.partition(":")
-        self.username, self.password = user or None, password or None
-        service, _, database = path.strip("/").partition("/")
-        if not service or not hosts or not (database or "0").isdigit():
-            raise InvalidRequest("a Sentinel url reads redis+sentinel://host:26379,host:26379/service/0.")
-        self.service, self.database = service, int(database or 0)
-        self.sentinels: list[tuple[str, int]] = []
-        for host in hosts.split(","):
-            name, _, port = host.rpartition(":") if ":" in host else (host, "", "26379")
-            if not name or not port.isdigit():
-                raise InvalidRequest(f"{host!r} is no host:port of a Sentinel.")
-            self.sentinels.append((name, int(port)))
 
-    def sentinel_options(self, options: dict[str, Any]) -> dict[str, Any]:
-        """What the clients of the primary behind Sentinel are made with."""
-        own = {"db": self.database, "username": self.username, "password": self.password, "ssl": self.tls}
-        return {**{name: value for name, value in own.items() if value}, **options}
+class _AsyncSentinelPool(AsyncSentinelPool):
+    """The same for asyncio."""
+
+    async def disconnect(self, *args: Any, **options: Any) -> None:
+        await super().disconnect(*args, **options)
+        for sentinel in cast("Any", self).sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 def sync_client(url: object, options: dict[str, Any]) -> tuple[SyncClient, EmbeddedRedis | None]:
     """Make a client for `SeatLocker`, and the server it stands on where that is embedded."""
     target = Target(url)
-    options = {"socket_timeout": SOCKET_TIMEOUT, "retry": Retry(NoBackoff(), 0), **options}
-    if target.kind == "embedded":
-        server = EmbeddedRedis.start()
-        return server.client(**options), server
-    if target.kind == "cluster":
-        return redis.RedisCluster.from_url(target.url, **options), None
-    if target.kind == "sentinel":
-        sentinel: Any = cast("Any", Sentinel)(target.sentinels, sentinel_kwargs={"socket_timeout": SOCKET_TIMEOUT})
-        return sentinel.master_for(target.service, **target.sentinel_options(options)), None
-    single: Any = redis.Redis  # its from_url is not fully typed
-    return single.from_url(target.url, **options), None
+    retry = Retry(NoBackoff(), 0)
+    options = {"socket_timeout": SOCKET_TIMEOUT, "retry": retry, **options}
+    with _translated():
+        if target.kind == "embedded":
+            return _on_embedded(lambda server: _tried(server.client(**options)))
+        if target.kind == "cluster":
+            return redis.RedisCluster.from_url(target.url, **options), None
+        if target.kind == "sentinel":
+            watch = {"socket_timeout": SOCKET_TIMEOUT, "retry": retry}
+            sentinel: Any = cast("Any", Sentinel)(target.sentinels, sentinel_kwargs=watch)
+            own = target.sentinel_options(options)
+            return _tried(sentinel.master_for(target.service, connection_pool_class=_SyncSentinelPool, **own)), None
+        single: Any = redis.Redis  # its from_url is not fully typed
+        return _tried(single.from_url(target.url, **options)), None
 
 
 def async_client(url: object, options: dict[str, Any]) -> tuple[AsyncClient, EmbeddedRedis | None]:
     """Make a client for `AsyncSeatLocker`, and the server it stands on where that is embedded."""
     target = Target(url)
-    options = {"socket_timeout": SOCKET_TIMEOUT, "retry": AsyncRetry(NoBackoff(), 0), **options}
-    if target.kind == "embedded":
-        server = EmbeddedRedis.start()
-        return server.async_client(**options), server
-    if target.kind == "cluster":
-        return redis.asyncio.RedisCluster.from_url(target.url, **options), None
-    if target.kind == "sentinel":
-        sentinel: Any = cast("Any", AsyncSentinel)(target.sentinels, sentinel_kwargs={"socket_timeout": SOCKET_TIMEOUT})
-        return _pack_by_hiredis(sentinel.master_for(target.service, **target.sentinel_options(options))), None
-    single: Any = redis.asyncio.Redis  # its from_url is not fully typed
-    return _pack_by_hiredis(single.from_url(target.url, **options)), None
+    retry = AsyncRetry(NoBackoff(), 0)
+    options = {"socket_timeout": SOCKET_TIMEOUT, "retry": retry, **options}
+    with _translated():
+        if target.kind == "embedded":
+            return _on_embedded(lambda server: _tried(server.async_client(**options)))
+        if target.kind == "cluster":
+            return redis.asyncio.RedisCluster.from_url(target.url, **options), None
+        if target.kind == "sentinel":
+            watch = {"socket_timeout": SOCKET_TIMEOUT, "retry": retry}
+            sentinel: Any = cast("Any", AsyncSentinel)(target.sentinels, sentinel_kwargs=watch)
+            own = target.sentinel_options(options)
+            return _packed(_tried(sentinel.master_for(target.service, connection_pool_class=_AsyncSentinelPool, **own))), None
+        single: Any = redis.asyncio.Redis  # its from_url is not fully typed
+        return _packed(_tried(single.from_url(target.url, **options))), None
+
+
+def close_sync(owned: SyncClient | EmbeddedRedis) -> None:
+    """Close what a locker made."""
+    if isinstance(owned, redis.RedisCluster):
+        cast("Any", owned).disconnect_connection_pools()  # its close leaves them open where it was made from a URL
+    owned.close()
 
 
 async def close(owned: AsyncClient | EmbeddedRedis) -> None:
@@ -133,3 +168,33 @@ async def close(owned: AsyncClient | EmbeddedRedis) -> None:
         owned.close()
     else:
         await owned.aclose()
+
+
+def _on_embedded(make: Callable[[EmbeddedRedis], T]) -> tuple[T, EmbeddedRedis]:
+    server = EmbeddedRedis.start()
+    try:
+        return make(server), server
+    except BaseException:
+        server.close()
+        raise
+
+
+def _tried(client: Any) -> Any:
+    """Make a connection, not yet connected, for that is where a client first looks at its options."""
+    pool = client.connection_pool
+    pool.connection_class(**pool.connection_kwargs)
+    return client
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    try:
+        yield
+    except SeatLockError:
+        raise
+    except TypeError as error:
+        raise InvalidRequest(f"from_url has an option that the client does not take: {error}.") from None
+    except ValueError:  # its text may quote a password
+        raise InvalidRequest("from_url, or the query of its url, has an option whose value is unusable.") from None
+    except FOREIGN as error:
+        raise ServerUnavailable(f"no server was found at the url ({error}); nothing was changed.") from error

@@ -134,6 +134,8 @@ class Core:
         max_hold_ms = _bounds.milliseconds("max_hold", max_hold)
         if not isinstance(outbox, bool):
             raise InvalidRequest(f"outbox must be True or False, not {outbox!r}.")
+        if progress is not None and not callable(progress):  # pyright: ignore[reportUnnecessaryComparison]
+            raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
         plan = SeatingPlan.of(plan)
         show = yield from self._ready(show)
         self._plans.forget(show)

@@ -83,11 +83,10 @@ def many(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[li
                 # One of them broke the script: alone, each by itself, only the offender fails. Tokens make that safe.
                 waiting.extendleft(([ask], error) for ask in reversed(chunk))
                 continue
-            answers += copies(_still_in_doubt(before, error), chunk)
+            answers += [_again(before, error, ask) for ask in chunk]
             if not broken and isinstance(error, ServerUnavailable | OutcomeUnknown):
                 # The call's patience is used up; what is left would only wait as long again, chunk by chunk.
-                for later, failed in waiting:
-                    answers += [_own_copy(_still_in_doubt(failed, _not_sent(error, ask)), ask) for ask in later]
+                answers += [_again(failed, _not_sent(error, ask), ask) for later, failed in waiting for ask in later]
                 break
     rest = iter(answers)
     return [next(rest) if isinstance(ask, Ask) else ask for ask in asks]
@@ -97,19 +96,26 @@ def _fate(error: SeatLockError) -> Fate | None:
     return fate_of(error.__cause__) if error.__cause__ else None
 
 
-def _still_in_doubt(before: SeatLockError | None, error: SeatLockError) -> SeatLockError:
-    """What to tell of a request whose first attempt, among others, failed as well: it may have had an effect."""
-    if before is None or _fate(before) is Fate.REFUSED and not isinstance(before, OutcomeUnknown):
-        return error
-    if isinstance(error, ServerUnavailable) or (
-        isinstance(error, ScriptFailed) and isinstance(before, OutcomeUnknown)
-    ):
-        unknown = OutcomeUnknown(
-            f"{error} But an earlier attempt may have been carried out: ask again with the same token and arguments."
-        )
-        unknown.__cause__ = error.__cause__
-        return unknown
-    return error
+def in_doubt(ask: Ask[Any], cause: BaseException | None) -> OutcomeUnknown:
+    """What to tell of an ask of which nothing certain is known."""
+    unknown = OutcomeUnknown(
+        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r}: no certain answer came; it may have been carried "
+        "out: ask again with the same token and arguments.",
+        show=ask.show,
+        seats=ask.seats,
+        token=ask.token,
+    )
+    unknown.__cause__ = cause
+    return unknown
+
+
+def _again(before: SeatLockError | None, error: SeatLockError, ask: Ask[Any]) -> SeatLockError:
+    """The error of an ask whose earlier attempt, among others, failed as well: in doubt then is in doubt now."""
+    if isinstance(before, OutcomeUnknown):
+        doubtful = isinstance(error, ServerUnavailable | ScriptFailed)
+    else:  # a script that was refused has changed nothing
+        doubtful = isinstance(error, ServerUnavailable) and before is not None and _fate(before) is Fate.BROKEN
+    return in_doubt(ask, error.__cause__) if doubtful else _own_copy(error, ask)
 
 
 def _not_sent(error: SeatLockError, ask: Ask[Any]) -> ServerUnavailable:
@@ -180,22 +186,17 @@ def availability(namespace: str, show: str, section: str | None, plans: PlanCach
     """Read the states of a whole show or of one section, at one version."""
     for _ in range(SNAPSHOT_TRIES):
         plan: SeatingPlan = yield from plans.get(namespace, show)
-        seats = _seats_of(plan, show, section)
-        result = yield from _snapshot(namespace, show, plan, seats)
-        if result is not None:
-            return result
+        if section is None or section in plan.sections:
+            seats = plan.sections[section] if section is not None else tuple(seat.id for seat in plan.seats)
+            result = yield from _snapshot(namespace, show, plan, seats)
+            if result is not None:
+                return result
+        elif (yield _commands.mirrors(namespace, show, [plan.seats[0].id])).plan == plan.digest:
+            raise UnknownSeats(f"show {show!r} has no section {section!r}; it has {listing(list(plan.sections))}.")
         plans.forget(show)
     raise ServerUnavailable(
         f"availability of show {show!r}: the show changed too much while it was read, {SNAPSHOT_TRIES} times; ask again."
     )
-
-
-def _seats_of(plan: SeatingPlan, show: str, section: str | None) -> tuple[str, ...]:
-    if section is None:
-        return tuple(seat.id for seat in plan.seats)
-    if section not in plan.sections:
-        raise UnknownSeats(f"show {show!r} has no section {section!r}; it has {listing(list(plan.sections))}.")
-    return plan.sections[section]
 
 
 def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Availability | None]:
@@ -232,8 +233,8 @@ def _catch_up(
         if found.epoch != first.epoch:
             return None
         for number, batch in found.batches:
-            if number != version + 1:
-                return None  # the stream was cut, or a script failed half-way: start again
+            if number != version + 1 or batch.get("") == b"plan":
+                return None  # the stream was cut, a script failed half-way, or the plan is another: start again
             version = number
             fields.update((seat, field) for seat, field in batch.items() if seat in fields)
         if version == found.version:
@@ -245,13 +246,21 @@ def _catch_up(
 
 def inspect(namespace: str, show: str, seats: tuple[str, ...], plans: PlanCache) -> Procedure[list[SeatState]]:
     """Ask what is known of each seat."""
-    plan: SeatingPlan = yield from plans.get(namespace, show)
-    states: list[SeatState] = yield _commands.inspect(namespace, show, seats, plan.categories)
-    if len(states) < len(seats):
-        found = {state.seat for state in states}
-        unknown = tuple(seat for seat in seats if seat not in found)
-        raise UnknownSeats(f"show {show!r} has no seat {listing(unknown)}: look at its plan.", seats=unknown)
-    return states
+    for _ in range(SNAPSHOT_TRIES):
+        plan: SeatingPlan = yield from plans.get(namespace, show)
+        states: list[SeatState]
+        digest, states = yield _commands.inspect(namespace, show, seats, plan.categories)
+        if digest != plan.digest:  # the numbers of the categories may have changed their meaning
+            plans.forget(show)
+            continue
+        if len(states) < len(seats):
+            found = {state.seat for state in states}
+            unknown = tuple(seat for seat in seats if seat not in found)
+            raise UnknownSeats(f"show {show!r} has no seat {listing(unknown)}: look at its plan.", seats=unknown)
+        return states
+    raise ServerUnavailable(
+        f"inspect of show {show!r}: its plan changed while it was looked at, {SNAPSHOT_TRIES} times; ask again."
+    )
 
 
 def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Procedure[None]:

@@ -122,10 +122,11 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
     if word == b"lost":
         return hold_lost(ask, answer)
     on_record = word == b"conflict"  # its booking may have other seats than those asked for
+    places: list[int] = answer[6:]
     found = Booking(
         (answer[4] if word != b"booked" else ask.args[2]).decode(),
         ask.show,
-        tuple(ask.seats[place - 1] for place in answer[6:]) if on_record else ask.seats,
+        tuple(ask.seats[place - 1] for place in places) if on_record else ask.seats,
         ask.holder,
         optional_text(answer[5] if on_record else ask.args[3]),
         fence_of(answer[1], answer[2]),

@@ -50,12 +50,15 @@ _NOT_RUN_CLASSES: Final = (
 _REFUSED_CLASSES: Final = (
     foreign.AuthenticationError,
     foreign.AuthorizationError,
+    foreign.NoPermissionError,  # of the call itself; inside a script a missing grant has no code
     foreign.OutOfMemoryError,
     foreign.ClusterCrossSlotError,
     foreign.DataError,
 )
 _CONNECTING: Final = re.compile(
-    r"Error\b.* connecting to |Timeout connecting |No connection available|No master found", re.DOTALL
+    r"Error\b.* connecting to |Timeout connecting |No connection available|No master found"
+    r"|max number of clients reached|The previous master is now a slave",
+    re.DOTALL,
 )
 _NEVER_CONNECTED: Final = (ConnectionRefusedError, FileNotFoundError, socket.gaierror)
 

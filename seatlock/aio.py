@@ -60,9 +60,10 @@ class AsyncSeatLocker:
         patience: Duration = DEFAULT_PATIENCE,
         batching: bool = True,
     ) -> None:
-        self._client: _connect.AsyncExecutor = client
+        self._client = _connect.checked_async(client)
         self._core = Core(namespace, patience)
         self._batcher = Batcher(self._carry_out, self._core.patience, GROUPED if batching else ONE_BY_ONE)
+        self._sends_again = _connect.sends_again(client)
         self._owned: list[Any] = []
 
     @classmethod
@@ -81,6 +82,7 @@ class AsyncSeatLocker:
         ``redis+sentinel://host:26379/service/0``, or ``embedded://`` for a private server that ends with the locker.
         ``options`` go to the client, for example ``max_connections``. Its own retries are off: seatlock's are better.
         """
+        Core(namespace, patience)  # refuses what is wrong before a server is started
         client, server = _connect.async_client(url, options)
         locker = cls(client, namespace=namespace, patience=patience, batching=batching)
         locker._owned = [client, *([server] if server else [])]
@@ -276,7 +278,7 @@ class AsyncSeatLocker:
             return value
 
     async def _run(self, step: Step, patience: float) -> Any:
-        attempts = Attempts(step, patience)
+        attempts = Attempts(step, patience, client_sends_again=self._sends_again)
         while True:
             try:
                 reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)

@@ -54,8 +54,9 @@ class SeatLocker:
         namespace: str = "seatlock",
         patience: Duration = DEFAULT_PATIENCE,
     ) -> None:
-        self._client: _connect.Executor = client
+        self._client = _connect.checked_sync(client)
         self._core = Core(namespace, patience)
+        self._sends_again = _connect.sends_again(client)
         self._owned: list[Any] = []
 
     @classmethod
@@ -73,6 +74,7 @@ class SeatLocker:
         ``redis+sentinel://host:26379/service/0``, or ``embedded://`` for a private server that ends with the locker.
         ``options`` go to the client, for example ``max_connections``. Its own retries are off: seatlock's are better.
         """
+        Core(namespace, patience)  # refuses what is wrong before a server is started
         client, server = _connect.sync_client(url, options)
         locker = cls(client, namespace=namespace, patience=patience)
         locker._owned = [client, *([server] if server else [])]
@@ -81,7 +83,7 @@ class SeatLocker:
     def close(self) -> None:
         """Close the client, if the locker made it; may be called again."""
         while self._owned:
-            self._owned.pop(0).close()
+            _connect.close_sync(self._owned.pop(0))
 
     def __enter__(self) -> Self:
         return self
@@ -253,7 +255,7 @@ class SeatLocker:
             return value
 
     def _run(self, step: Step) -> Any:
-        attempts = Attempts(step, self._core.patience)
+        attempts = Attempts(step, self._core.patience, client_sends_again=self._sends_again)
         while True:
             try:
                 reply = self._client.execute_command(*attempts.command(), NEVER_DECODE=True)

@@ -5,8 +5,8 @@ Times are seconds as floats. No ``repr`` shows a token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,8 +36,12 @@ SaleStatus = Literal["open", "paused", "closed"]
 
 def _without_token(struct: msgspec.Struct) -> str:
     """The usual repr of a Struct, its token left out."""
-    shown = (f"{name}={getattr(struct, name)!r}" for name in struct.__struct_fields__ if name != "token")
+    shown = (f"{name}={value!r}" for name, value in _fields_without_token(struct))
     return f"{type(struct).__name__}({', '.join(shown)})"
+
+
+def _fields_without_token(struct: msgspec.Struct) -> list[tuple[str, Any]]:
+    return [(name, getattr(struct, name)) for name in struct.__struct_fields__ if name != "token"]
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +64,9 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return _without_token(self)
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:  # what rich prints, also of a traceback's variables
+        return _fields_without_token(self)
 
 
 class Booking(msgspec.Struct, frozen=True, gc=False):
@@ -177,13 +184,16 @@ class Warmed(msgspec.Struct, frozen=True):
 class AcquireRequest(msgspec.Struct, frozen=True):
     """One request of `acquire_many`; the fields mean what the arguments of `acquire` mean."""
 
-    seats: tuple[str, ...] | list[str]
+    seats: Sequence[str]
     holder: str
     ttl: Duration = DEFAULT_TTL
     token: str | None = None
 
     def __repr__(self) -> str:
         return _without_token(self)
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:  # what rich prints, also of a traceback's variables
+        return _fields_without_token(self)
 
 
 class ConfirmRequest(msgspec.Struct, frozen=True):

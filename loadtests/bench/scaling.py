@@ -56,7 +56,7 @@ def work(pipe: Connection) -> None:
 async def _book(job: _Job, pipe: Connection) -> None:
     async with AsyncSeatLocker.from_url(job.url, patience=PATIENCE) as locker:
         for show in job.shows:  # connections are there, and the servers of the shows are known to be fit
-            await locker.inspect(show, [seat(0)])
+            await locker.sweep(show)
         wanted = iter([(show, seat(number)) for number in range(job.first, job.seats, job.step) for show in job.shows])
 
         async def buyer(holder: str) -> None:

@@ -8,6 +8,7 @@ end
 local status = facts[1]
 local version = integer(facts[2], 0, 2 ^ 49)
 local epoch = facts[3]
+integer(epoch, 0, 2 ^ 40)
 local changes_cap = checked_cap(facts[7])
 
 local function check_changes()

@@ -40,7 +40,8 @@ for place = 1, #names do
   local mirror, lock = mirrors[place], parse_lock(locks[place])
   local state = state_of(mirror, lock)
   local target
-  if not mirror and state == 's' and wanted == 's' and lock.token == '' then
+  local imported_before = lock and lock.state == 's' and lock.token == ''
+  if imported_before and wanted == 's' and string.sub(mirror or '', 1, 1) ~= 's' then
     target = 's' .. category -- an earlier warm was cut off between lock and mirror
   elseif state == 'h' or state == 'p' or state == 's' then
     local same_category = mirror and category_of(mirror) == category

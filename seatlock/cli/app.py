@@ -34,7 +34,7 @@ app.command("simulate")(simulate.simulate)
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run a command line; ends with `SystemExit`."""
     try:
-        app(arguments)
+        app(arguments, prog_name="seatlock")
     except SeatLockError as error:
         terminal.complain(f"seatlock: {error}")
         if isinstance(error, PlanConflict):
@@ -62,7 +62,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[  # noqa: ARG001 - its callback does the work
+    version: Annotated[
         bool, typer.Option("--version", help="Tell the version.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:

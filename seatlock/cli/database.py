@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import decimal
-import importlib.util
 import uuid
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-import typer
+import sqlalchemy
+from sqlalchemy import exc
 
-from seatlock.cli import USAGE
 from seatlock.cli.terminal import terminal
-from seatlock.errors import InvalidPlan, InvalidRequest, SeatLockError, ServerUnavailable
+from seatlock.errors import InvalidPlan, InvalidRequest, ServerUnavailable
 from seatlock.plan import Seat, SeatingPlan, SeatStatus
-
-if TYPE_CHECKING:
-    import sqlalchemy
 
 COLUMNS: Final = ("id", "section", "row", "number", "category", "status")
 ROWS_AT_ONCE: Final = 5_000  # rows in memory as rows; the seats made of them are small
@@ -28,51 +24,40 @@ def read_seats(url: str, query: str) -> SeatingPlan:
 
     The columns are known by their names: ``id`` is required, ``section``, ``row``, ``number``, ``category`` and
     ``status`` are optional, all others are refused. NULL is the same as empty, and an empty status means available.
-    Raises `seatlock.InvalidPlan` for what is no seat, and ends the command with status 2 without SQLAlchemy.
+    Raises `seatlock.InvalidPlan` for what is no seat, `seatlock.ServerUnavailable` where the database does not answer.
     """
-    if importlib.util.find_spec("sqlalchemy") is None:
-        terminal.complain("Reading from a database needs an extra: pip install 'seatlock-redis[ledger]'")
-        raise typer.Exit(USAGE)
     terminal.hide(url)
-    with _plain_words(), _connection(url) as connection:
+    with _connection(url) as connection:
         result = connection.execution_options(no_parameters=True).exec_driver_sql(query)
         if not result.returns_rows:
             raise InvalidPlan("the query gives no rows at all; it should be a SELECT.")
-        places = _places([str(name) for name in result.keys()])
+        places = _places(list(map(str, result.keys())))
         return SeatingPlan.of(_seats(places, result), name="query")
 
 
 @contextmanager
 def _connection(url: str) -> Generator[sqlalchemy.Connection]:
-    import sqlalchemy  # noqa: PLC0415 - an extra
-
-    target = sqlalchemy.make_url(url)
-    if target.drivername in ("postgresql", "postgres"):
-        target = target.set(drivername="postgresql+psycopg")  # the driver that the extra brings
-    engine = sqlalchemy.create_engine(target, poolclass=sqlalchemy.NullPool)
+    engine = _engine(url)
     try:
         with engine.connect() as connection:
             yield connection.execution_options(stream_results=True, yield_per=ROWS_AT_ONCE)
+    except (exc.OperationalError, exc.InterfaceError) as error:
+        raise ServerUnavailable(f"the database could not answer the query: {_reason(error)}") from error
+    except exc.SQLAlchemyError as error:
+        raise InvalidPlan(f"the query did not work out: {_reason(error)}") from error
     finally:
         engine.dispose()
 
 
-@contextmanager
-def _plain_words() -> Generator[None]:
-    import sqlalchemy.exc  # noqa: PLC0415 - an extra
-
+def _engine(url: str) -> sqlalchemy.Engine:
     try:
-        yield
-    except SeatLockError:
-        raise
-    except sqlalchemy.exc.DBAPIError as error:
-        reason = str(error.orig).strip()
-        if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError):
-            raise ServerUnavailable(f"the database could not answer the query: {reason}") from error
-        raise InvalidPlan(f"the database refused the query: {reason}") from error
-    except (sqlalchemy.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        target = sqlalchemy.make_url(url)
+        if target.drivername in ("postgresql", "postgres"):
+            target = target.set(drivername="postgresql+psycopg")  # the driver that the extra brings
+        return sqlalchemy.create_engine(target, poolclass=sqlalchemy.NullPool)
+    except (exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise InvalidRequest(f"the driver of that database is not installed: {error}") from error
-    except (sqlalchemy.exc.ArgumentError, ValueError):
+    except (exc.ArgumentError, ValueError):
         # what it says may quote pieces of the URL
         raise InvalidRequest(
             "the URL of the database cannot be understood: write dialect://user:password@host:port/name, with special "
@@ -80,11 +65,18 @@ def _plain_words() -> Generator[None]:
         ) from None
 
 
+def _reason(error: exc.SQLAlchemyError) -> str:
+    """What the database itself said: SQLAlchemy adds the query and a link."""
+    return str(getattr(error, "orig", None) or error).strip()
+
+
 def _places(names: Sequence[str]) -> list[int]:
     """Where in a row each of `COLUMNS` stands; beyond the end if it is not there."""
     given = [name.lower() for name in names]
     if unknown := [name for name, plain in zip(names, given, strict=True) if plain not in COLUMNS]:
-        raise InvalidPlan(f"the query has columns that no seat has: {', '.join(unknown)}; allowed: {', '.join(COLUMNS)}.")
+        raise InvalidPlan(
+            f"the query has columns that no seat has: {', '.join(unknown)}; allowed: {', '.join(COLUMNS)}."
+        )
     if twice := sorted({name for name in given if given.count(name) > 1}):
         raise InvalidPlan(f"the query has a column more than once: {', '.join(twice)}.")
     if "id" not in given:

@@ -14,8 +14,8 @@ class Terminal:
     """Two consoles, and the secrets that they must not show."""
 
     def __init__(self) -> None:
-        self.out = Console(highlight=False, soft_wrap=True)
-        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.out = Console(highlight=False)
+        self.err = Console(stderr=True, highlight=False)
         self._secrets: set[str] = set()
 
     def hide(self, url: str) -> None:
@@ -24,11 +24,15 @@ class Terminal:
 
     def say(self, message: str) -> None:
         """Write a line of the result."""
-        self.out.print(Text(self._safe(message)))
+        self._print(self.out, message)
 
     def complain(self, message: str) -> None:
         """Write a line about what went wrong."""
-        self.err.print(Text(self._safe(message)))
+        self._print(self.err, message)
+
+    def _print(self, console: Console, message: str) -> None:
+        # lines are wrapped for people, and left whole for programs
+        console.print(Text(self._safe(message)), soft_wrap=not console.is_terminal)
 
     def _safe(self, message: str) -> str:
         for secret in sorted(self._secrets, key=len, reverse=True):

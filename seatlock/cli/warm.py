@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from seatlock._bounds import DEFAULT_MAX_HOLD
+from seatlock.cli import USAGE
 from seatlock.cli.connection import locker_at
-from seatlock.cli.database import read_seats
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
 from seatlock.cli.terminal import terminal
 from seatlock.locker import SeatLocker
@@ -32,7 +34,7 @@ def warm(
         typer.Option(
             "--query",
             metavar="SQL",
-            help="Read the seats from a database instead; columns: id, and any of section, row, number, category, status.",
+            help="Read the seats from a database: id, and any of section, row, number, category, status.",
             show_default=False,
         ),
     ] = None,
@@ -61,7 +63,7 @@ def warm(
     if query is not None:
         if database is None:
             raise typer.BadParameter("--query needs the --database to ask")
-        seats = read_seats(database, query)
+        seats = _read_database(database, query)
     else:
         seats = read_plan(plan or "")
     with locker_at(redis, namespace) as locker:
@@ -74,8 +76,17 @@ def warm(
 
 
 def read_plan(plan: str) -> SeatingPlan:
-    """Read a plan that is built in, or a file."""
-    return SeatingPlan.bundled(plan) if plan in BUNDLED_PLANS else SeatingPlan.read(plan)
+    """Read a plan: a file, or one that is built in where the name has no suffix."""
+    return SeatingPlan.read(plan) if Path(plan).suffix else SeatingPlan.bundled(plan)
+
+
+def _read_database(url: str, query: str) -> SeatingPlan:
+    if find_spec("sqlalchemy") is None:
+        terminal.complain("Reading from a database needs an extra: pip install 'seatlock-redis[ledger]'")
+        raise typer.Exit(USAGE)
+    from seatlock.cli.database import read_seats  # noqa: PLC0415 - needs the extra
+
+    return read_seats(url, query)
 
 
 def _load(locker: SeatLocker, show: str, plan: SeatingPlan, max_hold: float, *, outbox: bool) -> Warmed:

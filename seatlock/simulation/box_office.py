@@ -7,15 +7,25 @@ from array import array
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+import msgspec
+
 from seatlock.aio import AsyncSeatLocker
 from seatlock.errors import HoldLost, OutcomeUnknown, SeatsUnavailable, ServerUnavailable
-from seatlock.model import Booking, Hold, new_token
+from seatlock._tokens import new_token
+from seatlock.model import Booking, Hold
 from seatlock.simulation.tally import Receipt, Tally, Unanswered
 
 T = TypeVar("T")
 
 TRIES: Final = 3  # of a request that gets no certain answer, each as patient as the locker
-REFRESH_MARGIN: Final = 0.8  # part of a hold's time in which a refreshed page must give it back
+SURELY: Final = 0.8  # part of a hold's time in which it surely lasts, as its holder's clock sees it
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """A hold in a buyer's hands, and the buyer's clock (`time.perf_counter`) before it was asked for."""
+
+    hold: Hold
+    since: float
 
 
 class BoxOffice:
@@ -31,9 +41,46 @@ class BoxOffice:
         self._hold = hold
         self._tally = tally
 
-    async def acquire(self, buyer: str, seats: tuple[str, ...]) -> Hold | None:
+    async def acquire(self, buyer: str, seats: tuple[str, ...]) -> Held | None:
         """Hold seats; None if they are not to be had."""
-        token = new_token()
+        return self._new(await self._ask(buyer, seats, new_token()))
+
+    async def refresh(self, buyer: str, held: Held) -> Held | None:
+        """Ask for the seats of a hold again, as a page does that has lost its token; None if they are gone."""
+        again = await self._ask(buyer, held.hold.seats, None)
+        if again is not None and again.hold.resumed and again.hold.token == held.hold.token:
+            self._tally.resumed += 1
+            return held
+        self._tally.not_resumed += self._lasts(held)
+        self._tally.ran_out += 1
+        return self._new(again)  # if nobody was faster
+
+    async def confirm(self, held: Held, payment: str) -> Booking | None:
+        """Pay; None if the hold had run out, so that the money goes back."""
+        tally, hold = self._tally, held.hold
+        try:
+            booking = await self._answer(tally.confirms, lambda: self._locker.confirm(hold, payment=payment))
+        except HoldLost:
+            tally.too_late += 1
+            tally.lost_early += self._lasts(held)
+            return None
+        if booking is None:
+            tally.doubts.append(Unanswered(hold, payment))
+        else:
+            tally.receipts.append(Receipt(hold, payment, booking))
+        return booking
+
+    async def release(self, held: Held) -> None:
+        """Give a hold back."""
+        release = await self._answer(self._tally.releases, lambda: self._locker.release(held.hold))
+        if release is not None and release.released:
+            self._tally.released += 1
+        else:
+            self._tally.ran_out += 1
+            self._tally.lost_early += self._lasts(held)
+
+    async def _ask(self, buyer: str, seats: tuple[str, ...], token: str | None) -> Held | None:
+        since = time.perf_counter()
         try:
             hold = await self._answer(
                 self._tally.acquires,
@@ -42,56 +89,16 @@ class BoxOffice:
         except SeatsUnavailable:
             self._tally.refusals += 1
             return None
-        if hold is not None:
+        return None if hold is None else Held(hold, since)
+
+    def _new(self, held: Held | None) -> Held | None:
+        if held is not None:
             self._tally.holds += 1
-            self._tally.fences.append(hold.fence)
-        return hold
+            self._tally.fences.append(held.hold.fence)
+        return held
 
-    async def refresh(self, buyer: str, hold: Hold, since: float) -> Hold | None:
-        """Ask for the seats of a hold again, as a page does that has lost its token; None if they are gone.
-
-        ``since`` is the clock (`time.perf_counter`) before the hold was first asked for.
-        """
-        tally = self._tally
-        again: Hold | None = None
-        try:
-            again = await self._answer(
-                tally.acquires, lambda: self._locker.acquire(self._show, hold.seats, holder=buyer, ttl=self._hold)
-            )
-        except SeatsUnavailable:
-            tally.refusals += 1
-        in_time = time.perf_counter() - since < REFRESH_MARGIN * self._hold
-        if again is not None and again.resumed and again.token == hold.token:
-            tally.resumed += 1
-            return again
-        tally.ran_out += 1  # the old hold
-        tally.not_resumed += in_time
-        if again is not None:  # nobody was faster
-            tally.holds += 1
-            tally.fences.append(again.fence)
-        return again
-
-    async def confirm(self, hold: Hold, payment: str) -> Booking | None:
-        """Pay; None if the hold had run out, so that the money goes back."""
-        tally = self._tally
-        try:
-            booking = await self._answer(tally.confirms, lambda: self._locker.confirm(hold, payment=payment))
-        except HoldLost:
-            tally.too_late += 1
-            return None
-        if booking is None:
-            tally.doubts.append(Unanswered(hold, payment))
-        else:
-            tally.receipts.append(Receipt(hold, payment, booking))
-        return booking
-
-    async def release(self, hold: Hold) -> None:
-        """Give a hold back."""
-        release = await self._answer(self._tally.releases, lambda: self._locker.release(hold))
-        if release is not None and release.released:
-            self._tally.released += 1
-        else:
-            self._tally.ran_out += 1
+    def _lasts(self, held: Held) -> bool:
+        return time.perf_counter() - held.since < SURELY * self._hold
 
     async def _answer(self, times: array[float], request: Callable[[], Awaitable[T]]) -> T | None:
         """Time a request and send it again while the answer is in doubt; None if it stays so."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import Final
 
-from seatlock.model import Hold
-from seatlock.simulation.box_office import BoxOffice
+from seatlock.simulation.box_office import BoxOffice, Held
 from seatlock.simulation.floor import Floor
 from seatlock.simulation.house import House
 from seatlock.simulation.seat_map import SeatMap
@@ -19,7 +17,7 @@ LOOKS: Final = 2  # other seats that a refused buyer tries in one visit
 COMES_BACK: Final = 0.4  # part of those who leave without seats that try again later
 REFRESHES: Final = 0.2  # part of those who hold that refresh the page
 RELEASES: Final = 0.3  # part of those who abandon that say so
-DITHERS: Final = 0.03  # part of those who pay that do it when their time has run out
+DITHERS: Final = 0.03  # part of those who pay, or release, that do it when their time has run out
 
 # The times buyers take, as parts of the time a hold lasts: from, to.
 THINKING: Final = (0.0, 0.3)
@@ -49,42 +47,43 @@ class Crowd:
 
     async def _visit(self, floor: Floor, choices: random.Random, buyer: str, payment: str) -> bool:
         """Try to buy once; whether it worked."""
-        since, hold = await self._find_seats(choices, buyer)
-        if hold is None:
+        held = await self._find_seats(choices, buyer)
+        if held is None:
             return False
         if choices.random() < REFRESHES:
             await self._take_time(floor, choices, THINKING)
-            hold = await self._office.refresh(buyer, hold, since)
-            if hold is None:
+            held = await self._office.refresh(buyer, held)
+            if held is None:
                 return False
         if choices.random() < self._settings.abandon:
-            await self._abandon(floor, choices, hold)
+            await self._abandon(floor, choices, held)
             return False
-        await self._take_time(floor, choices, DITHERING if choices.random() < DITHERS else THINKING)
-        return await self._office.confirm(hold, payment) is not None
+        await self._think(floor, choices)
+        return await self._office.confirm(held, payment) is not None
 
-    async def _find_seats(self, choices: random.Random, buyer: str) -> tuple[float, Hold | None]:
-        """Ask for the favourite seats, then for others from the seat map; with the time before the last question."""
+    async def _find_seats(self, choices: random.Random, buyer: str) -> Held | None:
+        """Ask for the favourite seats, then for others that were free when the seat map was drawn."""
         wanted = self._house.first_choice(choices)
         for _ in range(LOOKS):
-            since = time.perf_counter()
-            hold = await self._office.acquire(buyer, wanted)
-            if hold is not None:
-                return since, hold
+            held = await self._office.acquire(buyer, wanted)
+            if held is not None:
+                return held
             seen = self._map.current
             if not seen.popular_free:
                 self._tally.sold_out += 1
-                return since, None
+                return None
             wanted = self._house.next_choice(choices, len(wanted), seen.popular_free, seen.free)
-        since = time.perf_counter()
-        return since, await self._office.acquire(buyer, wanted)
+        return await self._office.acquire(buyer, wanted)
 
-    async def _abandon(self, floor: Floor, choices: random.Random, hold: Hold) -> None:
+    async def _abandon(self, floor: Floor, choices: random.Random, held: Held) -> None:
         if choices.random() >= RELEASES:
             self._tally.ran_out += 1  # in its own time
             return
-        await self._take_time(floor, choices, THINKING)
-        await self._office.release(hold)
+        await self._think(floor, choices)
+        await self._office.release(held)
+
+    async def _think(self, floor: Floor, choices: random.Random) -> None:
+        await self._take_time(floor, choices, DITHERING if choices.random() < DITHERS else THINKING)
 
     async def _take_time(self, floor: Floor, choices: random.Random, span: tuple[float, float]) -> None:
         await floor.stay_away(choices.uniform(*span) * self._settings.hold)

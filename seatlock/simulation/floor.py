@@ -12,7 +12,7 @@ Shop = Callable[["Floor", int], Coroutine[Any, Any, None]]
 """What one buyer does, given the floor and the buyer's number."""
 
 
-class SaleOver(Exception):  # noqa: N818 - it happened, and it is no error
+class SaleOver(Exception):
     """The floor is closed: go home."""
 
 
@@ -56,7 +56,7 @@ class Floor:
             raise self._error
 
     async def stay_away(self, seconds: float) -> None:
-        """Make room for others for a while, then queue for a place again. Raises `SaleOver` once the floor is closed."""
+        """Make room for others for a while, then queue for a place again; `SaleOver` once the floor is closed."""
         task = asyncio.current_task()
         if self.closed or task is None:
             raise SaleOver

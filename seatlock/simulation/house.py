@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from typing import Final
@@ -68,13 +69,11 @@ def popularity(plan: SeatingPlan) -> list[int]:
     ]
     if not first:
         return sorted(range(len(plan.seats)), key=lambda place: numbers[plan.seats[place].category])
-    middle_x, middle_y = (sum(values) / len(first) for values in zip(*first, strict=True))
+    middle = (sum(x for x, _ in first) / len(first), sum(y for _, y in first) / len(first))
 
     def distance(place: int) -> float:
         seat = plan.seats[place]
-        if seat.x is None or seat.y is None:
-            return float("inf")
-        return (seat.x - middle_x) ** 2 + (seat.y - middle_y) ** 2
+        return math.inf if seat.x is None or seat.y is None else math.dist((seat.x, seat.y), middle)
 
     return sorted(range(len(plan.seats)), key=distance)
 

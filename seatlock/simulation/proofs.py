@@ -33,7 +33,7 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
     """What the proofs judge.
 
     ``receipts`` and ``doubts`` are the buyers', ``raw`` is what Redis has. ``fences`` are those of all holds made,
-    ``not_resumed`` and ``unanswered`` are counts of what went wrong before the buyers' eyes.
+    ``lost_early``, ``not_resumed`` and ``unanswered`` count what went wrong before the buyers' eyes.
     """
 
     plan: SeatingPlan
@@ -41,6 +41,7 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
     raw: RawShow
     doubts: Sequence[Unanswered] = ()
     fences: Sequence[int] = ()
+    lost_early: int = 0
     not_resumed: int = 0
     unanswered: int = 0
 
@@ -230,6 +231,10 @@ def _fences(evidence: Evidence) -> Proof:
     return _none("fences given twice", [str(fence) for fence, count in given.items() if count > 1])
 
 
+def _lasting(evidence: Evidence) -> Proof:
+    return Proof("holds lost before their time", f"{evidence.lost_early:,}", evidence.lost_early == 0)
+
+
 def _refreshed(evidence: Evidence) -> Proof:
     return Proof("refreshed holds not resumed", f"{evidence.not_resumed:,}", evidence.not_resumed == 0)
 
@@ -247,9 +252,13 @@ _PROOFS: Final[tuple[Callable[[Evidence], Proof], ...]] = (
     _no_holds,
     _receipts_agree,
     _fences,
+    _lasting,
     _refreshed,
     _answered,
 )
+
+
+_WORDS: Final = {"f": "free", "h": "held", "p": "pinned", "s": "sold", "b": "blocked", "?": "something else"}
 
 
 def _owns(receipt: Receipt, lock: RawLock) -> bool:
@@ -262,9 +271,7 @@ def _owner(lock: RawLock) -> str:
 
 
 def _state(found: RawLock | RawMirror | None) -> str:
-    return "nothing" if found is None else {"f": "free", "h": "held", "p": "pinned", "s": "sold", "b": "blocked"}.get(
-        found.state, "something else"
-    )
+    return "nothing" if found is None else _WORDS[found.state]
 
 
 def _none(name: str, offenders: Sequence[str]) -> Proof:

@@ -85,11 +85,8 @@ def parse_lock(value: bytes, *, expires: bool) -> RawLock:
     match value.decode(errors="replace").split("\n"):
         case ["h", token, holder, epoch, fence, deadline, limit] if _digits(epoch, fence, deadline, limit):
             return RawLock("h", token, holder, _fence(epoch, fence), int(deadline), expires=expires)
-        case [("p" | "s") as state, token, holder, epoch, fence, since, booking, payment] if _digits(
-            epoch, fence, since
-        ):
-            sold = cast("Literal['p', 's']", state)
-            return RawLock(sold, token, holder, _fence(epoch, fence), 0, booking, payment, expires)
+        case ["p" | "s" as state, token, holder, epoch, fence, since, booking, payment] if _digits(epoch, fence, since):
+            return RawLock(state, token, holder, _fence(epoch, fence), 0, booking, payment, expires)
         case _:
             return RawLock("?", expires=expires)
 
@@ -202,7 +199,7 @@ class _Reader:
         return sorted(found)
 
     def _endless(self, what: str) -> ServerUnavailable:
-        return ServerUnavailable(f"reading {what!r} took more than {MOST_STEPS:,} calls; there is too much in this server.")
+        return ServerUnavailable(f"reading {what!r} took more than {MOST_STEPS:,} calls: there is too much to read.")
 
 
 def _literally(text: str) -> str:

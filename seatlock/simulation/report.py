@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -37,9 +38,9 @@ class Latency(msgspec.Struct, frozen=True):
     p99: float
 
     @classmethod
-    def of(cls, seconds: object) -> Latency:
+    def of(cls, seconds: Iterable[float]) -> Latency:
         """Sum up the times of calls."""
-        times = sorted(seconds)  # type: ignore[call-overload]
+        times = sorted(seconds)
         return cls(len(times), percentile(times, 0.5), percentile(times, 0.99))
 
 
@@ -78,7 +79,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return all(proof.ok for proof in self.proofs)
 
 
-def report_of(  # noqa: PLR0913 - the parts of a report
+def report_of(
     show: str, plan: str, seats: int, settings: Settings, seconds: float, tally: Tally, proofs: tuple[Proof, ...]
 ) -> Report:
     """Put a report together."""

@@ -7,7 +7,6 @@ import contextlib
 import math
 import secrets
 import time
-from collections.abc import Callable
 from typing import Final
 
 from seatlock._connect import AsyncClient
@@ -138,8 +137,8 @@ class Simulation:
                 finally:
                     self._map.stop()
                     self._sold.set()
-        except* Exception as errors:  # the first says what happened
-            raise _first(errors) from None
+        except ExceptionGroup as errors:  # the first says what happened
+            raise errors.exceptions[0] from None
 
     async def _keep_sweeping(self) -> None:
         while not self._sold.is_set():
@@ -166,14 +165,12 @@ class Simulation:
         tally = self._tally
         raw = await read_show(self._client, self._namespace, self.show)
         return Evidence(
-            self._plan, tally.receipts, raw, tally.doubts, tally.fences, tally.not_resumed, tally.unanswered
+            self._plan,
+            tally.receipts,
+            raw,
+            doubts=tally.doubts,
+            fences=tally.fences,
+            lost_early=tally.lost_early,
+            not_resumed=tally.not_resumed,
+            unanswered=tally.unanswered,
         )
-
-
-def _first(errors: BaseExceptionGroup[Exception]) -> Exception:
-    error: BaseException = errors
-    for _ in range(10):
-        if not isinstance(error, BaseExceptionGroup):
-            break
-        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return error  # type: ignore[return-value]

@@ -43,11 +43,13 @@ class SeatMap:
 
     async def newer(self) -> Snapshot:
         """Wait for a reading that begins after this call; gives the last one where `keep_reading` has ended."""
-        if not self._stopped:
-            if self._next is None:
-                self._next = asyncio.get_running_loop().create_future()
-            self._asked.set()
-            await asyncio.shield(self._next)
+        if self._stopped:
+            await asyncio.sleep(PAUSE)
+            return self.current
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+        self._asked.set()
+        await asyncio.shield(self._next)
         return self.current
 
     async def keep_reading(self) -> None:

@@ -39,8 +39,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _whole("seed", self.seed, 0, 2**63 - 1)
         milliseconds("hold", self.hold, least=50, most=int(MAX_HOLD * 1000))
         milliseconds("time_limit", self.time_limit, least=1, most=int(MAX_TIME * 1000))
-        if not isinstance(self.abandon, int | float) or not 0 <= self.abandon <= 1:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidRequest(f"abandon is {self.abandon!r}; give a part of 1, such as 0.7.")
+        _part("abandon", self.abandon)
+
+
+def _part(name: str, value: Any) -> None:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InvalidRequest(f"{name} is {value!r}; give a part of 1, such as 0.7.")
 
 
 def _whole(name: str, value: Any, least: int, most: int) -> None:

@@ -40,6 +40,7 @@ class Tally:
         self.too_late = 0  # payments refused because the hold had run out
         self.resumed = 0
         self.not_resumed = 0  # pages refreshed in time that did not give the same hold back
+        self.lost_early = 0  # holds that were gone before their time was over
         self.came_back = 0
         self.swept = 0  # seats that the sweeper took back
         self.unanswered = 0  # requests without a certain answer, after several tries
@@ -56,8 +57,8 @@ class Tally:
         return len(self.acquires) + len(self.confirms) + len(self.releases)
 
 
-def percentile(seconds: Sequence[float], part: float) -> float:
+def percentile(ascending: Sequence[float], part: float) -> float:
     """The value that ``part`` (0 to 1) of all values do not exceed, by the nearest rank; nan where there is none."""
-    if not seconds:
+    if not ascending:
         return math.nan
-    return sorted(seconds)[max(math.ceil(part * len(seconds)), 1) - 1]
+    return ascending[max(math.ceil(part * len(ascending)), 1) - 1]

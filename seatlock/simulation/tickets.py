@@ -27,8 +27,8 @@ class Tickets:
         while not floor.closed:
             if seen.popular_free:
                 ticket = self._house.ids[choices.choice(seen.popular_free)]
-                hold = await self._office.acquire(f"user-{number}", (ticket,))
-                if hold is not None and await self._office.confirm(hold, f"payment-{number}") is not None:
+                held = await self._office.acquire(f"user-{number}", (ticket,))
+                if held is not None and await self._office.confirm(held, f"payment-{number}") is not None:
                     return
             elif not seen.held:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -24,6 +25,7 @@ from tests.chaos.verbs import HOLDER, SEATS, VERBS, Verb, fresh_show
 from tests.support.doors import COLOURS, attempt, plain
 from tests.support.doors import door as open_door
 from tests.support.keyspace import contradictions, dump, lock_of, picture
+from tests.support.ports import free_port
 from tests.support.proxy import Fault, ReplyProxy
 from tests.support.servers import RedisServer
 
@@ -83,7 +85,7 @@ class Run:
     """A verb called once, through the proxy, on a show of its own."""
 
     def __init__(self, locker: SeatLocker, proxy: ReplyProxy, colour: str, verb: Verb) -> None:
-        self.show = fresh_show(locker, "lossy")
+        self.show = fresh_show(locker)
         self._prepared = verb.prepare(locker, self.show)
         self._proxy, self._colour, self._verb = proxy, colour, verb
 
@@ -249,7 +251,7 @@ def test_a_lost_reply_is_not_taken_for_the_callers_own_trouble(
     impatient.availability(show)
     fault = proxy.lose_reply("EVALSHA", "EVAL", times=ALWAYS)
     try:
-        raise ConnectionRefusedError("the mail server")
+        socket.create_connection(("127.0.0.1", free_port()))
     except ConnectionRefusedError:
         with pytest.raises(OutcomeUnknown):
             impatient.confirm(hold, payment="pay-1")

@@ -90,7 +90,7 @@ def test_a_lost_reply_stays_in_doubt_when_the_cluster_is_gone_after_it(
 def test_a_cluster_that_cannot_be_found_is_unavailable(one_proxy: ReplyProxy, show: str) -> None:
     """Nothing of ours was sent yet, so nothing can have changed."""
     gone = one_proxy.lose_request("CLUSTER", times=ALWAYS)
-    with open_door("async", f"redis+cluster://127.0.0.1:{one_proxy.port}", patience=0.2) as lost:
-        with pytest.raises(ServerUnavailable):
-            lost.acquire(show, SEATS[:1], holder=HOLDER)
+    url = f"redis+cluster://127.0.0.1:{one_proxy.port}"
+    with open_door("async", url, patience=0.2) as lost, pytest.raises(ServerUnavailable):
+        lost.acquire(show, SEATS[:1], holder=HOLDER)
     assert gone.fired >= 1

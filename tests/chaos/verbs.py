@@ -19,9 +19,9 @@ def token(number: int = 0) -> str:
     return f"{number:032x}"
 
 
-def fresh_show(locker: SeatLocker, word: str = "show", seats: tuple[str, ...] = SEATS) -> str:
+def fresh_show(locker: SeatLocker, seats: tuple[str, ...] = SEATS) -> str:
     """Warm and open a show of its own."""
-    show = f"{word}-{next(_numbers)}"
+    show = f"chaos-{next(_numbers)}"
     locker.warm(show, seats)
     locker.open_sale(show)
     return show

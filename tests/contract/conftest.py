@@ -23,9 +23,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(scope="session")
-def server_doors(
-    server_of: Callable[[str], RedisServer], runner: asyncio.Runner
-) -> Iterator[Callable[[str], Doors]]:
+def server_doors(server_of: Callable[[str], RedisServer], runner: asyncio.Runner) -> Iterator[Callable[[str], Doors]]:
     """The ways into the single servers."""
     opened: dict[str, Doors] = {}
 

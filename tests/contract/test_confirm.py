@@ -16,7 +16,12 @@ def test_a_booking_tells_all_about_itself(stage: Stage) -> None:
     hold = stage.acquire("A-2", "A-1")
     booking = stage.locker.confirm(hold, payment="pay-1")
     assert (booking.show, booking.seats, booking.holder) == (stage.show, ("A-2", "A-1"), "ada")
-    assert (booking.payment, booking.fence, booking.status, booking.replicas) == ("pay-1", hold.fence, "confirmed", None)
+    assert (booking.payment, booking.fence, booking.status, booking.replicas) == (
+        "pay-1",
+        hold.fence,
+        "confirmed",
+        None,
+    )
     assert abs(booking.confirmed_at - time.time()) < 60
     assert booking.id.startswith("bk-")
     assert hold.token not in booking.id

@@ -1,4 +1,4 @@
-"""Extend: the time left is set from now, never shorter, never beyond the maximum, and the answer shows what was given."""
+"""Extend: the time left counts from now, is never shortened, never beyond the maximum, and told in the answer."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_a_sold_seat_is_left_alone_whatever_the_token(stage: Stage) -> None:
 def test_a_pinned_seat_is_left_alone(stage: Stage) -> None:
     stage.open()
     hold = stage.acquire("A-1")
-    pin = "\n".join(["p", hold.token, "ada", "1", "1", "1700000000000", "bk-1", "pay-1"])
+    pin = f"p\n{hold.token}\nada\n1\n1\n1700000000000\nbk-1\npay-1"
     stage.raw.set(stage.lock("A-1"), pin)
     stage.raw.hset(stage.key("seats"), "A-1", "p0")
     before = stage.everything()

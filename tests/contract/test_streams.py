@@ -1,4 +1,4 @@
-"""What a show tells the world: one entry a batch in the change stream, one a booking in the outbox, and its fixed keys."""
+"""What a show tells the world: an entry a batch in the change stream, an entry a booking in the outbox."""
 
 from __future__ import annotations
 

@@ -42,6 +42,10 @@ class Noting:
             self.errors.append(error)
             raise
 
+    def close(self) -> None:
+        """Close the client."""
+        self._client.close()
+
 
 def attempt(call: Callable[[], Any]) -> Any:
     """The result of a call, or the error of seatlock's that it raised."""

@@ -34,7 +34,10 @@ def dump(client: Client, show: str) -> Dump:
     found: Dump = {}
     for key in client.scan_iter(match=f"{start}*".replace("[", "\\["), count=1000):
         kind = client.type(key).decode()
-        found[key.decode().removeprefix(start)] = (kind, _content(client, kind, key), client.pttl(key) != -1)
+        content = _content(client, kind, key)
+        left = client.pttl(key)
+        if left != -2:  # a lock may run out at any moment
+            found[key.decode().removeprefix(start)] = (kind, content, left != -1)
     return found
 
 

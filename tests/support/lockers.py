@@ -64,7 +64,7 @@ class Blocking:
         self.run(self.wrapped.__aenter__())
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self.run(self.wrapped.__aexit__(*error))
         if self._own is not None:
             self._own.close()
@@ -102,3 +102,17 @@ class AsyncWatched(Watched):
         """Note a command and carry it out."""
         self.note(args)
         return await self.client.execute_command(*args, **options)
+
+
+class Interrupted(Exception):  # an end, no error
+    """What comes instead of an answer when a locker is cut off."""
+
+
+def cut_off_after(commands: int) -> Callable[[int], None]:
+    """Make a ``before`` for `Watched` that lets so many commands through and no more."""
+
+    def before(sent: int) -> None:
+        if sent >= commands:
+            raise Interrupted
+
+    return before

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from tests.support.lua_text import tokens
@@ -82,9 +83,15 @@ class Answer(NamedTuple):
         if len(reply) - 1 < len(names) if self.rest else len(reply) - 1 != len(names):
             return f"{reply!r} has not the fields {' '.join((self.word, *names))}"
         for name, value in zip(names, reply[1:], strict=False):
-            if type(value) is not type(FIELDS[name]):
+            if type(value) is not type(FIELDS[name]) or (name.endswith("_ms") and value < -1):
+                return f"{name} is {value!r} in {reply!r}"
+            if self.remark.startswith(f"{name}: ") and not self._is_listed(value):
                 return f"{name} is {value!r} in {reply!r}"
         return None
+
+    def _is_listed(self, value: Any) -> bool:
+        words = _LISTED.search(self.remark)
+        return words is None or value.decode() in listed(words[0].replace("nothing", ""))
 
 
 class Header(NamedTuple):
@@ -100,27 +107,35 @@ class Header(NamedTuple):
 
     def complaint(self, reply: list[Any]) -> str | None:
         """What is wrong with a reply."""
-        unworded = [answer for answer in self.whole if not answer.word]
-        if unworded:
+        if not all(answer.word for answer in self.whole):
             return None
         answer = _find(self.whole, reply[0])
         if answer is None:
             return f"{reply[0]!r} is no word of {self.name}"
         if not self.single and not self.words:
             return answer.complaint(reply)
-        for part in reply[1:] if answer.rest else []:
-            if self.words:
-                wrong = [word for word in part if word.decode() not in self.words]
-                if wrong:
-                    return f"{wrong} are no words of {self.name}"
-                continue
-            form = _find(self.single, part[0])
-            if form is None:
-                return f"{part[0]!r} is no answer of {self.name}"
-            complaints = [form.complaint(part) for form in self.single if _fits(form, part[0])]
-            if None not in complaints:
-                return complaints[0]
-        return None
+        parts = reply[1 + len(answer.fields) :] if answer.rest else []
+        return next((wrong for part in parts if (wrong := self._part_complaint(part))), None)
+
+    def all_words(self) -> set[str]:
+        """Every word that it promises."""
+        forms = [answer.word for answer in (*self.whole, *self.single) if answer.word not in ("", "state")]
+        return {*forms, *self.words}
+
+    def answers(self, reply: list[Any]) -> Iterator[tuple[str, str]]:
+        """Every word of a reply, of the whole and of its parts, with the name of the script."""
+        parts = [reply[:1], *(part if self.words else part[:1] for part in reply if isinstance(part, list))]
+        words = {word.decode(errors="replace") for part in parts for word in part if isinstance(word, bytes)}
+        yield from ((self.name, word) for word in words & self.all_words())
+
+    def _part_complaint(self, part: list[Any]) -> str | None:
+        if self.words:
+            wrong = [word for word in part if word.decode() not in self.words]
+            return f"{wrong} are no words of {self.name}" if wrong else None
+        complaints = [form.complaint(part) for form in self.single if _fits(form, part[0])]
+        if not complaints:
+            return f"{part[0]!r} is no answer of {self.name}"
+        return None if None in complaints else complaints[0]
 
 
 def _fits(answer: Answer, word: Any) -> bool:
@@ -131,6 +146,12 @@ def _fits(answer: Answer, word: Any) -> bool:
 
 def _find(answers: tuple[Answer, ...], word: Any) -> Answer | None:
     return next((answer for answer in answers if _fits(answer, word)), None)
+
+
+@cache
+def header_of(source: str) -> Header:
+    """The header of a script, whatever its name."""
+    return parse(source[3 : source.index(":")], source)
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -150,9 +171,9 @@ def parse(name: str, text: str) -> Header:
     for line in lines[at + 3 :]:
         if re.match(r"-- {18,}\S", line):
             continue
-        if line.startswith("--         ") and line[11] != " ":
+        if line.startswith("--         ") and line[11:12] not in ("", " "):
             single.append(_answer(line[11:]))
-        elif line.startswith("--       ") and line[9] != " ":
+        elif line.startswith("--       ") and line[9:10] not in ("", " "):
             whole.append(_answer(line[9:]))
         else:
             raise ValueError(f"{line!r} is no answer")
@@ -237,15 +258,34 @@ def _argv_complaints(header: Header, code: str) -> Iterator[str]:
         yield f"the header has {each} for each seat, the code uses {sorted(a_place)}"
 
 
+def _constructed(code: str) -> Iterator[tuple[str, int]]:
+    """Every table that begins with a word, and how many plain items follow the word."""
+    for head in re.finditer(r"\{ '([a-z]+)'", code):
+        items, depth = [""], 1
+        for part in code[head.end() :].split():
+            depth += (part in tuple("({[")) - (part in tuple(")}]"))
+            if depth == 0:
+                break
+            if part == "," and depth == 1:
+                items.append("")
+            else:
+                items[-1] += part
+        yield head[1], sum(not item.startswith("unpack(") for item in items[1:])
+
+
 def _reply_complaints(header: Header, code: str) -> Iterator[str]:
-    outside_the_outbox = code.replace("entries [ # entries + 1 ] = {", "")
-    heads = set(re.findall(r"(?:\{|\bheld \() '([a-z]+)'", outside_the_outbox))
+    code = code.replace("entries [ # entries + 1 ] = {", "")  # they go to the outbox
+    heads = set(re.findall(r"(?:\{|\bheld \() '([a-z]+)'", code))
     words = set(re.findall(r"words \[ index \] = '(\w+)'", code))
     if "words [ index ] = STATES" in code:
         words |= {"pinned", "sold"}  # the states that a lock can have, but for held
     answers = {answer.word for answer in (*header.whole, *header.single)} - {"", "state"}
     if answers != heads:
         yield f"answers are {sorted(answers)} in the header, {sorted(heads)} in the code"
+    for word, count in _constructed(code):
+        forms = [answer for answer in (*header.whole, *header.single) if answer.word == word]
+        if forms and count not in {len(answer.fields) for answer in forms}:
+            yield f"{word} has {count} fields in the code, not {[answer.fields for answer in forms]}"
     if set(header.words) != words:
         yield f"words a seat are {sorted(header.words)} in the header, {sorted(words)} in the code"
     marks = set(re.findall(r"\bmark = '(\w+)'", code))

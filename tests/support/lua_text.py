@@ -99,7 +99,7 @@ class Bytecode(NamedTuple):
     writes: frozenset[str]
 
 
-_GETGLOBAL, _SETGLOBAL = 5, 7
+_GETGLOBAL, _SETGLOBAL, _TFORLOOP = 5, 7, 33
 
 
 @cache
@@ -149,7 +149,9 @@ class _Reader:
         for _ in range(self.take("i")):
             self.function()
         numbers = [self.take("i") for _ in range(self.take("i"))]
-        self.lines.update(numbers[:-1])  # the last is the return that the compiler adds to every function
+        # The last is the return that the compiler adds to every function; TFORLOOP carries out the jump behind it.
+        behind = {at + 1 for at, instruction in enumerate(code) if instruction & 63 == _TFORLOOP}
+        self.lines.update(number for at, number in enumerate(numbers[:-1]) if at not in behind)
         for _ in range(self.take("i")):
             self.text(), self.take("ii")
         for _ in range(self.take("i")):

@@ -29,9 +29,7 @@ _numbers = itertools.count(1)
 
 def only_on(*backends: str, colours: Iterable[Colour] = COLOURS) -> Any:
     """Mark tests that show what does not depend on the server, or are too slow to be shown on each."""
-    stages = [
-        pytest.param((colour, backend), id=f"{colour}-{backend}") for backend in backends for colour in colours
-    ]
+    stages = [pytest.param((colour, backend), id=f"{colour}-{backend}") for backend in backends for colour in colours]
     return pytest.mark.parametrize("stage", stages, indirect=True)
 
 

@@ -1,0 +1,154 @@
+"""`seatlock simulate`: lets a crowd loose on a show of its own, and proves that no seat was sold twice."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Annotated
+
+import typer
+
+from seatlock import _connect
+from seatlock.cli.connection import client_at
+from seatlock.cli.options import DEFAULT_NAMESPACE, Namespace
+from seatlock.cli.simulate_display import live, show_report
+from seatlock.cli.terminal import terminal, without_login
+from seatlock.cli.warm import read_plan
+from seatlock.embedded import EmbeddedRedis
+from seatlock.plan import BUNDLED_PLANS, SeatingPlan
+from seatlock.simulation import Report, Settings, Simulation
+
+BUYERS_A_SEAT = 5
+CROWD_HOLD = 2.0  # seconds: short, so that abandoned seats come back while the crowd is still there
+TICKETS_HOLD = 10.0  # seconds: nobody abandons, so it only has to be longer than a slow machine's hiccup
+LOCAL = "embedded://"
+
+
+def simulate(
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan",
+            metavar="PLAN",
+            help=f"{', '.join(BUNDLED_PLANS)}, or a .json or .csv file.",
+            show_default="theatre",
+        ),
+    ] = None,
+    tickets: Annotated[
+        int | None,
+        typer.Option(
+            "--tickets",
+            min=1,
+            max=1_000_000,
+            metavar="N",
+            help="Instead of a plan: N numbered tickets; every user wants any one of them, and pays.",
+        ),
+    ] = None,
+    buyers: Annotated[
+        int | None,
+        typer.Option(
+            "--buyers", "--users", min=1, max=10_000_000, metavar="N", help="How many come.", show_default="5 a seat"
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=10_000, metavar="N", help="Buyers in flight at once.")
+    ] = 200,
+    hold: Annotated[
+        float | None,
+        typer.Option(
+            "--hold",
+            min=0.05,
+            max=60.0,
+            metavar="SECONDS",
+            help="How long a hold lasts.",
+            show_default="2, tickets: 10",
+        ),
+    ] = None,
+    abandon: Annotated[
+        float | None,
+        typer.Option(
+            "--abandon",
+            min=0.0,
+            max=1.0,
+            metavar="PART",
+            help="How many of those who hold do not pay.",
+            show_default="0.7",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, metavar="N", help="Fixes what buyers want and decide.", show_default="random"),
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=1.0, max=86_400.0, metavar="SECONDS", help="Ends the sale after this.")
+    ] = 600.0,
+    redis: Annotated[
+        str,
+        typer.Option("--redis", metavar="URL", help="A server or cluster to run it on, instead of a private server."),
+    ] = LOCAL,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the show on the server of --redis.")] = False,
+) -> None:
+    """Rehearse a sale: a crowd of buyers on a show of its own, then the proof that no seat was sold twice.
+
+    The exit status is 1 if a proof fails.
+    """
+    if tickets is not None and (plan is not None or abandon is not None):
+        raise typer.BadParameter("--tickets goes without --plan and --abandon")
+    seats = read_plan(plan or "theatre") if tickets is None else tickets
+    count = seats if isinstance(seats, int) else len(seats)
+    settings = Settings(
+        buyers=buyers or BUYERS_A_SEAT * count,
+        workers=workers,
+        seed=secrets.randbelow(1_000_000) if seed is None else seed,
+        hold=hold or (CROWD_HOLD if tickets is None else TICKETS_HOLD),
+        abandon=(0.7 if abandon is None else abandon) if tickets is None else 0.0,
+        time_limit=time_limit,
+    )
+    report = asyncio.run(_rehearse(redis, namespace, seats, settings, keep=keep))
+    show_report(report)
+    if tickets is not None:
+        terminal.say(f"{report.bookings:,} booked, {report.settings.buyers - report.bookings:,} failed")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+async def _rehearse(url: str, namespace: str, seats: SeatingPlan | int, settings: Settings, *, keep: bool) -> Report:
+    client, server = client_at(url)
+    try:
+        if isinstance(seats, int):
+            simulation = Simulation.of_tickets(client, seats, settings, namespace=namespace)
+        else:
+            simulation = Simulation.of_crowd(client, seats, settings, namespace=namespace)
+        _announce(url, server, simulation.show, seats, settings)
+        return await _run(simulation, lasting=server is None, keep=keep)
+    finally:
+        await _connect.close(client)
+        if server is not None:
+            await _connect.close(server)
+
+
+async def _run(simulation: Simulation, *, lasting: bool, keep: bool) -> Report:
+    """Run it, and clean up; a show that proved something wrong stays for a look, if its server does."""
+    clean = False
+    try:
+        report = await live(simulation)
+        if report.ok and not keep:
+            await simulation.retire()
+            clean = True
+    finally:
+        if lasting and not clean and simulation.progress().warmed:
+            terminal.complain(
+                f"The show stays on the server; to delete it: seatlock retire {simulation.show} --discard-outbox"
+            )
+    return report
+
+
+def _announce(url: str, server: EmbeddedRedis | None, show: str, seats: SeatingPlan | int, settings: Settings) -> None:
+    where = without_login(url) if server is None else server.description
+    what = f"{seats:,} tickets" if isinstance(seats, int) else f"{seats.name}: {len(seats):,} seats"
+    terminal.say(f"{where}, show {show}")
+    terminal.say(
+        f"{what}, {settings.buyers:,} buyers, {settings.workers:,} at once, holds of {settings.hold:g} s, "
+        f"seed {settings.seed}"
+    )

@@ -1,0 +1,106 @@
+"""Every script that touches a show, as a call that is ready to be sent, with something to do for each of its writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import redis
+
+from seatlock import Hold, Seat, SeatLocker, SeatLockError, _commands, _warming
+from seatlock._operation import Operation
+from seatlock.plan import SeatingPlan
+from tests.chaos.verbs import HOLDER, SEATS, hold_of, token
+from tests.support.keyspace import base
+from tests.support.waiting import until
+
+NS: Final = "seatlock"
+Prepare = Callable[[SeatLocker, redis.Redis, str], Operation[Any]]
+
+
+def due_seats(locker: SeatLocker, raw: redis.Redis, show: str) -> None:
+    """Leave two seats whose time has passed, and one that is looked at too early: the sweep puts it off."""
+    hold = locker.acquire(show, SEATS[5:7], holder="late", ttl=0.001)
+    locker.acquire(show, SEATS[7:8], holder="early", ttl=600.0)
+    until(lambda: all(state.state == "free" for state in locker.inspect(show, hold.seats)), "the hold has ended")
+    raw.zadd(f"{base(show)}due", {SEATS[7]: 1})
+
+
+def _acquire(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
+    due_seats(locker, raw, show)
+    return _commands.of_asks(NS, [_commands.acquire(NS, show, SEATS[:2], HOLDER, 600.0, token())])
+
+
+def _extend(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.extend(NS, hold_of(locker, show), 900.0)])
+
+
+def _confirm(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.confirm(NS, hold_of(locker, show), "pay-1", None)])
+
+
+def _release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.release(NS, hold_of(locker, show))])
+
+
+def _cancel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.cancel(NS, locker.confirm(hold_of(locker, show), payment="pay-1"))])
+
+
+def _sweep(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
+    due_seats(locker, raw, show)
+    return _commands.sweep(NS, show)
+
+
+def _warm_step(name: str) -> Prepare:
+    more = [Seat("T-1"), Seat("T-2", status="sold"), Seat("T-3", status="blocked")]
+    return lambda _locker, _raw, show: _warming._load(name, NS, show, more, {"": 0})
+
+
+def _found(_locker: SeatLocker, _raw: redis.Redis, show: str) -> Operation[Any]:
+    return _warming._found(
+        NS, show, SeatingPlan.of([Seat(seat, section="stalls") for seat in SEATS]), 900_000, outbox=True
+    )
+
+
+def _retired(name: str) -> Prepare:
+    def prepare(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
+        locker.confirm(hold_of(locker, show))
+        locker._run(_commands.retire(NS, show, "discard"))
+        return _commands.remnants(NS, show, b"0") if name == "remnants" else _commands.forget(NS, show, SEATS)
+
+    return prepare
+
+
+CALLS: Final[dict[str, Prepare]] = {
+    "acquire": _acquire,
+    "extend": _extend,
+    "confirm": _confirm,
+    "release": _release,
+    "cancel": _cancel,
+    "sweep": _sweep,
+    "status": lambda _locker, _raw, show: _commands.set_status(NS, show, "paused"),
+    "warm": _warm_step("warm"),
+    "check": _warm_step("check"),
+    "found": _found,
+    "retire": lambda _locker, _raw, show: _commands.retire(NS, show, "keep"),
+    "remnants": _retired("remnants"),
+    "forget": _retired("forget"),
+    "inspect": lambda locker, _raw, show: _commands.inspect(NS, show, hold_of(locker, show).seats, ("",)),
+    "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
+    "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
+}
+READS: Final = frozenset({"check", "remnants", "inspect", "availability", "changes"})
+
+
+def carry_out(locker: SeatLocker, operation: Operation[Any]) -> Any:
+    """Send a script call as the locker does: gives its answer, or the error."""
+    try:
+        return locker._run(operation)
+    except SeatLockError as error:
+        return error
+
+
+def holds_and_neighbours(locker: SeatLocker, show: str) -> list[Hold]:
+    """Three holds of two seats each."""
+    return [hold_of(locker, show, number) for number in range(3)]

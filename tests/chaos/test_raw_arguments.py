@@ -1,0 +1,144 @@
+"""Rule 8: the scripts called with arguments that Python would never send: an error, and nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import pytest
+import redis
+
+from seatlock import SeatLocker
+from seatlock._operation import Operation
+from tests.chaos.calls import CALLS
+from tests.chaos.verbs import SEATS, fresh_show
+from tests.support.keyspace import Dump, contradictions, dump, lock_of
+from tests.support.servers import RedisServer
+
+# By script: the places in ARGV of times and counts, and of the deadline that a hold told (which may be 0).
+NUMBERS: Final[dict[str, tuple[int, ...]]] = {
+    "acquire": (0, 3, 4),
+    "extend": (0, 3, 5),
+    "confirm": (0, 6),
+    "release": (0, 3),
+    "cancel": (0, 2),
+    "sweep": (0,),
+    "found": (2, 3, 5),
+    "changes": (2,),
+}
+MAY_BE_ZERO: Final = {"extend": (4,), "confirm": (5,), "changes": (0, 1)}
+ODD: Final = (
+    *("", " ", "None", "nil", "true", "-1", "-0", "+5", "0.5", "600.0", "600,0", "6e2", "1e400", "1e-400"),
+    *("nan", "-nan", "inf", "-inf", "Infinity", "0x10", "0b1", "1_000", " 600", "600 ", "600\n", "600\0", "٦٠٠"),
+    *("9" * 15, "9" * 16, "9" * 400, str(2**53), str(2**63), str(2**64 + 1), "-" + str(2**63)),
+)
+
+
+@pytest.fixture(scope="module", params=["redis-7", "redis-6.2"])
+def server(request: pytest.FixtureRequest, server_of: Callable[[str], RedisServer]) -> RedisServer:
+    return server_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def raw(server: RedisServer) -> Iterator[redis.Redis]:
+    with server.unix_client() as client:
+        yield client
+
+
+def send(raw: redis.Redis, call: Operation[object], args: list[bytes]) -> object:
+    """Call a script directly."""
+    return raw.execute_command("EVALSHA", call.script.sha, len(call.keys), *call.keys, *args)
+
+
+def held_locks_expire(found: Dump) -> bool:
+    """Whether every lock of a hold goes by itself."""
+    return all(expires or not value.startswith(b"h") for name, (_, value, expires) in found.items() if "lock" in name)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_is_no_number_in_its_bounds(raw: redis.Redis, name: str) -> None:
+    locker = SeatLocker(raw)
+    show = fresh_show(locker)
+    call = CALLS[name](locker, raw, show)
+    raw.script_load(call.script.source)
+    before = dump(raw, show)
+    assert held_locks_expire(before)
+    for places, odd in ((NUMBERS[name], ("0", *ODD)), (MAY_BE_ZERO.get(name, ()), ODD)):
+        for place in places:
+            for value in odd:
+                args = list(call.args)
+                args[place] = value.encode()
+                with pytest.raises(redis.ResponseError, match="SEATLOCK an argument"):
+                    send(raw, call, args)
+    assert dump(raw, show) == before
+    send(raw, call, call.args)  # with none of them odd it works
+    assert held_locks_expire(dump(raw, show))
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, "warm", "check", "remnants", "status"])
+def test_arguments_that_are_missing(raw: redis.Redis, name: str) -> None:
+    locker = SeatLocker(raw)
+    show = fresh_show(locker)
+    call = CALLS[name](locker, raw, show)
+    raw.script_load(call.script.source)
+    before = dump(raw, show)
+    for length in range(len(call.args)):
+        with pytest.raises(redis.ResponseError):
+            send(raw, call, call.args[:length])
+    assert dump(raw, show) == before
+
+
+@pytest.mark.parametrize("name", ["acquire", "extend", "confirm", "release", "cancel"])
+def test_counts_that_do_not_fit_the_keys(raw: redis.Redis, name: str) -> None:
+    """More requests or more seats than came along: the batch fails as a whole, also what could be read of it."""
+    locker = SeatLocker(raw)
+    show = fresh_show(locker)
+    call = CALLS[name](locker, raw, show)
+    raw.script_load(call.script.source)
+    before = dump(raw, show)
+    for place in (0, NUMBERS[name][-1]):
+        for more in (1, 509):
+            args = list(call.args)
+            args[place] = b"%d" % (int(args[place]) + more)
+            with pytest.raises(redis.ResponseError):
+                send(raw, call, args)
+    one_bad_key = Operation(call.script, show, call.keys[:-1], call.args, call.decode)
+    with pytest.raises(redis.ResponseError):
+        send(raw, one_bad_key, call.args)
+    assert dump(raw, show) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "odd"),
+    [
+        ("status", 0, "shut"),
+        ("status", 0, ""),
+        ("remnants", 0, "x"),
+        ("warm", 0, "-1"),
+        ("warm", 1, ""),
+        ("warm", 1, "held"),
+    ],
+)
+def test_words_that_are_none(raw: redis.Redis, name: str, place: int, odd: str) -> None:
+    locker = SeatLocker(raw)
+    show = fresh_show(locker)
+    call = CALLS[name](locker, raw, show)
+    raw.script_load(call.script.source)
+    before = dump(raw, show)
+    with pytest.raises(redis.ResponseError):
+        send(raw, call, [*call.args[:place], odd.encode(), *call.args[place + 1 :]])
+    assert dump(raw, show) == before
+
+
+@pytest.mark.parametrize("ttl", [1, 86_400_000])
+def test_the_shortest_and_the_longest_hold_expire(raw: redis.Redis, ttl: int) -> None:
+    locker = SeatLocker(raw)
+    show = fresh_show(locker)
+    call = CALLS["acquire"](locker, raw, show)
+    args = [*call.args[:3], b"%d" % ttl, call.args[4]]
+    locker._run(Operation(call.script, show, call.keys, args, list))
+    left = raw.pttl(lock_of(show, SEATS[0]))
+    assert left != -1  # which would be for ever
+    assert left <= min(ttl, 1_800_000)
+    assert held_locks_expire(dump(raw, show))
+    assert contradictions(raw, show) == []

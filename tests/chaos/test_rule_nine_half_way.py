@@ -1,0 +1,275 @@
+"""A script that is stopped in the middle of its writes: never two owners, and the next request or sweep repairs it.
+
+What stops it is a user of Redis who lacks one command that the script writes with, each in turn.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+import redis
+
+from seatlock import (
+    Booking,
+    BookingConflict,
+    Cancellation,
+    Hold,
+    OutcomeUnknown,
+    ScriptFailed,
+    SeatLocker,
+    SeatLockError,
+    SeatsUnavailable,
+)
+from tests.chaos.calls import CALLS, carry_out
+from tests.chaos.verbs import SEATS, fresh_show
+from tests.support.doors import attempt
+from tests.support.keyspace import base, changed, contradictions, dump, lock_of, picture
+from tests.support.servers import RedisServer
+from tests.support.waiting import until
+
+# By script and missing command, in the order of the script's writes: the keys that differ after it was stopped there.
+LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
+    ("acquire", "hset"): "",
+    ("acquire", "xadd"): "meta",
+    ("acquire", "zadd"): "meta changes",
+    ("acquire", "set"): "meta changes due",
+    ("acquire", "zrem"): "meta changes due lock seats",
+    ("extend", "hset"): "",
+    ("extend", "xadd"): "meta",
+    ("extend", "set"): "meta changes",
+    ("extend", "zadd"): "meta changes lock seats",
+    ("confirm", "xadd"): "",
+    ("confirm", "hset"): "outbox",
+    ("confirm", "mset"): "outbox meta changes",
+    ("confirm", "zrem"): "outbox meta changes lock seats",
+    ("release", "zrem"): "",
+    ("release", "hset"): "",
+    ("release", "xadd"): "meta",
+    ("release", "del"): "meta changes seats due",
+    ("cancel", "zrem"): "",
+    ("cancel", "xadd"): "",
+    ("cancel", "hset"): "outbox",
+    ("cancel", "del"): "outbox meta changes seats",
+    ("sweep", "zrem"): "",
+    ("sweep", "hset"): "",
+    ("sweep", "xadd"): "meta",
+    ("sweep", "zadd"): "meta changes seats",
+    ("status", "hset"): "",
+    ("status", "xadd"): "meta",
+    ("warm", "hset"): "",
+    ("warm", "xadd"): "meta",
+    ("warm", "mset"): "meta changes",
+    ("found", "set"): "",
+    ("found", "hset"): "plan",
+    ("found", "zadd"): "plan meta",
+    ("found", "xadd"): "plan meta",
+    ("retire", "unlink"): "",
+    ("retire", "rename"): "meta due changes outbox plan",
+    ("forget", "unlink"): "",
+    ("forget", "hdel"): "lock",
+}
+
+
+@pytest.fixture(scope="module", params=["redis-7", "redis-6.2"])
+def server(request: pytest.FixtureRequest, server_of: Callable[[str], RedisServer]) -> RedisServer:
+    return server_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def raw(server: RedisServer) -> Iterator[redis.Redis]:
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def locker(server: RedisServer) -> Iterator[SeatLocker]:
+    with SeatLocker.from_url(server.url) as locker:
+        yield locker
+
+
+class Limited:
+    """A locker of a user who may do all but one command."""
+
+    def __init__(self, server: RedisServer, raw: redis.Redis) -> None:
+        self._raw = raw
+        self.lack("wait")
+        self.locker = SeatLocker.from_url(f"redis://limited:secret@127.0.0.1:{server.port}/0")
+
+    def lack(self, command: str) -> None:
+        """Take this command away, and give back the last one; connections that are open learn it at once."""
+        self._raw.execute_command("ACL", "SETUSER", "limited", "on", ">secret", "~*", "&*", "+@all", f"-{command}")
+
+
+@pytest.fixture(scope="module")
+def limited(server: RedisServer, raw: redis.Redis) -> Iterator[Limited]:
+    user = Limited(server, raw)
+    yield user
+    user.locker.close()
+    raw.execute_command("ACL", "DELUSER", "limited")
+
+
+@pytest.mark.parametrize(("name", "lacking"), LEFT_BEHIND)
+def test_where_it_stops_and_that_it_can_be_done_again(
+    locker: SeatLocker, raw: redis.Redis, limited: Limited, name: str, lacking: str
+) -> None:
+    show, undisturbed = fresh_show(locker), fresh_show(locker)
+    call = CALLS[name](locker, raw, show)
+    before = dump(raw, show)
+    limited.lack(lacking)
+    answer = carry_out(limited.locker, call)
+    assert isinstance(answer, OutcomeUnknown if name in ("confirm", "cancel") else ScriptFailed)
+    assert changed(before, dump(raw, show)) == set(LEFT_BEHIND[name, lacking].split())
+
+    carry_out(locker, CALLS[name](locker, raw, undisturbed))
+    assert not isinstance(carry_out(locker, call), Exception)
+    after, wanted = picture(raw, show, version=False), picture(raw, undisturbed, version=False)
+    if name not in ("retire", "forget"):
+        assert contradictions(raw, show) == []
+        assert set(map(str, after.pop("outbox"))) == set(map(str, wanted.pop("outbox")))  # perhaps the same fact twice
+        after["meta"].pop(b"fence"), wanted["meta"].pop(b"fence")  # a refused hold may have used one up
+        assert after.pop("due") >= wanted.pop("due")  # what is due too much, the sweep drops
+        for picture_of in (after, wanted):
+            for key in [key for key in picture_of if key.startswith("lock:")]:
+                lock, expires = picture_of[key]
+                picture_of[key] = [lock[0], lock[2], expires]
+    assert after == wanted
+
+
+@pytest.mark.parametrize(("name", "lacking"), [case for case in LEFT_BEHIND if case[0] == "acquire"])
+def test_what_a_failed_acquire_leaves_goes_by_itself(
+    locker: SeatLocker, raw: redis.Redis, limited: Limited, name: str, lacking: str
+) -> None:
+    """Nobody asks again; after the hold's time everything is free, and a sweep has published it."""
+    show = fresh_show(locker)
+    limited.locker.availability(show)
+    limited.lack(lacking)
+    locker.acquire(show, SEATS[6:], holder="late", ttl=0.001)
+    until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
+    assert isinstance(attempt(lambda: limited.locker.acquire(show, SEATS[:2], holder="bo", ttl=0.05)), ScriptFailed)
+    until(lambda: not raw.exists(lock_of(show, SEATS[0])), "a lock that was set has run out")
+    until(lambda: locker.sweep(show) == 0 and raw.zcard(f"{base(show)}due") == 1, "all that was due is swept")
+    assert contradictions(raw, show) == []
+    assert set(raw.hgetall(f"{base(show)}seats").values()) == {b"f0"}
+    assert isinstance(locker.acquire(show, SEATS, holder="cy"), Hold)
+
+
+@pytest.mark.parametrize("command", ["set", "hset", "zadd", "xadd", "mset", "zrem", "del", "unlink", "rename", "time"])
+def test_warm_says_which_command_is_missing(
+    locker: SeatLocker, raw: redis.Redis, limited: Limited, command: str
+) -> None:
+    show = f"unwarmed-{command}"
+    limited.lack(command)
+    with pytest.raises(ScriptFailed, match=f"[(]{command.upper()}: .*grant the missing commands"):
+        limited.locker.warm(show, SEATS)
+    left = {key.rpartition(b":")[0] for key in raw.scan_iter(match=f"*{{{show}}}*")}
+    assert left <= {f"{base(show)}probe".encode()}
+    limited.lack("wait")
+    assert limited.locker.warm(show, SEATS).added == len(SEATS)
+    assert not list(raw.scan_iter(match=f"*{{{show}}}:probe*"))
+    locker.retire(show)
+
+
+class Sale:
+    """Random requests of several holders, some by the limited user; and everything that was promised to them."""
+
+    WRITES: Final = ("set", "hset", "zadd", "xadd", "mset", "zrem", "del", "wait", "wait", "wait")
+
+    def __init__(self, locker: SeatLocker, limited: Limited, seed: int) -> None:
+        self.show = fresh_show(locker)
+        self.sold: dict[str, Booking] = {}
+        self.stopped = self.booked = 0
+        self._sure, self._limited = locker, limited
+        self._random = random.Random(seed)
+        self._holds: list[Hold] = []
+        self._asked: list[Hold] = []
+        limited.lack("wait")
+        limited.locker.availability(self.show)
+
+    def step(self) -> None:
+        """One request, perhaps stopped half-way; where its outcome is not known, it is asked again until it is."""
+        self._limited.lack(self._random.choice(self.WRITES))
+        verbs = (self._acquire, self._extend, self._confirm, self._release, self._cancel)
+        (verb,) = self._random.choices(verbs, (4, 1, 3, 1, 1))
+        request = verb()
+        if request is None:
+            return
+        answer = attempt(lambda: request(self._limited.locker))
+        if isinstance(answer, ScriptFailed | OutcomeUnknown):
+            self.stopped += 1
+            if isinstance(answer, OutcomeUnknown) or self._random.random() < 0.5:
+                answer = attempt(lambda: request(self._sure))
+        self._note(answer)
+
+    def _note(self, answer: Any) -> None:
+        if isinstance(answer, Hold):
+            assert not any(seat in self.sold for seat in answer.seats)
+            self._holds.append(answer)
+        elif isinstance(answer, Booking):
+            self.booked += 1
+            for seat in answer.seats:
+                assert self.sold.setdefault(seat, answer).id == answer.id, f"{seat} is sold twice"
+        elif isinstance(answer, Cancellation):
+            for seat in answer.cancelled:
+                assert self.sold.pop(seat).id == answer.booking
+        elif isinstance(answer, SeatLockError):
+            assert not isinstance(answer, OutcomeUnknown | BookingConflict), answer
+
+    def _acquire(self) -> Callable[[SeatLocker], Any]:
+        seats = self._random.sample(SEATS, self._random.randint(1, 3))
+        holder, ttl = self._random.choice("abcd"), self._random.choice((0.02, 0.3, 600.0))
+        token = f"{self._random.getrandbits(128):032x}"
+        self._asked.append(Hold(self.show, tuple(seats), holder, token, 0, 0.0))
+        return lambda locker: locker.acquire(self.show, seats, holder=holder, ttl=ttl, token=token)
+
+    def _of_a_hold(self, call: Callable[[SeatLocker, Hold], Any]) -> Callable[[SeatLocker], Any] | None:
+        if not self._holds:
+            return None
+        hold = self._random.choice(self._holds[-4:])
+        return lambda locker: call(locker, hold)
+
+    def _extend(self) -> Callable[[SeatLocker], Any] | None:
+        return self._of_a_hold(lambda locker, hold: locker.extend(hold, ttl=0.4))
+
+    def _confirm(self) -> Callable[[SeatLocker], Any] | None:
+        return self._of_a_hold(lambda locker, hold: locker.confirm(hold, payment="pay"))
+
+    def _release(self) -> Callable[[SeatLocker], Any] | None:
+        return self._of_a_hold(lambda locker, hold: locker.release(hold))
+
+    def _cancel(self) -> Callable[[SeatLocker], Any] | None:
+        if not self.sold:
+            return None
+        booking = self._random.choice(list(self.sold.values()))
+        return lambda locker: locker.cancel(booking)
+
+    def end(self) -> None:
+        """Give back whatever was asked for, heard of or not, and sweep."""
+        for hold in self._asked:
+            self._sure.release(hold)
+        self._sure.sweep(self.show)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_requests_stopped_half_way(locker: SeatLocker, raw: redis.Redis, limited: Limited, seed: int) -> None:
+    """Whatever is stopped where: what was promised is kept, nothing is sold twice, and all agree in the end."""
+    sale = Sale(locker, limited, seed)
+    for _ in range(120):
+        sale.step()
+    sale.end()
+    until(lambda: locker.sweep(sale.show) == 0 and _nothing_held(raw, sale.show), "short holds have run out")
+    assert sale.stopped > 10
+    assert sale.booked > 3
+    for state in locker.inspect(sale.show, SEATS):
+        assert state.booking == (sale.sold[state.seat].id if state.seat in sale.sold else None)
+        assert (state.consistent, state.state) == (True, "sold" if state.seat in sale.sold else "free")
+    assert contradictions(raw, sale.show) == []
+    refused = attempt(lambda: locker.acquire(sale.show, SEATS, holder="zoe"))
+    assert isinstance(refused, SeatsUnavailable if sale.sold else Hold)
+    assert set(getattr(refused, "conflicts", ())) == set(sale.sold)
+
+
+def _nothing_held(raw: redis.Redis, show: str) -> bool:
+    return not any((raw.get(lock_of(show, seat)) or b"").startswith(b"h") for seat in SEATS)

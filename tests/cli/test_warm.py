@@ -1,0 +1,86 @@
+"""`seatlock warm` with plans."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from seatlock import SeatLocker
+from tests.cli.conftest import Run, Terminal
+
+
+def test_a_bundled_plan_is_loaded_and_may_be_again(on_server: Run, locker: SeatLocker, show: str) -> None:
+    status, out, err = on_server("warm", show, "theatre")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        f"{show}: 704 seats: 704 added, 0 changed, 0 kept.",
+        f"The show is new and closed; open the sale with: seatlock open {show}",
+    ]
+    assert locker.availability(show).counts["free"] == 704
+    assert on_server("warm", show, "theatre").out == f"{show}: 704 seats: 0 added, 0 changed, 704 kept.\n"
+
+
+def test_a_file_is_loaded(on_server: Run, locker: SeatLocker, show: str, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text("seat,category,status\nA-1,Best,\nA-2,Best,sold\nA-3,Rest,blocked\n")
+    assert on_server("warm", show, str(plan)).status == 0
+    assert dict(locker.availability(show).seats) == {"A-1": "free", "A-2": "sold", "A-3": "blocked"}
+    plan.write_text("seat,category,status\nA-1,Best,blocked\nA-2,Best,sold\nA-3,Rest,blocked\n")
+    assert on_server("warm", show, str(plan)).out == f"{show}: 3 seats: 0 added, 1 changed, 2 kept.\n"
+
+
+def test_settings_of_the_show(on_server: Run, locker: SeatLocker, show: str, url: str) -> None:
+    assert on_server("warm", show, "theatre", "--max-hold", "60", "--no-outbox").status == 0
+    locker.open_sale(show)
+    hold = locker.acquire(show, ["STALLS-A-1"], holder="Ada", ttl=600)
+    assert hold.ttl <= 60
+    locker.confirm(hold)
+    assert on_server("retire", show, "--yes").status == 0  # there is no unread outbox
+
+
+def test_a_plan_that_would_change_what_is_held_or_sold_names_the_seats(
+    on_server: Run, locker: SeatLocker, show: str, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text("seat,category\nA-0,Best\nA-1,Best\nA-2,Best\nA-3,Rest\n")
+    assert on_server("warm", show, str(plan)).status == 0
+    locker.open_sale(show)
+    locker.confirm(locker.acquire(show, ["A-1"], holder="Ada"))
+    hold = locker.acquire(show, ["A-2"], holder="Bob")
+    plan.write_text("seat,category\nA-0,Best\nA-1,Rest\nA-2,Rest\nA-3,Best\n")
+    status, out, err = on_server("warm", show, str(plan))
+    assert (status, out) == (1, "")
+    assert err.splitlines()[1:] == ["  A-1: sold", "  A-2: held"]
+    locker.release(hold)
+
+    plan.write_text("seat,category\nA-0,Best\nA-1,Best\n")
+    status, _, err = on_server("warm", show, str(plan))
+    assert status == 1
+    assert err.splitlines()[1:] == ["  A-2: not in the plan", "  A-3: not in the plan"]
+
+
+def test_a_long_list_of_conflicts_is_cut(on_server: Run, show: str, tmp_path: Path) -> None:
+    assert on_server("warm", show, "theatre").status == 0
+    plan = tmp_path / "plan.csv"
+    plan.write_text("seat\nSTALLS-A-1\n")
+    status, _, err = on_server("warm", show, str(plan))
+    assert status == 1
+    assert err.splitlines()[-1] == "  … and 603 more"
+
+
+def test_a_hundred_thousand_seats_in_a_few_seconds(on_server: Run, show: str, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    rows = (f"S{s}-{r}-{n},S{s},{r},{n},C{s % 4}\n" for s in range(100) for r in range(20) for n in range(50))
+    plan.write_text("seat,section,row,number,category\n" + "".join(rows))
+    start = time.monotonic()
+    status, out, _ = on_server("warm", show, str(plan))
+    assert (status, out.splitlines()[0]) == (0, f"{show}: 100,000 seats: 100,000 added, 0 changed, 0 kept.")
+    assert time.monotonic() - start < 15  # about one on an idle machine
+
+
+def test_on_a_terminal_there_is_a_progress_bar(on_terminal: Terminal, url: str, show: str) -> None:
+    status, seen = on_terminal("warm", show, "arena", "--redis", url)
+    assert status == 0
+    assert re.search(r"warming .*━━━.*/20024", seen)
+    assert "20,024 seats: 20,024 added" in seen

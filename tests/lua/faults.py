@@ -1,0 +1,287 @@
+"""Scenarios of broken keys and broken arguments: a script that cannot do all of it does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from msgspec.structs import replace
+
+from seatlock import Hold, ScriptFailed, ShowNotFound
+from seatlock import _commands as commands
+from seatlock._keys import keys_of
+from seatlock._operation import Ask, Operation
+from tests.lua.house import PLAN, SEATS, T1, T2, House
+from tests.lua.scenario import scenario
+from tests.lua.warming import found, load
+
+LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
+
+
+def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]]:
+    """Every call of a script that would write, with the keys it needs."""
+    hold = house.acquire("A-1", "A-2", token=T1)
+    booking = house.locker.confirm(house.acquire("A-3", holder="bo", token=T2))
+    fixed = {"meta", "seats", "due", "changes"}
+    locker, show = house.locker, house.show
+    yield "acquire", {*fixed, "lock:A-4"}, lambda: house.acquire("A-4", holder="cy")
+    yield "extend", {*fixed, "lock:A-1", "lock:A-2"}, lambda: locker.extend(hold, ttl=900)
+    yield "confirm", {*fixed, "outbox", "lock:A-2"}, lambda: locker.confirm(hold)
+    yield "release", {*fixed, "lock:A-1"}, lambda: locker.release(hold)
+    yield "cancel", {*fixed, "outbox", "lock:A-3"}, lambda: locker.cancel(booking)
+    yield "sweep", fixed, lambda: locker.sweep(show)
+    yield "status", {"meta", "changes"}, lambda: locker.close_sale(show)
+    yield "warm", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "warm", [replace(SEATS[0], id="C-1")]))
+    yield "found", {*fixed, "outbox"}, lambda: house.run(found(house))
+    yield "retire", {"due", "outbox"}, lambda: locker.retire(show)
+
+
+@scenario
+def keys_of_another_type(house: House) -> None:
+    house.open()
+    house.acquire("A-4", holder="early", ttl=60)  # something for the sweep
+    calls = list(everything(house))
+    house.advance(90)
+    for name, needed, call in calls:
+        for key in sorted(needed):
+            house.raw.rename(house.key(key), "aside") if house.raw.exists(house.key(key)) else house.raw.delete("aside")
+            house.raw.lpush(house.key(key), "something else")
+            before = house.dump()
+            error = house.failing(ScriptFailed, call)
+            assert house.dump() == before, (name, key)
+            assert "SEATLOCK" in str(error) or "WRONGTYPE" in str(error), (name, key, error)
+            house.raw.delete(house.key(key))
+            if house.raw.exists("aside"):
+                house.raw.rename("aside", house.key(key))
+
+
+@scenario
+def a_change_stream_that_is_ahead(house: House) -> None:
+    house.open()
+    house.acquire("A-4", holder="early", ttl=60)
+    calls = list(everything(house))
+    house.advance(90)
+    house.sound = False
+    ahead = house.raw.xadd(house.key("changes"), {"": "x"}, id=f"1-{int(house.meta('version')) + 1}")
+    for name, needed, call in calls:
+        if "changes" in needed:
+            with house.unchanged():
+                assert "ahead of the version" in str(house.failing(ScriptFailed, call)), name
+    house.raw.xdel(house.key("changes"), ahead)
+    house.raw.xadd(house.key("changes"), {"": "x"}, id="2-0")
+    with house.unchanged():
+        house.failing(ScriptFailed, lambda: house.acquire("A-4"))
+
+
+@scenario
+def a_show_that_lost_its_facts_cannot_be_founded_over_its_changes(house: House) -> None:
+    house.open()
+    house.sound = False
+    house.raw.delete(house.key("meta"))
+    with house.unchanged():
+        house.failing(ShowNotFound, lambda: house.acquire("A-1"))
+        house.failing(ScriptFailed, lambda: house.locker.warm(house.show, PLAN))
+
+
+@scenario
+def an_outbox_that_has_no_ids_left(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1")
+    booking = house.locker.confirm(house.acquire("A-2", holder="bo"))
+    house.raw.xadd(house.key("outbox"), {"kind": "last"}, id=LAST_ID)
+    with house.unchanged():
+        for call in (lambda: house.locker.confirm(hold), lambda: house.locker.cancel(booking)):
+            assert "used up its ids" in str(house.failing(ScriptFailed, call))
+
+
+@scenario
+def an_outbox_that_nobody_needs(house: House) -> None:
+    house.open(outbox=False)
+    house.raw.delete(house.key("outbox"))
+    house.raw.set(house.key("outbox"), "something else")
+    house.sound = False
+    house.locker.cancel(house.locker.confirm(house.acquire("A-1")))
+
+
+NUMBERS = (
+    "0",
+    "-1",
+    "+1",
+    "1.5",
+    "1e3",
+    "1e400",
+    "nan",
+    "inf",
+    "-inf",
+    "0x10",
+    "",
+    " 1",
+    "1 ",
+    "1000000000000000",
+    "a",
+)
+
+
+def refused(house: House, operation: Operation[Any], at: int, values: tuple[str, ...]) -> None:
+    """Each of these values, in this place of ARGV, is refused before anything is written."""
+    right = operation.args[at]
+    for value in values:
+        operation.args[at] = value.encode()
+        with house.unchanged():
+            error = house.failing(ScriptFailed, lambda: house.run(operation))
+        assert "SEATLOCK an argument or a setting is not a whole number from" in str(error)
+        assert "e+" not in str(error)
+    operation.args[at] = right
+
+
+@scenario
+def arguments_that_are_no_numbers(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1", ttl=100)
+    show = house.show
+    acquire = commands.of_asks("seatlock", [commands.acquire("seatlock", show, ["A-2"], "bo", 60, T1)])
+    extend = commands.of_asks("seatlock", [commands.extend("seatlock", hold, 60)])
+    confirm = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None)])
+    release = commands.of_asks("seatlock", [commands.release("seatlock", hold)])
+    whole = ("513", *NUMBERS)
+    for operation, places in ((acquire, (0, 4)), (extend, (0, 5)), (confirm, (0, 6)), (release, (0, 3))):
+        operation.decode = list
+        for at in places:
+            refused(house, operation, at, whole)
+    refused(house, acquire, 3, ("86400001", *NUMBERS))
+    refused(house, extend, 3, ("86400001", *NUMBERS))
+    refused(house, extend, 4, (str(2**49 + 1), *NUMBERS[1:]))
+    house.run(acquire)
+    booking = house.locker.confirm(hold)
+    cancel = commands.of_asks("seatlock", [commands.cancel("seatlock", booking)])
+    refused(house, cancel, 0, whole)
+    refused(house, cancel, 2, whole)
+    refused(house, confirm, 5, (str(2**49 + 1), *NUMBERS[1:]))
+    refused(house, commands.sweep("seatlock", show), 0, ("1001", *NUMBERS))
+    changes = commands.changes("seatlock", show, 1, 1)
+    refused(house, changes, 0, (str(2**40 + 1), *NUMBERS[1:]))
+    refused(house, changes, 1, (str(2**49 + 1), *NUMBERS[1:]))
+    refused(house, changes, 2, ("1001", *NUMBERS))
+
+
+@scenario
+def the_largest_arguments(house: House) -> None:
+    house.open(max_hold=86_400)
+    hold = house.acquire("A-1", ttl=86_400)
+    assert hold.ttl == house.left(86_400)
+    extend = commands.of_asks("seatlock", [commands.extend("seatlock", hold, 86_400)])
+    for told in (b"0", b"%d" % 2**49):
+        extend.args[4] = told
+        assert house.run(extend)[0].fence == hold.fence
+    sweep = commands.sweep("seatlock", house.show)
+    for limit in (b"1", b"1000"):
+        sweep.args = [limit]
+        assert house.run(sweep) == (0, False)
+    changes = commands.changes("seatlock", house.show, 2**40, 2**49)
+    assert house.run(changes).batches == []
+
+
+def widened(ask: Ask[Any], seats: tuple[str, ...]) -> Ask[Any]:
+    """The same request for so many seats that the package would never send it."""
+    ask.seats, ask.keys = seats, keys_of("seatlock", ask.show).locks(seats)
+    ask.args[-1] = b"%d" % len(seats)
+    return ask
+
+
+@scenario
+def the_largest_batches(house: House) -> None:
+    seats = tuple(f"S-{number}" for number in range(513))
+    house.open(seats)
+
+    def acquire(seat: str, holder: str) -> Ask[Any]:
+        return commands.acquire("seatlock", house.show, [seat], holder, 60, None)
+
+    for wide in (False, True):
+
+        def each(command: Callable[[Any], Ask[Any]], things: list[Any], wide: bool = wide) -> list[Any]:
+            """Carry out as many requests, or one request for as many seats, as a call may have; one more is refused."""
+            asks = [command(replace(thing, seats=thing.seats[:1])) for thing in things]
+            more = [*asks, asks[0]]
+            if wide:
+                more = [widened(command(replace(things[0], seats=("S-0",))), seats)]
+                asks = [widened(ask, seats[:512]) for ask in asks]
+            with house.unchanged():
+                house.failing(ScriptFailed, lambda: house.run(commands.of_asks("seatlock", more)))
+            answers: list[Any] = house.run(commands.of_asks("seatlock", asks))
+            assert not [answer for answer in answers if isinstance(answer, Exception)]
+            return answers
+
+        wanted = [Hold(house.show, (seat,), seat, T1, 0, 60.0) for seat in (seats[:1] if wide else seats[:512])]
+        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
+        longer = each(lambda hold: commands.extend("seatlock", hold, 90), holds)
+        assert all(hold.ttl == house.left(90) for hold in longer)
+        each(lambda hold: commands.release("seatlock", hold), holds)
+        assert house.due() == {}
+        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
+        bookings = each(lambda hold: commands.confirm("seatlock", hold, None, None), holds)
+        assert house.locker.availability(house.show).counts["sold"] == 512
+        each(lambda booking: commands.cancel("seatlock", booking), bookings)
+        assert set(house.states().values()) == {"free"}
+
+
+@scenario
+def settings_that_are_no_numbers(house: House) -> None:
+    house.open()
+    for setting, values in (
+        ("max_hold", ("0", "86400001", "nan", "-5", "")),
+        ("fence", (str(2**40), "-1", "x")),
+        ("version", (str(2**49 + 1), "1e3", "")),
+        ("changes_cap", ("0", "-1", "many", "")),
+    ):
+        right = house.meta(setting)
+        for value in values:
+            house.raw.hset(house.key("meta"), setting, value)
+            with house.unchanged():
+                house.failing(ScriptFailed, lambda: house.acquire("A-1"))
+        house.raw.hdel(house.key("meta"), setting)
+        with house.unchanged():
+            house.failing(ScriptFailed, lambda: house.acquire("A-1"))
+        house.raw.hset(house.key("meta"), setting, right)
+    house.sound = False
+    for setting, value in (
+        ("max_hold", "1"),
+        ("max_hold", "86400000"),
+        ("fence", str(2**40 - 1)),
+        ("version", str(2**49 - 1)),
+    ):
+        right = house.meta(setting)
+        house.raw.hset(house.key("meta"), setting, value)
+        house.acquire("A-1", ttl=0.001, holder=value)
+        house.raw.hset(house.key("meta"), setting, right)
+        house.advance(31)
+
+
+@scenario
+def settings_of_a_show_that_is_founded(house: House) -> None:
+    house.open()
+    step = found(house)
+    refused(house, step, 2, (str(10**7 + 1), *NUMBERS))
+    refused(house, step, 3, ("86400001", *NUMBERS))
+    refused(house, step, 5, (str(10**7 + 1), *NUMBERS))
+    for at, value in ((3, b"1"), (3, b"86400000"), (5, b"1"), (5, b"10000000")):
+        step.args[at] = value
+        assert house.run(step) is False
+    house.sound = False
+    house.raw.hset(house.key("meta"), "version", "x")
+    with house.unchanged():
+        house.failing(ScriptFailed, lambda: house.run(step))
+
+
+@scenario
+def seats_to_warm_that_make_no_sense(house: House) -> None:
+    house.open()
+    for at, value in ((0, b"x"), (0, b"-1"), (0, b"1\n"), (1, b"gone"), (1, b""), (1, b"held")):
+        operation = load(house, "warm", [replace(SEATS[0], id="C-1")])
+        operation.args[at] = value
+        with house.unchanged():
+            error = house.failing(ScriptFailed, lambda operation=operation: house.run(operation))
+        assert "no usable category or status" in str(error)
+    operation = load(house, "warm", [replace(SEATS[0], id="C-1")])
+    operation.args[0] = b""
+    house.run(operation)
+    assert house.mirror("C-1") == "f"

@@ -1,0 +1,310 @@
+"""Scenarios of keeping a house: opening, sweeping, looking, retiring."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from seatlock import Booking, Hold, SeatState, ShowInUse, ShowNotFound, UnknownSeats
+from seatlock import _commands as commands
+from tests.lua.house import PLAN, SEATS, T1, T2, House
+from tests.lua.scenario import scenario, to_the_millisecond
+from tests.lua.warming import found, load, outcome
+
+# The sale's status
+
+
+@scenario
+def opening_and_closing(house: House) -> None:
+    house.locker.warm(house.show, PLAN)
+    versions = [house.meta("version")]
+    for status in ("open", "paused", "closed", "open"):
+        assert house.run(commands.set_status("seatlock", house.show, status)) != status
+        assert house.meta("status") == status
+        assert house.last_change() == {"": status}
+        assert house.locker.availability(house.show).status == status
+        versions.append(house.meta("version"))
+    assert all(int(after) == int(before) + 1 for before, after in pairwise(versions))
+    with house.unchanged():
+        assert house.run(commands.set_status("seatlock", house.show, "open")) == "open"
+    for status in ("", "opened", "none"):
+        with house.unchanged(), pytest.raises(Exception, match="open, paused or closed"):
+            house.run(commands.set_status("seatlock", house.show, status))  # type: ignore[arg-type]
+
+
+# Sweeping
+
+
+@scenario
+def a_sweep(house: House) -> None:
+    house.open()
+    house.acquire("A-1", "A-2", ttl=100)
+    house.acquire("A-3", ttl=900, holder="bo")
+    with house.unchanged():
+        assert house.locker.sweep(house.show) == 0
+    house.advance(130)
+    with house.one_change(A_1="f0", A_2="f1"):
+        assert house.locker.sweep(house.show) == 2
+    assert house.due().keys() == {"A-3"}
+    with house.unchanged():
+        assert house.locker.sweep(house.show) == 0
+
+
+@scenario
+def a_sweep_in_steps(house: House) -> None:
+    house.open()
+    for seat in ("A-1", "A-2", "A-3"):
+        house.acquire(seat, ttl=100)
+    house.advance(130)
+    sweep = commands.sweep("seatlock", house.show)
+    sweep.args = [b"2"]
+    sweep.decode = list
+    assert house.run(sweep) == [b"ok", 2, 2]
+    assert house.run(sweep) == [b"ok", 1, 1]
+    assert house.run(sweep) == [b"ok", 0, 0]
+
+
+@scenario
+def a_sweep_of_what_is_due_by_mistake(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1")
+    house.locker.confirm(house.acquire("A-2", holder="bo"))
+    for seat in ("A-1", "A-2", "A-3", "nowhere"):
+        house.put_due(seat, house.now - 5000)
+    version = house.meta("version")
+    assert house.locker.sweep(house.show) == 0
+    assert house.due() == {"A-1": hold.deadline}
+    assert house.meta("version") == version
+    assert [house.mirror(seat) for seat in ("A-2", "A-3", "nowhere")] == ["s1", "f1", None]
+
+
+@to_the_millisecond
+def a_sweep_at_the_last_millisecond(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1", ttl=60)
+    house.tick_to(hold.deadline)
+    with house.unchanged():
+        assert house.locker.sweep(house.show) == 0
+    house.put_due("A-1", hold.deadline - 1)
+    assert house.locker.sweep(house.show) == 0
+    assert house.due() == {"A-1": hold.deadline}
+    house.tick_to(hold.deadline + 1)
+    assert house.locker.sweep(house.show) == 1
+
+
+# Looking
+
+
+@scenario
+def what_support_sees(house: House) -> None:
+    house.open()
+    house.acquire("A-1", token=T1)
+    booking = house.locker.confirm(house.acquire("A-2", holder="bo", token=T2), payment="pay")
+    held, sold, free, blocked, elsewhere = house.locker.inspect(house.show, ["A-1", "A-2", "A-3", "B-1", "B-2"])
+    assert held == SeatState("A-1", "held", "x", True, held.expires_in, "ada", 2**40 + 1)  # noqa: FBT003
+    assert held.expires_in == house.left(600)
+    assert sold == SeatState("A-2", "sold", "y", True, None, "bo", 2**40 + 2, booking.id, "pay")  # noqa: FBT003
+    assert free == SeatState("A-3", "free", "y")
+    assert blocked == SeatState("B-1", "blocked", "x")
+    assert elsewhere == SeatState("B-2", "sold", "y")
+    error = house.failing(UnknownSeats, lambda: house.locker.inspect(house.show, ["A-1", "nowhere"]))
+    assert error.seats == ("nowhere",)
+    house.advance(630)
+    (gone,) = house.locker.inspect(house.show, ["A-1"])
+    assert gone == SeatState("A-1", "free", "x")
+
+
+def seen(house: House, seat: str) -> tuple[Any, ...]:
+    """State, consistency, seconds left and holder of a seat."""
+    (state,) = house.locker.inspect(house.show, [seat])
+    return state.state, state.consistent, state.expires_in, state.holder
+
+
+@scenario
+def what_support_sees_when_something_is_wrong(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1", token=T1)
+    for wrong in ("f0", "s0", "b0", "p0", f"h0:{hold.deadline - 1}"):
+        house.put_mirror("A-1", wrong)
+        assert seen(house, "A-1") == ("held", False, house.left(600), "ada")
+    house.put_mirror("A-1", f"h0:{hold.deadline}")
+    house.drop_lock("A-1")
+    assert seen(house, "A-1") == ("held", False, house.left(600), None)
+    for letter, state in (("s", "sold"), ("p", "pinned")):
+        house.put_mirror("A-2", f"{letter}1")
+        assert seen(house, "A-2") == (state, False, None, None)
+        house.put_lock("A-2", letter, T1, "bo", 1, 1, house.now, "booking", "paid")
+        assert seen(house, "A-2") == (state, True, None, "bo")
+        house.drop_lock("A-2")
+    house.put_lock("A-3", "junk")
+    assert seen(house, "A-3")[:2] == ("held", False)
+    house.put_mirror("A-3", f"h1:{house.now}")
+    assert seen(house, "A-3")[1] is False
+
+
+@to_the_millisecond
+def what_everybody_sees_in_the_last_millisecond(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1", ttl=60)
+    house.tick_to(hold.deadline)
+    assert seen(house, "A-1") == ("held", True, 0.0, "ada")
+    assert house.states()["A-1"] == "held"
+    house.tick_to(hold.deadline + 1)
+    assert seen(house, "A-1") == ("free", True, None, None)
+    assert house.states()["A-1"] == "free"
+
+
+@scenario
+def a_large_house(house: House) -> None:
+    seats = [f"S-{number}" for number in range(1001)]
+    house.open(seats)
+    house.acquire("S-0", "S-1000")
+    found = house.locker.availability(house.show)
+    assert found.version == (1, int(house.meta("version")))
+    assert (found.counts["held"], found.counts["free"]) == (2, 999)
+    assert list(found.seats) == seats
+    raw = house.run(commands.mirrors("seatlock", house.show, ["S-0", "nowhere"]))
+    assert raw.mirrors == [house.mirror("S-0").encode(), b""]  # type: ignore[union-attr]
+    assert (raw.status, raw.epoch, raw.version, raw.now) == ("open", 1, int(house.meta("version")), house.at(0))
+    assert raw.plan == house.meta("plan")
+
+
+@scenario
+def what_changed(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1")
+    house.locker.confirm(hold)
+    version = int(house.meta("version"))
+    found = house.run(commands.changes("seatlock", house.show, 1, version - 2))
+    assert (found.status, found.epoch, found.version, found.now) == ("open", 1, version, house.at(0))
+    assert found.batches == [
+        (version - 1, {"A-1": f"h0:{hold.deadline}".encode()}),
+        (version, {"A-1": b"s0"}),
+    ]
+    assert house.run(commands.changes("seatlock", house.show, 1, version)).batches == []
+    few = commands.changes("seatlock", house.show, 1, 0)
+    few.args[2] = b"2"
+    assert [number for number, _ in house.run(few).batches] == [1, 2]
+    few.args[2] = b"1000"
+    assert len(house.run(few).batches) == version
+
+
+# Ending
+
+
+@scenario
+def a_show_that_is_not_there(house: House) -> None:
+    show, locker = house.show, house.locker
+    hold = Hold(show, ("A-1",), "ada", T1, 1, 60.0)
+    for call in (
+        lambda: house.acquire("A-1"),
+        lambda: locker.extend(hold, ttl=60),
+        lambda: locker.confirm(hold),
+        lambda: locker.release(hold),
+        lambda: locker.cancel(Booking("booking", show, ("A-1",), "ada", None, 1, 0.0)),
+        lambda: locker.sweep(show),
+        lambda: locker.open_sale(show),
+        lambda: locker.retire(show),
+        lambda: locker.availability(show),
+        lambda: locker.inspect(show, ["A-1"]),
+    ):
+        house.failing(ShowNotFound, call)
+    assert house.dump() == {}
+
+
+@scenario
+def a_show_that_is_retired(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1")
+    booking = house.acquire("A-2", holder="bo", ttl=100)
+    house.locker.confirm(booking)
+    with house.unchanged():
+        error = house.failing(ShowInUse, lambda: house.locker.retire(house.show))
+        assert (error.holds, error.outbox) == (1, 1)
+        error = house.failing(ShowInUse, lambda: house.locker.retire(house.show, unread="discard"))
+        assert (error.holds, error.outbox) == (1, 1)
+    house.locker.release(hold)
+    with house.unchanged():
+        error = house.failing(ShowInUse, lambda: house.locker.retire(house.show))
+        assert (error.holds, error.outbox) == (0, 1)
+    # its first step ends the sale, whatever becomes of the others
+    assert house.run(commands.retire("seatlock", house.show, "discard")) is None
+    assert house.dump().keys() == {"retired", "lock:A-2", "lock:B-2"}
+    assert house.run(commands.retire("seatlock", house.show, "keep")) is None
+    house.failing(ShowNotFound, lambda: house.acquire("A-1"))
+    steps = [load(house, "check", SEATS), load(house, "warm", SEATS), found(house)]
+    for call in (lambda: outcome(house, PLAN), *(lambda step=step: house.run(step) for step in steps)):
+        with house.unchanged():
+            house.failing(ShowInUse, call)
+    show = house.show
+    for operation in (
+        commands.changes("seatlock", show, 1, 0),
+        commands.mirrors("seatlock", show, ["A-1"]),
+        commands.inspect("seatlock", show, ("A-1",), ()),
+        commands.sweep("seatlock", show),
+    ):
+        house.failing(ShowNotFound, lambda operation=operation: house.run(operation))
+    cursor, seats = house.run(commands.remnants("seatlock", house.show, b"0"))
+    assert (cursor, sorted(seats)) == (b"0", list(PLAN.index))
+    assert house.run(commands.forget("seatlock", house.show, ["A-2", "A-3"])) == 4
+    assert house.dump().keys() == {"retired", "lock:B-2"}
+    house.locker.retire(house.show)
+    assert house.dump() == {}
+    house.failing(ShowNotFound, lambda: house.locker.retire(house.show))
+
+
+@scenario
+def a_show_whose_holds_ran_out_is_retired(house: House) -> None:
+    house.open(outbox=False)
+    house.acquire("A-1", ttl=60)
+    house.advance(90)
+    house.locker.retire(house.show)
+    assert house.dump() == {}
+
+
+@to_the_millisecond
+def a_show_is_retired_at_the_last_millisecond(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1", ttl=60)
+    house.tick_to(hold.deadline)
+    assert house.failing(ShowInUse, lambda: house.locker.retire(house.show)).holds == 1
+    house.tick_to(hold.deadline + 1)
+    house.locker.retire(house.show)
+
+
+@scenario
+def a_show_that_lost_its_keys_is_retired(house: House) -> None:
+    house.open()
+    house.raw.delete(house.key("seats"))
+    house.sound = False
+    house.locker.retire(house.show)
+    assert house.dump().keys() <= {"lock:B-2"}
+    house.open()
+    house.raw.delete(house.key("meta"))
+    house.locker.retire(house.show)
+    assert house.dump() == {}
+
+
+@scenario
+def what_the_server_tells(house: House) -> None:
+    assert house.run(commands.server("seatlock", house.show)) == ("noeviction", "master")
+    assert house.run(commands.probe("seatlock", house.show)) == []
+    assert house.dump() == {}
+
+
+@scenario
+def a_server_that_keeps_things_to_itself(house: House) -> None:
+    house.raw.acl_setuser(
+        "default", enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all", "-info", "-zadd", "-hset"]
+    )
+    try:
+        assert house.run(commands.server("seatlock", house.show)) == ("", "")
+        complaints = house.run(commands.probe("seatlock", house.show))
+    finally:
+        house.raw.acl_setuser(
+            "default", enabled=True, nopass=True, keys=["*"], channels=["*"], categories=["+@all"], reset=True
+        )
+    assert [complaint.partition(":")[0] for complaint in complaints] == ["HSET", "ZADD", "RENAME"]
+    assert house.dump() == {}

@@ -1,0 +1,87 @@
+"""One real call of every script, as the package builds it, with the values that its header's names stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from seatlock import Booking, Hold, Seat, SeatingPlan, _commands, _warming
+from seatlock._keys import keys_of
+from seatlock._operation import Ask, Operation
+from tests.support.lua_headers import Header
+
+SHOW = "show"
+TOKEN = "0123456789abcdef" * 2
+_PREFIX = b"seatlock:{show}:"
+_HOLDS = [Hold(SHOW, seats, "ada", TOKEN, 1, 60.0, deadline=77) for seats in (("A-1", "A-2"), ("B-1",))]
+_PLAN = SeatingPlan.of([Seat("A-1", category="x"), Seat("B-1", category="y", status="sold")])
+
+
+class Call(NamedTuple):
+    """A call, and the values of its ARGV: those that come once, and those of each request or seat."""
+
+    operation: Operation[Any]
+    once: dict[str, bytes]
+    each: list[dict[str, bytes]]
+    asks: list[Ask[Any]]
+
+    def keys(self, header: Header) -> list[bytes]:
+        """The keys that the header asks for."""
+        probes = b"probe:" if header.name == "probe" else b""
+        seats = [seat for ask in self.asks for seat in ask.seats] or _SEATS.get(header.name, [])
+        locks = [_PREFIX + b"lock:" + seat.encode() for seat in seats if header.keys.each == ("lock",)]
+        return [_PREFIX + probes + name.encode() for name in header.keys.fixed] + locks
+
+    def args(self, header: Header) -> list[bytes]:
+        """The arguments that the header asks for."""
+        once = [self.once[name] for name in header.argv.fixed]
+        return once + [values[name] for values in self.each for name in header.argv.each]
+
+
+_SEATS = {"check": ["A-1", "B-1"], "warm": ["A-1", "B-1"], "inspect": ["A-1", "B-1"], "forget": ["A-1", "B-1"]}
+
+
+def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
+    hold = {"token": TOKEN.encode(), "holder": b"ada"}
+    last = {"deadline_ms": b"77"}
+    acquires = [_commands.acquire("seatlock", SHOW, hold.seats, "ada", 1.5, TOKEN) for hold in _HOLDS]
+    yield "acquire", acquires, {**hold, "ttl_ms": b"1500"}
+    yield "extend", [_commands.extend("seatlock", hold, 1.5) for hold in _HOLDS], {**hold, "ttl_ms": b"1500", **last}
+    confirms = [_commands.confirm("seatlock", hold, "paid", "booked") for hold in _HOLDS]
+    yield "confirm", confirms, {**hold, "booking": b"booked", "payment": b"paid", **last}
+    yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], hold
+    bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 1, 0.0) for hold in _HOLDS]
+    yield "cancel", [_commands.cancel("seatlock", booking) for booking in bookings], {"booking": b"booked"}
+
+
+def calls() -> dict[str, Call]:
+    """A call of every script."""
+    found: dict[str, Call] = {}
+
+    def add(operation: Operation[Any], *each: dict[str, bytes], **once: bytes) -> None:
+        found[operation.script.name] = Call(operation, once, [*each], [])
+
+    for verb, asks, values in _verbs():
+        each = [{**values, "seats": b"%d" % len(ask.seats)} for ask in asks]
+        found[verb] = Call(_commands.of_asks("seatlock", asks), {"requests": b"2"}, each, asks)
+    seats = ["A-1", "B-1"]
+    statuses = [{"category": b"0", "status": b"available"}, {"category": b"1", "status": b"sold"}]
+    numbers = {"x": 0, "y": 1}
+    add(_warming._load("check", "seatlock", SHOW, _PLAN.seats, numbers), *statuses)
+    add(_warming._load("warm", "seatlock", SHOW, _PLAN.seats, numbers), *statuses)
+    found_args = {"digest": _PLAN.digest.encode(), "plan": _PLAN.pack(), "seats": b"2", "max_hold_ms": b"9000"}
+    cap = b"%d" % _commands.CHANGES_CAP
+    add(_warming._found("seatlock", SHOW, _PLAN, 9000, True), **found_args, outbox=b"1", changes_cap=cap)  # noqa: FBT003
+    add(_commands.set_status("seatlock", SHOW, "paused"), status=b"paused")
+    add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
+    add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
+    add(_commands.mirrors("seatlock", SHOW, seats), *({"seat": seat.encode()} for seat in seats))
+    count = b"%d" % _commands.CHANGES_STEP
+    add(_commands.changes("seatlock", SHOW, 3, 4), epoch=b"3", version=b"4", count=count)
+    add(_commands.retire("seatlock", SHOW, "keep"), outbox=b"keep")
+    add(_commands.remnants("seatlock", SHOW, b"7"), cursor=b"7")
+    add(_commands.forget("seatlock", SHOW, seats))
+    add(_commands.server("seatlock", SHOW))
+    add(_commands.probe("seatlock", SHOW))
+    assert keys_of("seatlock", SHOW).meta == _PREFIX + b"meta"
+    return found

@@ -1,0 +1,209 @@
+"""What seatlock answers and raises: frozen, serialisable, picklable, and silent about tokens."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import io
+import logging
+import pickle
+import traceback
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+import pytest
+from rich.console import Console
+from rich.pretty import pretty_repr
+
+import seatlock
+from seatlock import (
+    AcquireRequest,
+    Availability,
+    Booking,
+    Cancellation,
+    ConfirmRequest,
+    Conflict,
+    Hold,
+    Release,
+    Seat,
+    SeatState,
+    Warmed,
+    errors,
+    new_token,
+)
+from seatlock.errors import SeatLockError
+
+TOKEN: Final = new_token()
+HOLD: Final = Hold("show-1", ("A-1", "Ä {2}"), "ada", TOKEN, 2**40 + 7, 59.5, resumed=True, deadline=1_700_000_000_000)
+BOOKING: Final = Booking("bk-1", "show-1", ("A-1",), "ada", "pay-1", 2**40 + 7, 1_700_000_000.5)
+STRUCTS: Final = [
+    HOLD,
+    BOOKING,
+    Booking("bk-1", "show-1", ("A-1",), "ada", None, 1, 0.0, "pending", 2),
+    Release("show-1", {"A-1": "released", "A-2": "taken"}),
+    Cancellation("show-1", "bk-1", {"A-1": "cancelled", "A-2": "gone"}),
+    Conflict("held", 12.5, yours=True, inconsistent=False),
+    Conflict("sold"),
+    SeatState("A-1", "held", "gold", expires_in=12.5, holder="ada", fence=7),
+    SeatState("A-1", "free"),
+    Availability(
+        "show-1", "open", (1, 42), {"free": 1, "held": 0, "pinned": 0, "sold": 0, "blocked": 0}, {"A-1": "free"}
+    ),
+    Warmed("show-1", created=True, added=5, changed=0, kept=0),
+    AcquireRequest(["A-1", "A-2"], "ada", 60.0, TOKEN),
+    AcquireRequest(["A-1"], "ada", timedelta(minutes=10)),
+    ConfirmRequest(HOLD, "pay-1", "bk-1"),
+    ConfirmRequest(HOLD),
+    Seat("A-1", "A", "1", "1", "gold", 1, 2, "blocked"),
+]
+ERRORS: Final[list[SeatLockError]] = [
+    errors.SeatLockError("plain"),
+    errors.InvalidRequest("bad"),
+    errors.InvalidPlan("bad plan"),
+    errors.ShowNotFound("no show", show="show-1"),
+    errors.ShowInUse("in use", holds=1, pins=2, outbox=3),
+    errors.UnknownSeats("unknown", seats=("A-1",)),
+    errors.PlanConflict("conflict", conflicts={"A-1": "held"}),
+    errors.SeatsUnavailable("taken", conflicts={"A-1": Conflict("held", 1.0)}),
+    errors.SaleNotOpen("closed", status="paused", opens_in=5.0),
+    errors.NotAdmitted("not admitted"),
+    errors.HolderLimitExceeded("too many"),
+    errors.WaitingRoomFull("full", retry_after=1.0),
+    errors.HoldLost("lost", reason="taken", seats={"A-1": "taken"}),
+    errors.BookingConflict("twice", booking=BOOKING),
+    errors.OutcomeUnknown("unknown", show="show-1", seats=("A-1",), token=TOKEN),
+    errors.ServerUnavailable("away"),
+    errors.UnsafeServer("unsafe"),
+    errors.ScriptFailed("failed"),
+]
+OF_ERROR: Final = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+
+
+def _pickled(thing: Any) -> Any:
+    return pickle.loads(pickle.dumps(thing))  # noqa: S301 - our own
+
+
+def _name(thing: object) -> str:
+    return type(thing).__name__
+
+
+def test_none_is_forgotten_here() -> None:
+    public = {getattr(seatlock, name) for name in seatlock.__all__}
+    structs = {kind for kind in public if inspect.isclass(kind) and issubclass(kind, msgspec.Struct)}
+    raised = {kind for kind in public if inspect.isclass(kind) and issubclass(kind, SeatLockError)}
+    assert structs - {seatlock.SeatingPlan} == set(map(type, STRUCTS))
+    assert raised == set(map(type, ERRORS))
+    assert {getattr(errors, name) for name in errors.__all__ if name != "LostReason"} == raised
+
+
+# --- data
+
+
+@pytest.mark.parametrize("number", range(len(STRUCTS)))
+@pytest.mark.parametrize("way", ["json", "msgpack", "builtins", "pickle", "copy", "deepcopy"])
+def test_data_survives_any_way(number: int, way: str) -> None:
+    struct = STRUCTS[number]
+    ways: dict[str, Any] = {
+        "json": lambda: msgspec.json.decode(msgspec.json.encode(struct), type=type(struct)),
+        "msgpack": lambda: msgspec.msgpack.decode(msgspec.msgpack.encode(struct), type=type(struct)),
+        "builtins": lambda: msgspec.convert(msgspec.to_builtins(struct), type(struct)),
+        "pickle": lambda: _pickled(struct),
+        "copy": lambda: copy.copy(struct),
+        "deepcopy": lambda: copy.deepcopy(struct),
+    }
+    assert ways[way]() == struct
+
+
+@pytest.mark.parametrize("number", range(len(STRUCTS)))
+def test_data_never_changes(number: int) -> None:
+    struct = STRUCTS[number]
+    for field in struct.__struct_fields__:
+        with pytest.raises(AttributeError):
+            setattr(struct, field, None)
+
+
+def test_shortcuts() -> None:
+    assert Release("s", {"A-1": "released", "A-2": "gone", "A-3": "released"}).released == ("A-1", "A-3")
+    assert Cancellation("s", "b", {"A-1": "gone", "A-2": "cancelled"}).cancelled == ("A-2",)
+
+
+def test_tokens_are_128_random_bits() -> None:
+    tokens = {new_token() for _ in range(1000)}
+    assert len(tokens) == 1000
+    assert all(len(bytes.fromhex(token)) == 16 and token == token.lower() for token in tokens)
+
+
+# --- errors
+
+
+@OF_ERROR
+def test_errors_keep_their_attributes_over_any_way(error: SeatLockError) -> None:
+    for again in (_pickled(error), copy.copy(error), copy.deepcopy(error)):
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert vars(again) == vars(error)
+
+
+@OF_ERROR
+def test_errors_need_nothing_but_a_message(error: SeatLockError) -> None:
+    assert str(type(error)("what happened")) == "what happened"
+    assert isinstance(error, SeatLockError)
+
+
+def test_bad_input_is_also_a_value_error() -> None:
+    assert issubclass(errors.InvalidRequest, ValueError)
+    assert issubclass(errors.InvalidPlan, errors.InvalidRequest)
+
+
+@OF_ERROR
+def test_errors_do_not_share_their_defaults(error: SeatLockError) -> None:
+    one, other = type(error)("one"), type(error)("other")
+    for name, value in vars(one).items():
+        if isinstance(value, dict):
+            assert value is not getattr(other, name)
+
+
+# --- no token anywhere
+
+
+def _shown(thing: object) -> str:
+    """All the ways in which a thing may come before somebody's eyes."""
+    console = Console(file=io.StringIO(), width=200)
+    console.print(thing)
+    assert isinstance(console.file, io.StringIO)
+    ways = [repr(thing), str(thing), f"{thing}", f"{thing!r:>3}", pretty_repr(thing), pretty_repr([thing])]
+    return "\n".join([*ways, repr([thing]), repr({"key": thing}), ascii(thing), console.file.getvalue()])
+
+
+@pytest.mark.parametrize("number", range(len(STRUCTS)))
+def test_data_never_shows_a_token(number: int) -> None:
+    shown = _shown(STRUCTS[number])
+    assert TOKEN not in shown
+    assert _name(STRUCTS[number]) in shown
+
+
+@OF_ERROR
+def test_errors_never_show_a_token(error: SeatLockError) -> None:
+    assert TOKEN not in _shown(error)
+    assert TOKEN not in "".join(traceback.format_exception(error))
+
+
+def test_logs_never_show_a_token(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("seatlock.tests")
+    with caplog.at_level(logging.DEBUG):
+        for thing in (*STRUCTS, *ERRORS):
+            logger.info("%s %r %s", thing, thing, {"extra": thing})
+            logger.error("failed", exc_info=thing if isinstance(thing, SeatLockError) else None, extra={"thing": thing})
+    assert len(caplog.records) == 2 * len([*STRUCTS, *ERRORS])
+    assert TOKEN not in caplog.text
+    assert not any(TOKEN in str(vars(record)) for record in caplog.records)
+
+
+def test_a_repr_shows_all_the_rest() -> None:
+    assert repr(HOLD) == (
+        "Hold(show='show-1', seats=('A-1', 'Ä {2}'), holder='ada', fence=1099511627783, ttl=59.5, resumed=True, "
+        "deadline=1700000000000)"
+    )
+    assert repr(AcquireRequest(["A-1"], "ada", 60.0, TOKEN)) == "AcquireRequest(seats=['A-1'], holder='ada', ttl=60.0)"
+    assert pretty_repr(ConfirmRequest(HOLD, "pay-1")).startswith("ConfirmRequest(")

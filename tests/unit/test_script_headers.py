@@ -1,0 +1,229 @@
+"""The header of every script says what its code does, what the package sends, and what the package understands.
+
+`tests.support.lua_headers` defines the form of a header. What a script really answers is compared with its header in
+tests/lua.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, get_args
+
+import pytest
+
+from seatlock import (
+    Booking,
+    BookingConflict,
+    Cancellation,
+    Hold,
+    HoldLost,
+    PlanConflict,
+    Release,
+    SaleNotOpen,
+    SeatLockError,
+    SeatState,
+    SeatsUnavailable,
+    ShowInUse,
+    ShowNotFound,
+    UnknownSeats,
+)
+from seatlock._commands import Changes, Snapshot
+from seatlock.errors import LostReason
+from seatlock.model import SaleStatus, StateName
+from tests.support import lua_headers
+from tests.support.lua_calls import calls
+from tests.support.lua_headers import Answer, Header
+from tests.support.lua_text import names, source
+
+READ_AS: Final[dict[str, dict[str, type]]] = {
+    "acquire": {
+        "noshow": ShowNotFound,
+        "held": Hold,
+        "resumed": Hold,
+        "refused": SeatsUnavailable,
+        "unknown": UnknownSeats,
+        "closed": SaleNotOpen,
+    },
+    "availability": {"noshow": ShowNotFound, "ok": Snapshot},
+    "cancel": {"noshow": ShowNotFound, "cancelled": Cancellation, "gone": Cancellation},
+    "changes": {"noshow": ShowNotFound, "ok": Changes},
+    "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
+    "confirm": {
+        "noshow": ShowNotFound,
+        "booked": Booking,
+        "again": Booking,
+        "conflict": BookingConflict,
+        "lost": HoldLost,
+    },
+    "extend": {"noshow": ShowNotFound, "held": Hold, "lost": HoldLost},
+    "forget": {"": int},
+    "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict},
+    "inspect": {"noshow": ShowNotFound, "unknown": type(None), "state": SeatState},
+    "probe": {"": list},
+    "release": {
+        "noshow": ShowNotFound,
+        **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
+    },
+    "remnants": {"": tuple},
+    "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple},
+    "server": {"": tuple},
+    "status": {"noshow": ShowNotFound, "ok": str},
+    "sweep": {"noshow": ShowNotFound, "ok": tuple},
+    "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
+}
+"""What the package reads every answer as: also an answer that is an error, and the words for one seat."""
+
+WITHOUT_WORD: Final = {"forget": [3], "probe": [b"DEL", b"NOPERM"], "remnants": [b"0", b"A-1"], "server": [b"", b""]}
+
+
+def read(script: str, reply: list[Any]) -> Any:
+    """What the package makes of a reply, be it an error."""
+    try:
+        return calls()[script].operation.decode(reply)
+    except SeatLockError as error:
+        return error
+
+
+def understood(header: Header) -> dict[str, type]:
+    """What the package reads every answer of a header as."""
+    found: dict[str, type] = {}
+    for answer in header.whole:
+        if not header.single and not header.words:
+            reply = answer.sample() if answer.word else WITHOUT_WORD[header.name]
+            found[answer.word] = type(read(header.name, reply))
+        elif answer.word != "ok":
+            found[answer.word] = type(read(header.name, answer.sample()))
+    whole = next((answer for answer in header.whole if answer.rest), header.whole[0])
+    for answer in header.single:
+        # for every request (or seat) of the call the same; none where a seat is left out
+        got = read(header.name, [*whole.sample(), *[answer.sample()] * 2])
+        answers = got[-1] if isinstance(got, tuple) else got
+        found[answer.word] = type(next(iter(answers), None))
+    for word in header.words:
+        got = read(header.name, [b"ok", [word.encode()] * 2, [word.encode()]])
+        assert list(got[0].seats.values()) == [word] * 2
+        found[word] = type(got[0])
+    return found
+
+
+def complaints(script: str, text: str) -> list[str]:
+    """Whatever is wrong with a header."""
+    try:
+        header = lua_headers.parse(script, text)
+    except ValueError as error:
+        return [str(error)]
+    found = list(lua_headers.complaints(header, text))
+    call = calls()[script]
+    try:
+        if call.keys(header) != call.operation.keys:
+            found.append(f"the header asks for the keys {call.keys(header)}, sent are {call.operation.keys}")
+        if call.args(header) != call.operation.args:
+            found.append(f"the header asks for {call.args(header)}, sent are {call.operation.args}")
+        if (read_as := understood(header)) != READ_AS[script]:
+            found.append(f"answers are read as {read_as}")
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        found.append(f"the package cannot make sense of it: {error!r}")
+    return found
+
+
+def test_every_script_has_a_builder_and_the_other_way_round() -> None:
+    assert names() == sorted(calls()) == sorted(READ_AS)
+
+
+@pytest.mark.parametrize("script", names())
+def test_header_agrees_with_code_builder_and_decoder(script: str) -> None:
+    assert complaints(script, source(script)) == []
+
+
+def tampered(script: str) -> list[str]:
+    """The script with one part of its header taken out, changed or moved, in every way there is."""
+    text = source(script)
+    header = lua_headers.parse(script, text)
+    lines = text.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("-- KEYS"))
+    found = [[line for number, line in enumerate(lines) if number != gone] for gone in (0, at, at + 1, at + 2)]
+    for number in range(at, header.lines):
+        marker, body = lines[number][:9], lines[number][9:]
+        shape = (
+            re.split(r" {2,}", body, maxsplit=1)[0] if number < at + 2 else re.split(r" {2,}(?=\S)|,? ?then ", body)[0]
+        )
+        for word in re.finditer(r"\w+", re.sub(r"\(one [^)]*\)", "", shape)):
+            rest = body[word.end() :].lstrip(" ") if word.start() == 0 else body[word.end() :]
+            for new in ("", "other"):
+                left = body[: word.start()] + new
+                found.append(
+                    [*lines[:number], marker + (left if new else left.rstrip(" ")) + rest, *lines[number + 1 :]]
+                )
+    for words in (
+        header.words,
+        ("yours", "inconsistent"),
+        ("available", "blocked", "sold"),
+        ("open", "paused", "closed"),
+    ):
+        for word in words:
+            head = "\n".join(lines[at : header.lines])
+            changed = re.sub(rf"(?<=[:,r|] ){word}\b|(?<= ){word}(?=,)", "other", head)
+            if changed != head:
+                found.append([*lines[:at], changed, *lines[header.lines :]])
+    return ["\n".join(lines) for lines in found]
+
+
+@pytest.mark.parametrize("script", names())
+def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
+    forgeries = tampered(script)
+    assert len(forgeries) >= 6
+    assert [text for text in forgeries if not complaints(script, text)] == []
+
+
+@pytest.mark.parametrize(
+    ("script", "old", "new"),
+    [
+        ("acquire", "KEYS[1], KEYS[2]", "KEYS[2], KEYS[1]"),
+        ("acquire", "seats_key, due_key", "due_key, seats_key"),
+        ("acquire", "FIXED_KEYS = 4", "FIXED_KEYS = 5"),
+        ("acquire", "argument + 4", "argument + 5"),
+        ("acquire", "{'closed'", "{'shut'"),
+        ("acquire", "'inconsistent'", "'odd'"),
+        ("cancel", "argument + 2, place", "argument + 3, place"),
+        ("release", "words[index] = 'taken'", "words[index] = 'theirs'"),
+        ("retire", "ARGV[1]", "ARGV[2]"),
+        ("status", "'paused'", "'resting'"),
+        ("warm", "2 * place - 1", "3 * place - 1"),
+        ("warm", "blocked = 'b'", "barred = 'b'"),
+    ],
+)
+def test_code_that_went_away_from_its_header_is_noticed(script: str, old: str, new: str) -> None:
+    text = source(script).replace(old, new)
+    assert text != source(script)
+    assert complaints(script, text)
+
+
+def test_words_inside_answers_are_those_that_the_package_knows() -> None:
+    reasons = set(re.findall(r"return '(\w+)'", source("confirm").partition("local function loss")[2]))
+    assert reasons == set(get_args(LostReason))
+    states = re.search(r"local STATES = \{(.*)\}", source("acquire"))
+    assert states
+    assert set(re.findall(r"'(\w+)'", states[1])) == set(get_args(StateName))
+    assert set(lua_headers.listed(lua_headers.parse("status", source("status")).argv.remark)) == set(
+        get_args(SaleStatus)
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "wrong"),
+    [
+        ([b"held", 1, 2, 3, 4], False),
+        ([b"held", 1, 2, 3], True),
+        ([b"held", 1, 2, 3, 4, 5], True),
+        ([b"held", 1, 2, 3, b"4"], True),
+        ([b"refused", 1, b"sold", -1, b"", 2, b"held", 5, b""], False),
+        ([b"refused", 1, b"sold", -1, b"", 2], True),
+        ([b"refused", 1, b"sold", -2, b""], True),
+        ([b"refused", 1, b"sold", -1, b"strange"], True),
+        ([b"holding", 1, 2, 3, 4], True),
+    ],
+)
+def test_a_reply_that_is_not_as_the_header_says_is_noticed(reply: list[Any], wrong: bool) -> None:
+    header = lua_headers.parse("acquire", source("acquire"))
+    assert (header.complaint([b"ok", reply]) is not None) == wrong
+    assert isinstance(header.single[0], Answer)
