@@ -83,7 +83,6 @@ class Attempts:
             )
         if fate is not Fate.BROKEN and fate is not Fate.REFUSED:
             return ServerUnavailable(
-                f"{what}: no answer from Redis in {self._count} attempts ({why}); nothing "
-                "was changed: ask again later."
+                f"{what}: no answer from Redis in {self._count} attempts ({why}); nothing was changed: ask again later."
             )
         return ScriptFailed(f"{what}: Redis refused ({why}); mend the cause and ask again.")

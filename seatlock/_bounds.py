@@ -120,9 +120,7 @@ def token(value: object) -> str:
     return value
 
 
-def milliseconds(
-    name: str, value: object, *, least: int = MIN_TTL_MS, most: int = MAX_TTL_MS
-) -> int:
+def milliseconds(name: str, value: object, *, least: int = MIN_TTL_MS, most: int = MAX_TTL_MS) -> int:
     """Turn a time span into whole milliseconds, refusing what is no finite number or out of bounds."""
     seconds: float
     if type(value) is float:

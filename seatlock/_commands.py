@@ -33,9 +33,7 @@ def derived_booking_id(token: str, seats: Sequence[str]) -> str:
     return "bk-" + hashlib.sha256("\n".join((token, *sorted(seats))).encode()).hexdigest()[:32]
 
 
-def acquire(
-    namespace: str, show: object, seats: object, holder: object, ttl: object, token: object
-) -> Ask[Hold]:
+def acquire(namespace: str, show: object, seats: object, holder: object, ttl: object, token: object) -> Ask[Hold]:
     """Ask for seats; without a token of the caller's, one is minted here, before anything is sent."""
     show = _bounds.show_id(show)
     seats = _bounds.seat_ids(seats)
@@ -152,9 +150,7 @@ def sweep(namespace: str, show: str) -> Operation[tuple[int, bool]]:
         check_show(reply, show)
         return reply[1], reply[2] == SWEEP_STEP
 
-    return Operation(
-        load("sweep"), show, [keys.meta, keys.seats, keys.due, keys.changes], [b"%d" % SWEEP_STEP], decode
-    )
+    return Operation(load("sweep"), show, [keys.meta, keys.seats, keys.due, keys.changes], [b"%d" % SWEEP_STEP], decode)
 
 
 def inspect(
@@ -182,9 +178,7 @@ def set_status(namespace: str, show: str, status: SaleStatus) -> Operation[SaleS
     return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode()], decode)
 
 
-def retire(
-    namespace: str, show: str, unread: Literal["keep", "discard"]
-) -> Operation[tuple[int, int] | None]:
+def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Operation[tuple[int, int] | None]:
     """End a show; gives its live holds and unread outbox entries where those forbid it, else None."""
     keys = keys_of(namespace, show)
 

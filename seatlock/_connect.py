@@ -90,7 +90,9 @@ class _PackedByHiredis:
 
     def pack_command(self, *args: Any) -> list[bytes]:
         """Lay out a command. redis-py gives names of two words as one, such as CLIENT SETINFO."""
-        return [hiredis.pack_command((*args[0].split(), *args[1:]) if isinstance(args[0], str) and " " in args[0] else args)]
+        if isinstance(args[0], str) and " " in args[0]:
+            args = (*args[0].split(), *args[1:])
+        return [hiredis.pack_command(args)]
 
 
 def _packed(client: redis.asyncio.Redis) -> redis.asyncio.Redis:
@@ -150,7 +152,8 @@ def async_client(url: object, options: dict[str, Any]) -> tuple[AsyncClient, Emb
             watch = {"socket_timeout": SOCKET_TIMEOUT, "retry": retry}
             sentinel: Any = cast("Any", AsyncSentinel)(target.sentinels, sentinel_kwargs=watch)
             own = target.sentinel_options(options)
-            return _packed(_tried(sentinel.master_for(target.service, connection_pool_class=_AsyncSentinelPool, **own))), None
+            primary = sentinel.master_for(target.service, connection_pool_class=_AsyncSentinelPool, **own)
+            return _packed(_tried(primary)), None
         single: Any = redis.asyncio.Redis  # its from_url is not fully typed
         return _packed(_tried(single.from_url(target.url, **options))), None
 

@@ -41,7 +41,7 @@ CERTAINLY_NO_HOLD: Final = (
 
 
 class Core:
-    """What a locker knows: its namespace, its patience in seconds, the plans it has read, the servers it has checked."""
+    """What a locker knows: namespace, patience (seconds), the plans it has read, the servers it has checked."""
 
     CHECKED_SHOWS: Final = 10_000  # shows whose server is remembered as checked
 
@@ -136,10 +136,11 @@ class Core:
             raise InvalidRequest(f"outbox must be True or False, not {outbox!r}.")
         if progress is not None and not callable(progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
+        settings = _warming.Settings(max_hold_ms, outbox)
         plan = SeatingPlan.of(plan)
         show = yield from self._ready(show)
         self._plans.forget(show)
-        return (yield from _warming.warm(self.namespace, show, plan, max_hold_ms, outbox, progress))
+        return (yield from _warming.warm(self.namespace, show, plan, settings, progress))
 
     def set_status(self, show: object, status: Literal["open", "paused", "closed"]) -> Procedure[None]:
         """Open, pause or close a sale."""
@@ -153,7 +154,7 @@ class Core:
 
     def retire(self, show: object, unread: object) -> Procedure[None]:
         """Delete a show."""
-        if unread != "keep" and unread != "discard":
+        if unread not in ("keep", "discard"):
             raise InvalidRequest(f"unread must be 'keep' or 'discard', not {unread!r}.")
         show = yield from self._ready(show)
         self._plans.forget(show)

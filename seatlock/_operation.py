@@ -55,7 +55,7 @@ class Operation(Generic[T_co]):
 
     __slots__ = ("args", "decode", "keys", "only_reads", "script", "seats", "show", "token", "writes_facts")
 
-    def __init__(  # noqa: PLR0913 - a plain record; every field has its own meaning
+    def __init__(
         self,
         script: Script,
         show: str,

@@ -195,7 +195,8 @@ def availability(namespace: str, show: str, section: str | None, plans: PlanCach
             raise UnknownSeats(f"show {show!r} has no section {section!r}; it has {listing(list(plan.sections))}.")
         plans.forget(show)
     raise ServerUnavailable(
-        f"availability of show {show!r}: the show changed too much while it was read, {SNAPSHOT_TRIES} times; ask again."
+        f"availability of show {show!r}: the show changed too much while it was read, {SNAPSHOT_TRIES} times; "
+        "ask again."
     )
 
 

@@ -22,7 +22,7 @@ from seatlock.errors import (
 from seatlock.model import Booking, Cancellation, Conflict, Hold, Release, SeatState, StateName
 
 FENCE_EPOCH: Final = 2**40
-"""A fence is epoch × 2^40 + counter: put together here, kept apart in Lua, whose numbers are doubles."""
+"""A fence is epoch * 2^40 + counter: put together here, kept apart in Lua, whose numbers are doubles."""
 
 _GRAVITY: Final[Sequence[LostReason]] = ("sold", "taken", "expired", "lost", "released")
 _STATE_LETTERS: Final[Mapping[int, StateName]] = {
@@ -54,7 +54,7 @@ def optional_text(raw: bytes) -> str | None:
 def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     """Read the answer to an acquire or an extend."""
     word = answer[0]
-    if word == b"held" or word == b"resumed":
+    if word in (b"held", b"resumed"):
         resumed = word == b"resumed"
         return Hold(
             ask.show,
@@ -94,9 +94,7 @@ def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
     more = f" and {len(conflicts) - _LISTED} more are not free" if len(conflicts) > _LISTED else ""
     own = any(conflict.yours for conflict in conflicts.values())
     advice = "ask for your own seats alone, or name their token to add to them" if own else "choose other seats"
-    return SeatsUnavailable(
-        f"in show {ask.show!r} {what}{more}; no seat was taken: {advice}.", conflicts=conflicts
-    )
+    return SeatsUnavailable(f"in show {ask.show!r} {what}{more}; no seat was taken: {advice}.", conflicts=conflicts)
 
 
 def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
@@ -154,9 +152,7 @@ def cancellation(ask: Ask[Cancellation], answer: list[Any]) -> Cancellation:
     return Cancellation(ask.show, ask.args[0].decode(), words)
 
 
-def seat_states(
-    seats: tuple[str, ...], answers: list[Any], categories: tuple[str, ...]
-) -> Iterator[SeatState]:
+def seat_states(seats: tuple[str, ...], answers: list[Any], categories: tuple[str, ...]) -> Iterator[SeatState]:
     """Read the answer to an inspect; seats that the show does not have are left out."""
     for seat, answer in zip(seats, answers, strict=True):
         if answer[0] == b"unknown":

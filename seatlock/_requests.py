@@ -27,9 +27,7 @@ def acquire_asks(namespace: str, show: object, requests: object) -> list[Ask[Hol
         try:
             if not isinstance(request, AcquireRequest):
                 raise InvalidRequest(f"requests must be AcquireRequest objects, not {type(request).__name__}.")  # noqa: TRY301 - an answer among answers
-            asks.append(
-                _commands.acquire(namespace, show, request.seats, request.holder, request.ttl, request.token)
-            )
+            asks.append(_commands.acquire(namespace, show, request.seats, request.holder, request.ttl, request.token))
         except InvalidRequest as error:
             asks.append(error)
     return asks
@@ -43,9 +41,7 @@ def confirm_asks(namespace: str, show: object, requests: object) -> list[Ask[Boo
         try:
             if not isinstance(request, ConfirmRequest):
                 raise InvalidRequest(f"requests must be ConfirmRequest objects, not {type(request).__name__}.")  # noqa: TRY301 - an answer among answers
-            asks.append(
-                _of_show(show, _commands.confirm(namespace, request.hold, request.payment, request.booking))
-            )
+            asks.append(_of_show(show, _commands.confirm(namespace, request.hold, request.payment, request.booking)))
         except InvalidRequest as error:
             asks.append(error)
     return asks

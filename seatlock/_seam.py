@@ -1,4 +1,6 @@
-"""The one seam where foreign exceptions are sorted: did the request run, may it have run, or can it never run?
+"""The one seam where foreign exceptions are sorted by what became of the request.
+
+Did it run, may it have run, or can it never run?
 
 redis-py raises a class of its own for some error codes and a bare ResponseError for the rest, and Redis 6.2 wraps an
 error inside a script into "Error running script ... -READONLY ...": so classes come first, then the code word,
@@ -63,7 +65,7 @@ _CONNECTING: Final = re.compile(
 _NEVER_CONNECTED: Final = (ConnectionRefusedError, FileNotFoundError, socket.gaierror)
 
 
-def fate_of(error: BaseException) -> Fate:
+def fate_of(error: BaseException) -> Fate:  # noqa: PLR0911 - a table of classes, one line each
     """Sort a client's exception."""
     if isinstance(error, foreign.NoScriptError):
         return Fate.FORGOTTEN

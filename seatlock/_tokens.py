@@ -1,5 +1,6 @@
-"""Mints tokens: 128 bits each from `secrets`, drawn some hundred at a time, since one system call a token would cost more
-than the rest of a request.
+"""Mints tokens: 128 bits each from `secrets`.
+
+They are drawn some hundred at a time, since one system call a token would cost more than the rest of a request.
 
 A forked process must never mint what its parent mints: the stock is thrown away in every child.
 """

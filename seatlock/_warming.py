@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from seatlock import _commands
 from seatlock._keys import keys_of
 from seatlock._operation import Operation
@@ -21,15 +23,22 @@ Progress = Callable[[int, int], None]
 """Called with the seats loaded so far and the seats in all."""
 
 
-def warm(  # noqa: PLR0913 - the settings of a show
-    namespace: str, show: str, plan: SeatingPlan, max_hold_ms: int, outbox: bool, progress: Progress | None
+class Settings(msgspec.Struct, frozen=True):
+    """What a show is warmed with: the longest life of a hold, and whether confirmed facts go to the outbox."""
+
+    max_hold_ms: int
+    outbox: bool
+
+
+def warm(
+    namespace: str, show: str, plan: SeatingPlan, settings: Settings, progress: Progress | None
 ) -> Procedure[Warmed]:
     """Load a plan: first look whether anything stands in the way, then load, then found the show."""
     complaints = yield _commands.probe(namespace, show)
     if complaints:
         raise ScriptFailed(
-            f"the scripts of show {show!r} may not do all they need on this server ({'; '.join(complaints)}); grant the "
-            "missing commands and warm again."
+            f"the scripts of show {show!r} may not do all they need on this server ({'; '.join(complaints)}); "
+            "grant the missing commands and warm again."
         )
     packed = yield _commands.packed_plan(namespace, show)
     pieces = [plan.seats[at : at + WARM_STEP] for at in range(0, len(plan.seats), WARM_STEP)]
@@ -45,7 +54,7 @@ def warm(  # noqa: PLR0913 - the settings of a show
         loaded += len(piece)
         if progress is not None:
             progress(loaded, len(plan.seats))
-    created = yield _found(namespace, show, plan, max_hold_ms, outbox)
+    created = yield _found(namespace, show, plan, settings)
     return Warmed(show, created, added, changed, kept)
 
 
@@ -92,7 +101,7 @@ def _load(
     return Operation(load(name), show, [*fixed, *locks], args, decode)
 
 
-def _found(namespace: str, show: str, plan: SeatingPlan, max_hold_ms: int, outbox: bool) -> Operation[bool]:
+def _found(namespace: str, show: str, plan: SeatingPlan, settings: Settings) -> Operation[bool]:
     keys = keys_of(namespace, show)
 
     def decode(reply: list[Any]) -> bool:
@@ -108,8 +117,8 @@ def _found(namespace: str, show: str, plan: SeatingPlan, max_hold_ms: int, outbo
         plan.digest.encode(),
         plan.pack(),
         b"%d" % len(plan.seats),
-        b"%d" % max_hold_ms,
-        b"1" if outbox else b"0",
+        b"%d" % settings.max_hold_ms,
+        b"1" if settings.outbox else b"0",
         b"%d" % _commands.CHANGES_CAP,
     ]
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired]

@@ -1,4 +1,4 @@
-"""`AsyncSeatLocker`: the asyncio door to seatlock, twin of `seatlock.locker`; `seatlock._core` has the logic of both."""
+"""`AsyncSeatLocker`: the asyncio door to seatlock, twin of `seatlock.locker`; the logic is `seatlock._core`'s."""
 
 from __future__ import annotations
 

@@ -166,9 +166,7 @@ class OutcomeUnknown(SeatLockError):
     Ask again with the same ``token`` (and the same arguments): the request then has one effect in all.
     """
 
-    def __init__(
-        self, message: str, *, show: str = "", seats: tuple[str, ...] = (), token: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, show: str = "", seats: tuple[str, ...] = (), token: str | None = None) -> None:
         super().__init__(message)
         self.show = show
         self.seats = seats

@@ -15,9 +15,9 @@ def cpu_seconds(pid: int) -> float | None:
     From schedstat, in nanoseconds, where the kernel keeps it; else from stat, in ticks of mostly 10 ms.
     """
     try:
-        return sum(int(file.read_text().split()[0]) for file in (_PROC / str(pid) / "task").glob("*/schedstat")) / 1e9 or (
-            _ticks(pid, children=False)
-        )
+        return sum(
+            int(file.read_text().split()[0]) for file in (_PROC / str(pid) / "task").glob("*/schedstat")
+        ) / 1e9 or (_ticks(pid, children=False))
     except (OSError, ValueError, IndexError):
         return _ticks(pid, children=False)
 

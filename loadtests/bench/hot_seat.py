@@ -7,13 +7,13 @@ import gc
 import time
 from contextlib import AsyncExitStack
 
-from loadtests.bench.contestants import HOT_SEAT, Contestant, present
-from loadtests.bench.contestants.base import insist
+from loadtests.bench.contestants.base import Contestant, insist
+from loadtests.bench.contestants.roster import HOT_SEAT, present
 from loadtests.bench.progress import say
 from loadtests.bench.results import HotSeat, HotSeatRun, Spread, percentile
+from loadtests.bench.runs import LIMIT, in_turn
 from loadtests.bench.settings import Settings
 from loadtests.bench.stage import Stage
-from loadtests.bench.throughput import LIMIT, in_turn
 
 
 async def rush(contestant: Contestant, buyers: int) -> HotSeatRun:

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from loadtests.bench.contestants import ASYNC
 from loadtests.bench.contestants.database import ForUpdate
+from loadtests.bench.contestants.roster import ASYNC
 from loadtests.bench.cpu import machine_ticks
 from loadtests.bench.results import About
 from loadtests.bench.settings import QUICK, Settings

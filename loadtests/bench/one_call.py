@@ -51,7 +51,7 @@ def _expect(reply: Any, word: bytes) -> None:
         raise WrongResult(f"the bare call answered {reply}, not {word!r}")
 
 
-def _round(stage: Stage, count: int, locker: SeatLocker, bare: Any) -> list[tuple[float, float]]:
+def sync_round(stage: Stage, count: int, locker: SeatLocker, bare: Any) -> list[tuple[float, float]]:
     """Median microseconds of seatlock and of the bare call: of acquires, then of confirms."""
     calls = _Calls(stage, count)
     holds: list[Any] = []
@@ -76,8 +76,8 @@ def _round(stage: Stage, count: int, locker: SeatLocker, bare: Any) -> list[tupl
     return found
 
 
-async def _async_round(stage: Stage, count: int, locker: AsyncSeatLocker, bare: Any) -> list[tuple[float, float]]:
-    """As `_round`, awaited; written out, since anything shared would be measured with it."""
+async def async_round(stage: Stage, count: int, locker: AsyncSeatLocker, bare: Any) -> list[tuple[float, float]]:
+    """As `sync_round`, awaited; written out, since anything shared would be measured with it."""
     calls = _Calls(stage, count)
     holds: list[Any] = []
     found = []
@@ -111,9 +111,9 @@ async def measure(stage: Stage, settings: Settings) -> list[OneCall]:
     found = [OneCall(name, [], []) for name in names]
 
     async def one_round(count: int, keep: Callable[[int, tuple[float, float]], None]) -> None:
-        for index, pair in enumerate(_round(stage, count, locker, bare)):
+        for index, pair in enumerate(sync_round(stage, count, locker, bare)):
             keep(index, pair)
-        for index, pair in enumerate(await _async_round(stage, count, async_locker, async_bare)):
+        for index, pair in enumerate(await async_round(stage, count, async_locker, async_bare)):
             keep(2 + index, pair)
 
     def keep(index: int, pair: tuple[float, float]) -> None:

@@ -14,12 +14,13 @@ import time
 from contextlib import AsyncExitStack
 from typing import Final
 
-from loadtests.bench.contestants import OPEN_LOAD, Contestant, present
+from loadtests.bench.contestants.base import Contestant
+from loadtests.bench.contestants.roster import OPEN_LOAD, present
 from loadtests.bench.progress import say
 from loadtests.bench.results import Latency, OpenLoad, Spread, percentile
+from loadtests.bench.runs import LIMIT
 from loadtests.bench.settings import Settings
 from loadtests.bench.stage import Stage
-from loadtests.bench.throughput import LIMIT
 
 _NAP: Final = 0.003  # seconds; nearer than this the event loop's timers are too coarse, and the generator polls
 _MAXIMUM_ROUNDS: Final = 3

@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from loadtests.bench.contestants import Seatlock
+from loadtests.bench.contestants.seats import Seatlock
 from loadtests.bench.results import OpenLoad, Results, Scaling, Series, Spread
 from loadtests.bench.targets import RATE, best
 
@@ -114,7 +114,15 @@ def _throughput(path: Path, series: list[Series]) -> None:
                 zorder=3 if ours else 2,
             )
         axes.axhline(RATE, color="#1f5fbf", linewidth=1, linestyle=(0, (4, 4)))
-        axes.text(axes.get_xlim()[0], RATE * 1.06, f" target {RATE:,}", color="#1f5fbf", fontsize=9)
+        axes.annotate(
+            f"target {RATE:,}",
+            (0.01, RATE),
+            (0, 4),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            color="#1f5fbf",
+            fontsize=9,
+        )
         axes.set_xscale("log")
         axes.set_yscale("log")
         _log_ticks(axes.yaxis, (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000), axes.get_ylim())
@@ -152,7 +160,7 @@ def _cpu(path: Path, series: list[Series]) -> None:
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("microseconds a booking")
         axes.set_title("CPU time of a booking, each at its best")
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper right")
 
 
 def _hot_seat(path: Path, found: list[Any]) -> None:
@@ -205,10 +213,11 @@ def _open_load(path: Path, found: list[OpenLoad]) -> None:
     with _figure(path) as axes:
         for name in names:
             mine = [one for one in found if one.contestant == name]
+            rates = [one.maximum * one.percent / 100 for one in mine]
             for part, style in (("p50", "-"), ("p99", "--"), ("p999", ":")):
                 spreads = [Spread.of([getattr(run, part) for run in one.rounds]) for one in mine]
                 axes.errorbar(
-                    [one.percent for one in mine],
+                    rates,
                     [one.median for one in spreads],
                     yerr=_errors(spreads),
                     label=f"{name}, {'p99.9' if part == 'p999' else part}",
@@ -219,14 +228,19 @@ def _open_load(path: Path, found: list[OpenLoad]) -> None:
                     linewidth=2,
                     capsize=2,
                 )
+            for rate, one in zip(rates, mine, strict=True):
+                lowest = Spread.of([run.p50 for run in one.rounds]).low
+                axes.annotate(
+                    f"{one.percent} %", (rate, lowest), (0, -14), textcoords="offset points", ha="center", fontsize=9
+                )
+        axes.set_xscale("log")
         axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low / 1.5, high)
+        _log_ticks(axes.xaxis, (300, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000), axes.get_xlim())
         _log_ticks(axes.yaxis, (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000), axes.get_ylim())
-        axes.set_xticks(sorted({one.percent for one in found}))
-        maxima = "; ".join(
-            f"{name}: {next(one.maximum for one in found if one.contestant == name):,.0f}/s" for name in names
-        )
-        axes.set_xlabel(f"load, percent of each one's own maximum ({maxima})")
-        axes.set_title("From arrival to booking, milliseconds (logarithmic)")
+        axes.set_xlabel("arrivals a second; the labels are percents of each one's own maximum")
+        axes.set_title("From arrival to booking, milliseconds (both scales logarithmic)")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9.5)
 
 
@@ -240,12 +254,10 @@ def _scaling(path: Path, found: list[Scaling]) -> None:
             spreads = [Spread.of([run.rate for run in one.runs]) for one in mine]
             places = [place + (index - (len(setups) - 1) / 2) * width for place in range(len(mine))]
             values = [one.median for one in spreads]
-            axes.bar(
-                places, values, width * 0.92, yerr=_errors(spreads), label=setup, color=_OTHER[index], capsize=2.5
-            )
+            axes.bar(places, values, width * 0.92, yerr=_errors(spreads), label=setup, color=_OTHER[index], capsize=2.5)
             for place, one in zip(places, spreads, strict=True):
                 axes.annotate(
-                    f"{one.median / 1000:.1f}k", (place, one.high), (0, 3), textcoords="offset points", ha="center", fontsize=9
+                    f"{one.median:,.0f}", (place, one.high), (0, 3), textcoords="offset points", ha="center", fontsize=9
                 )
         axes.set_xticks(range(len(processes)), [f"{n} process{'es' if n > 1 else ''}" for n in processes])
         axes.yaxis.set_major_formatter(_PLAIN)
@@ -268,8 +280,8 @@ def _profile(path: Path, profile: Any) -> None:
     server = [("Lua itself", script_us - sum(one.usec for one in inner)), *((one.name, one.usec) for one in inner)]
     if profile.run.server_us is not None:
         server.insert(0, ("sockets and protocol", max(profile.run.server_us - script_us, 0.0)))
-    client = [(line.where, line.percent / 100 * profile.run.client_us) for line in profile.parts]
-    with _figure(path, width=10, height=4.2, parts=2) as (left, right):
+    client = [(line.where, line.percent / 100 * profile.run.seconds / profile.run.work * 1e6) for line in profile.parts]
+    with _figure(path, width=11, height=4.2, parts=2) as (left, right):
         for axes, title, rows, colour in (
             (left, "Client, µs a booking", client, "#1f5fbf"),
             (right, "Server, µs a booking", server[:10], "#e08a1e"),
@@ -284,5 +296,3 @@ def _profile(path: Path, profile: Any) -> None:
             axes.grid(visible=False, axis="y")
             axes.tick_params(axis="y", length=0)
             axes.set_title(title)
-
-

@@ -123,7 +123,12 @@ def _run(programs: Path, directory: Path) -> tuple[ChildProcess, Path, str]:
     data = directory / "data"
     initdb = [*become, str(programs / "initdb"), "-D", str(data), "-U", "bench", "--auth=trust", "--no-sync"]
     made = subprocess.run(  # noqa: S603
-        [*initdb, "--encoding=UTF8", "--locale=C"], cwd=directory, capture_output=True, text=True, timeout=60, check=False
+        [*initdb, "--encoding=UTF8", "--locale=C"],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     if made.returncode != 0:
         raise PostgresMissing(f"initdb failed: {made.stderr.strip()[-300:]}")

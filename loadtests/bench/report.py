@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from loadtests.bench import cluster, growth, scaling, several_seats
-from loadtests.bench.contestants import ASYNC, BASE, THREADS
+from loadtests.bench import sections
 from loadtests.bench.contestants.base import POOL
 from loadtests.bench.contestants.database import CONNECTIONS
-from loadtests.bench.results import About, Results, Series, Spread, ratios
-from loadtests.bench.tables import NONE, middle, number, spread, table, times
+from loadtests.bench.contestants.roster import ASYNC, BASE, THREADS
+from loadtests.bench.results import About, Results, Series, ratios
+from loadtests.bench.tables import figure, spread, table, times
 from loadtests.bench.targets import best, targets
 
 _HEAD: Final = """# Benchmarks
@@ -43,13 +43,13 @@ def page(results: Results) -> str:
         _targets(results),
         _throughput(results),
         _threads(results),
-        _hot_seat(results),
-        _one_call(results),
-        _growth(results),
-        _open_load(results),
-        _scaling(results),
-        _several_seats(results),
-        _profile(results),
+        sections.hot_seat(results),
+        sections.one_call(results),
+        sections.growth(results),
+        sections.open_load(results),
+        sections.scaling(results),
+        sections.several_seats(results),
+        sections.profile(results),
         _machine(results.about),
         _REPEAT,
     ]
@@ -58,10 +58,6 @@ def page(results: Results) -> str:
 
 def _rough(about: About) -> str:
     return f"\n**This was a quick run ({about.minutes:.1f} minutes): the figures are rough.**\n"
-
-
-def _figure(name: str, text: str) -> str:
-    return f"![{text}](benchmarks/{name}.svg)\n\n([the same as PNG](benchmarks/{name}.png))\n"
 
 
 def _targets(results: Results) -> str:
@@ -98,7 +94,7 @@ def _throughput(results: Results) -> str:
     about = "\n".join(f"- {kind.name}: {kind.booking}." for kind in ASYNC if kind.name in _names(series))
     return f"""## Throughput: acquire and confirm
 
-{_figure("throughput", "Bookings a second by the number of concurrent buyers")}
+{figure("throughput", "Bookings a second by the number of concurrent buyers")}
 Times the bookings a second of {BASE.name}, with so many buyers (asyncio tasks) at once:
 
 {table(head, as_ratio)}
@@ -134,7 +130,7 @@ def _costs(series: list[Series]) -> str:
             )
         )
     head = ("contestant", "client CPU, µs a booking", "server CPU, µs a booking", "server, % of a core", "buyers")
-    return f"""{_figure("cpu", "CPU time of client and server a booking")}
+    return f"""{figure("cpu", "CPU time of client and server a booking")}
 What a booking costs, each with the number of buyers that suits it best:
 
 {table(head, rows)}
@@ -168,203 +164,6 @@ the change feed, the seat map. Throughput is what the asyncio locker and the `_m
 """
 
 
-def _hot_seat(results: Results) -> str:
-    found = results.hot_seat
-    if not found:
-        return ""
-    base = next(one for one in found if one.contestant == BASE.name)
-    rows = []
-    for one in found:
-        ratio = [other.seconds / run.seconds for run, other in zip(one.runs, base.runs, strict=True)]
-        cells = [spread([getattr(run, name) * 1000 for run in one.runs]) for name in ("seconds", "p50", "p99")]
-        rows.append((one.contestant, times(Spread.of(ratio)), *cells))
-    head = ("contestant", "times as fast", "all have an answer, ms", "p50, ms", "p99, ms")
-    return f"""## One hot seat
-
-{_figure("hot_seat", "Time until everyone has an answer")}
-{found[0].buyers:,} buyers ask for the same seat at the same moment. In every run exactly one got it, and everyone else was told
-no (by seatlock: with the state of the seat and when it may come back).
-
-{table(head, rows)}
-"""
-
-
-def _one_call(results: Results) -> str:
-    if not results.one_call:
-        return ""
-    rows = []
-    for one in results.one_call:
-        ratio = Spread.of([ours / bare for ours, bare in zip(one.ours, one.bare, strict=True)])
-        rows.append((one.verb, times(ratio), spread(one.ours), spread(one.bare)))
-    head = ("call", "times the bare EVALSHA", "seatlock, µs", "bare, µs")
-    return f"""## One call alone
-
-One caller, one call after another: seatlock's, and the same script's by redis-py's `evalsha` with arguments made
-beforehand, on a client with the same settings, in turn. Medians of each round.
-
-{table(head, rows)}
-"""
-
-
-def _growth(results: Results) -> str:
-    if not results.growth:
-        return ""
-    first = results.growth[0].rounds
-    times_rows = []
-    for one in results.growth:
-        pairs = zip(one.rounds, first, strict=True)
-        cells = [spread([getattr(r, n) for r in one.rounds]) for n in ("server_us", "client_us", "server_alone_us")]
-        ratio = times(Spread.of([mine.server_us / other.server_us for mine, other in pairs]))
-        times_rows.append((f"{one.seats:,}", ratio, *cells))
-    sizes = [
-        (
-            f"{one.seats:,}",
-            *map(number, (one.available_bytes, one.held_bytes, one.sold_bytes, one.streams_bytes)),
-            *map(middle, (one.section_ms, one.whole_ms)),
-            f"{one.warm_seconds:.1f}",
-        )
-        for one in results.growth
-    ]
-    head = ("seats in the show", "server, times the smallest", "server, µs", "client, µs", "server, called alone, µs")
-    return f"""## How cost grows with the show
-
-{_figure("growth", "Time of an acquire by the seats in the show")}
-One acquire: time in the script (`INFO commandstats`) and client CPU, {growth.BUYERS:,} buyers at once; and the script's time
-when a call is alone.
-
-{table(head, times_rows)}
-
-Memory, in bytes a seat (differences of `used_memory`; held and sold are on top of available), reading the availability
-of one section of {growth.SECTION} seats and of the whole plan, and warming. Of what a sold seat takes, the outbox entry and the
-change feed are shown beside it: a ledger's relay removes the first, the second is capped.
-
-{
-        table(
-            ("seats in the show", "available", "held", "sold", "of it streams", "section, ms", "whole, ms", "warm, s"),
-            sizes,
-        )
-    }
-"""
-
-
-def _open_load(results: Results) -> str:
-    if not results.open_load:
-        return ""
-    rows = [
-        (
-            one.contestant,
-            f"{one.percent} %",
-            *(spread([getattr(run, name) for run in one.rounds]) for name in ("p50", "p99", "p999")),
-            middle([run.rate for run in one.rounds]),
-            middle([run.done_rate for run in one.rounds]),
-        )
-        for one in results.open_load
-    ]
-    most = ", ".join(
-        f"{one.contestant} {number(one.maximum)}"
-        for one in results.open_load
-        if one.percent == results.open_load[0].percent
-    )
-    head = ("contestant", "load", "p50, ms", "p99, ms", "p99.9, ms", "arrivals a second", "bookings a second")
-    return f"""## Latency under open load
-
-{_figure("open_load", "Latency of a booking by load")}
-Buyers arrive at random (Poisson) at a fixed rate, served or not, and their time runs from the scheduled arrival to the
-confirmed booking, so a stall hits everyone who arrives during it (no coordinated omission). The load is a part of each
-contestant's own maximum, measured with all buyers arriving at once, a task each: {most} bookings a second. The generator
-shares the client's core.
-
-{table(head, rows)}
-"""
-
-
-def _scaling(results: Results) -> str:
-    if not results.scaling:
-        return ""
-    assert results.about is not None
-    first = results.scaling[0].runs
-    rows = []
-    for one in results.scaling:
-        ratio = Spread.of([run.rate / base.rate for run, base in zip(one.runs, first, strict=True)])
-        servers = [[cpu for cpu in run.server_cpu if cpu is not None] for run in one.runs]
-        busiest = [max(cpus) / run.seconds * 100 if cpus else None for cpus, run in zip(servers, one.runs, strict=True)]
-        whole = [
-            (sum(cpus) + run.client_cpu) / run.seconds / results.about.cores * 100 if cpus else None
-            for cpus, run in zip(servers, one.runs, strict=True)
-        ]
-        cells = (spread([run.rate for run in one.runs]), middle(busiest), middle(whole))
-        rows.append((one.setup, str(one.processes), times(ratio), *cells))
-    head = ("servers", "processes", "times the first row", "bookings a second", "busiest server, %", "all cores, %")
-    return f"""## Several processes, and a cluster
-
-{_figure("scaling", "Total throughput by processes")}
-{scaling.BUYERS:,} buyers in every process; the cluster has {cluster.PRIMARIES} primaries and no replicas. All over loopback TCP, which a
-cluster needs. *Busiest server* is the part of a core that the busiest one used; *all cores* is what clients and servers
-together used of this machine's {results.about.cores}: where the first is near 100, the server is the limit; where the second is,
-the machine is.
-
-{table(head, rows)}
-"""
-
-
-def _several_seats(results: Results) -> str:
-    series = results.several_seats
-    if not series:
-        return ""
-    base = next(one for one in series if one.contestant == BASE.name)
-    rows = [
-        (
-            one.contestant,
-            times(ratios(one.samples, base.samples)),
-            spread([sample.rate for sample in one.samples]),
-            middle([sample.client_us for sample in one.samples]),
-            middle([sample.server_us for sample in one.samples]),
-            middle([sample.server_busy for sample in one.samples]),
-        )
-        for one in series
-    ]
-    head = ("contestant", f"times {BASE.name}", "holds a second", "client, µs", "server, µs", "server, % of a core")
-    return f"""## Four seats at once
-
-{_figure("several_seats", "Four-seat holds a second")}
-All four or none, {several_seats.BUYERS:,} buyers at once. The locks take four locks one after another, and would have to undo
-them if the last one fails.
-
-{table(head, rows)}
-"""
-
-
-def _profile(results: Results) -> str:
-    profile = results.profile
-    if profile is None:
-        return ""
-    scripts = [one for one in profile.commands if one.name in ("evalsha", "eval")]
-    inner = [one for one in profile.commands if one not in scripts]
-    script_us = sum(one.usec for one in scripts)
-    lua_us = script_us - sum(one.usec for one in inner)
-    whole = profile.run.server_us
-    rows = [
-        ("all CPU of the server", NONE, NONE if whole is None else number(whole)),
-        ("of it the scripts", number(sum(one.calls for one in scripts)), number(script_us)),
-        ("of them Lua itself", NONE, number(lua_us)),
-        *((f"`{one.name}`", number(one.calls), number(one.usec)) for one in inner),
-    ]
-    return f"""## Profile
-
-seatlock, {profile.buyers:,} buyers, acquire and confirm. A booking took {number(profile.run.client_us)} µs of client CPU with the profiler on;
-{profile.samples:,} looks at the running function, one a millisecond of CPU time. C code counts for the function that called it.
-
-{_figure("profile", "Client time by part, server time by command")}
-{table(("part of the client", "%"), ((line.where, f"{line.percent:.1f}") for line in profile.parts))}
-
-{table(("function", "%"), ((f"`{line.where}`", f"{line.percent:.1f}") for line in profile.lines))}
-
-The server, by its own statistics (`INFO commandstats`):
-
-{table(("server", "calls a booking", "µs a booking"), rows)}
-"""
-
-
 def _machine(about: About) -> str:
     def rows() -> Iterator[tuple[str, str]]:
         yield "processor", about.cpu
@@ -381,5 +180,3 @@ def _machine(about: About) -> str:
 
     left_out = "".join(f"\nLeft out: {name}, because: {reason}.\n" for name, reason in about.left_out.items())
     return f"## Machine and versions\n\n{table(('', ''), rows())}\n{left_out}"
-
-

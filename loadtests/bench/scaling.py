@@ -21,9 +21,9 @@ from loadtests.bench.contestants.base import TTL, insist
 from loadtests.bench.contestants.seats import PATIENCE, plan, seat
 from loadtests.bench.progress import say
 from loadtests.bench.results import Scaling, ScalingRun, Spread
+from loadtests.bench.runs import LIMIT
 from loadtests.bench.settings import Settings
 from loadtests.bench.stage import Stage
-from loadtests.bench.throughput import LIMIT
 from seatlock import AsyncSeatLocker, SeatLocker
 
 BUYERS: Final = 1_000  # in each process

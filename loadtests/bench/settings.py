@@ -8,6 +8,7 @@ import msgspec
 class Settings(msgspec.Struct, frozen=True):
     """Sizes of every measurement. Runs of the throughput measurements are as long as ``run_seconds`` asks for."""
 
+    trial: int = 400  # bookings of the run that finds out how long the real ones must be
     rounds: int = 5
     crowd_rounds: int = 3
     run_seconds: float = 0.7
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True):
 FULL = Settings()
 
 QUICK = Settings(
+    trial=100,
     rounds=2,
     crowd_rounds=2,
     run_seconds=0.12,

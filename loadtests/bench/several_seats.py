@@ -6,11 +6,12 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Final
 
-from loadtests.bench.contestants import FOUR_SEATS, Contestant, present
+from loadtests.bench.contestants.base import Contestant
+from loadtests.bench.contestants.roster import FOUR_SEATS, present
 from loadtests.bench.results import Sample, Series
+from loadtests.bench.runs import LIMIT, in_turn, length_for, tell
 from loadtests.bench.settings import Settings
 from loadtests.bench.stage import Stage, stopwatch
-from loadtests.bench.throughput import LIMIT, in_turn, length_for, tell
 
 BUYERS: Final = 1_000
 

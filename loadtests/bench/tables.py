@@ -17,7 +17,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def number(value: float) -> str:
     """Three digits that count, thousands separated."""
-    if value >= 100:
+    if value >= 99.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
@@ -40,3 +40,8 @@ def middle(values: Sequence[float | None]) -> str:
 def times(found: Spread) -> str:
     """A ratio with its spread."""
     return f"**{number(found.median)}×** ({number(found.low)}–{number(found.high)})"
+
+
+def figure(name: str, text: str) -> str:
+    """A figure, as SVG, with a link to the PNG."""
+    return f"![{text}](benchmarks/{name}.svg)\n\n([the same as PNG](benchmarks/{name}.png))\n"

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from loadtests.bench.contestants import BASE, Seatlock
+from loadtests.bench.contestants.roster import BASE
+from loadtests.bench.contestants.seats import Seatlock
 from loadtests.bench.results import Results, Series, Spread
 
 RATE: Final = 50_000
@@ -64,9 +65,7 @@ def _hot_seat(results: Results) -> Iterator[Target]:
     if Seatlock.name in runs and BASE.name in runs:
         pairs = zip(runs[BASE.name], runs[Seatlock.name], strict=True)
         ratio = Spread.of([other.seconds / ours.seconds for other, ours in pairs]).median
-        yield Target(
-            f"one hot seat: times as fast as {BASE.name}", f"at least {HOT}", f"{ratio:.1f}", ratio >= HOT
-        )
+        yield Target(f"one hot seat: times as fast as {BASE.name}", f"at least {HOT}", f"{ratio:.1f}", ratio >= HOT)
 
 
 def _one_call(results: Results) -> Iterator[Target]:

@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from seatlock._tokens import new_token
 from seatlock.aio import AsyncSeatLocker
 from seatlock.errors import HoldLost, OutcomeUnknown, SeatsUnavailable, ServerUnavailable
-from seatlock._tokens import new_token
 from seatlock.model import Booking, Hold
 from seatlock.simulation.tally import Receipt, Tally, Unanswered
 

@@ -1,4 +1,4 @@
-"""The rules of seatlock in plain Python, written from the design and not from the scripts: what the model test trusts."""
+"""The rules of seatlock in plain Python, written from the design and not from the scripts."""
 
 from __future__ import annotations
 

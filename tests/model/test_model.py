@@ -235,7 +235,7 @@ class Sale(RuleBasedStateMachine):
     @precondition(lambda self: self.model.nothing_has_expired())
     @rule()
     def time_steps_back(self) -> None:
-        """Move the clock back: holds last longer. (Once a lock has expired, Redis may have removed it or not.)"""
+        """Move the clock back, so that holds last longer; once a lock has expired, Redis may have removed it or not."""
         self.clock.advance(-499)
         self.model.now -= 499
 

@@ -79,7 +79,11 @@ class ForUpdate(Contestant):
         async with self.pool.connection() as connection:
             sold = await (await connection.execute("SELECT count(*) FROM seats WHERE state = 'sold'")).fetchone()
             rows = await (await connection.execute("SELECT count(*), count(DISTINCT seat) FROM outbox")).fetchone()
-        insist((*sold, *rows) == (count,) * 3, self.name, f"{count} seats, {sold} sold, {rows} outbox rows and seats in them")
+        insist(
+            (*sold, *rows) == (count,) * 3,
+            self.name,
+            f"{count} seats, {sold} sold, {rows} outbox rows and seats in them",
+        )
 
     async def ask(self, number: int) -> bool:
         async with self.pool.connection() as connection:

@@ -138,7 +138,9 @@ class Prepared:
         """Make a function that gives the arguments of `evalsha` for other seats, another holder and token."""
         if command[0] != "EVALSHA":
             raise WrongResult(f"recorded {command[0]}, not EVALSHA: the server had forgotten the script")
-        raw = [arg if isinstance(arg, int) else arg if isinstance(arg, bytes) else str(arg).encode() for arg in command[1:]]
+        raw = [
+            arg if isinstance(arg, int) else arg if isinstance(arg, bytes) else str(arg).encode() for arg in command[1:]
+        ]
         mine = [self._show, _HOLDER, _BOOKING, self._token]
         changing = [
             index
