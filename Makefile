@@ -16,6 +16,8 @@ BUYERS ?= 100000
 LOAD_SECONDS ?= 10
 # More for pytest, for example: make test PYTEST_ARGS='-n 2 -k release'
 PYTEST_ARGS ?=
+# More for the benchmark, for example: make bench BENCH_ARGS=--quick
+BENCH_ARGS ?=
 # Percent; make test fails below it, for the lines and branches together and for the branches alone.
 MIN_COVERAGE ?= 95
 
@@ -23,7 +25,7 @@ SOURCES := seatlock tests loadtests .ci
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test servers lint format types package load model-long mutation clean
+.PHONY: help demo test servers lint format types package load model-long mutation bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +64,9 @@ model-long: $(VENV)/.dev servers ## compare the library with its model for 100,0
 mutation: $(VENV)/.dev servers ## put small mistakes into the scripts and see whether the tests notice (half an hour)
 	$(BIN)/python -m tests.mutation
 
+bench: $(VENV)/.bench ## measure against other libraries, and write docs/benchmarks.md (BENCH_ARGS=--quick for less)
+	$(BIN)/python -m loadtests.bench $(BENCH_ARGS)
+
 clean: ## remove what make made: environments, servers, builds, caches
 	rm -rf $(VENV) $(SERVERS) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -81,3 +86,7 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
 	$(PIP_INSTALL) --editable '.[cli,embedded,ledger,dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP_INSTALL) --editable '.[embedded,bench]'
+	@touch $@

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Final, cast
@@ -84,8 +84,10 @@ def seat_id(value: object) -> str:
 
 def seat_ids(value: object) -> tuple[str, ...]:
     """Check the seats of one hold: 1 to 100 different seat ids."""
-    if (type(value) is list or type(value) is tuple) and len(value) == 1:  # most holds are of one seat
-        return (text("seat", value[0], limit=MAX_SEAT_BYTES),)
+    if type(value) is list or type(value) is tuple:
+        listed = cast("Sequence[object]", value)
+        if len(listed) == 1:  # most holds are of one seat
+            return (text("seat", listed[0], limit=MAX_SEAT_BYTES),)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise InvalidRequest(f"seats must be a list of seat ids, not {type(value).__name__}.")
     seats: list[str] = []

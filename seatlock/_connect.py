@@ -92,7 +92,8 @@ class _PackedByHiredis:
         """Lay out a command. redis-py gives names of two words as one, such as CLIENT SETINFO."""
         if isinstance(args[0], str) and " " in args[0]:
             args = (*args[0].split(), *args[1:])
-        return [hiredis.pack_command(args)]
+        pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
+        return [pack(args)]
 
 
 def _packed(client: redis.asyncio.Redis) -> redis.asyncio.Redis:

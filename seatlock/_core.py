@@ -116,7 +116,7 @@ class Core:
 
     def availability(self, show: object, section: object) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
-        if section is not None:
+        if section not in (None, ""):  # seats without a section are the section of the empty name
             section = _bounds.text("section", section, limit=_bounds.MAX_SEAT_BYTES)
         show = yield from self._ready(show)
         return (yield from _procedures.availability(self.namespace, show, section, self._plans))

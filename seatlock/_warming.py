@@ -41,10 +41,13 @@ def warm(
             "grant the missing commands and warm again."
         )
     packed = yield _commands.packed_plan(namespace, show)
+    before = None if packed is None else SeatingPlan.unpack(packed)
+    if before is not None:
+        plan = _in_the_order_of(before, plan)
     pieces = [plan.seats[at : at + WARM_STEP] for at in range(0, len(plan.seats), WARM_STEP)]
     numbers = {name: number for number, name in enumerate(plan.categories)}
-    if packed is not None:
-        _refuse_dropped(show, SeatingPlan.unpack(packed), plan)
+    if before is not None:
+        _refuse_dropped(show, before, plan)
         for piece in pieces:
             yield _load("check", namespace, show, piece, numbers)
     added = changed = kept = loaded = 0
@@ -56,6 +59,12 @@ def warm(
             progress(loaded, len(plan.seats))
     created = yield _found(namespace, show, plan, settings)
     return Warmed(show, created, added, changed, kept)
+
+
+def _in_the_order_of(before: SeatingPlan, plan: SeatingPlan) -> SeatingPlan:
+    """The plan with the categories of the one before first: seats know their category by its number."""
+    merged = dict.fromkeys((*before.categories, *plan.categories))
+    return SeatingPlan(plan.name, tuple(merged), plan.seats)
 
 
 def _refuse_dropped(show: str, before: SeatingPlan, plan: SeatingPlan) -> None:

@@ -199,3 +199,19 @@ def test_a_hundred_thousand_seats_are_warmed_in_a_few_seconds(stage: Stage, reco
     assert took < 30, "it takes about two seconds on an idle machine"
     assert stage.locker.availability(stage.show).counts["free"] == 100_000
     stage.locker.retire(stage.show)
+
+
+def test_categories_keep_their_numbers_when_a_plan_lists_them_in_another_order(stage: Stage) -> None:
+    best = [Seat("A-1", category="best"), Seat("A-2", category="rest")]
+    stage.locker.warm(stage.show, best)
+    stage.locker.open_sale(stage.show)
+    stage.locker.acquire(stage.show, ["A-1"], holder="ada")
+    assert stage.locker.warm(stage.show, best[::-1]).changed == 0
+    assert [state.category for state in stage.locker.inspect(stage.show, ["A-1", "A-2"])] == ["best", "rest"]
+    with pytest.raises(PlanConflict):
+        stage.locker.warm(stage.show, [Seat("A-1", category="rest"), Seat("A-2", category="best")])
+
+
+def test_seats_without_a_section_can_be_read_alone(stage: Stage) -> None:
+    stage.locker.warm(stage.show, [Seat("A-1", section="hall"), Seat("A-2")])
+    assert stage.locker.availability(stage.show, section="").free == ("A-2",)
