@@ -16,6 +16,7 @@ from seatlock.simulation import Latency, Progress, Proof, Report, Simulation
 
 REFRESH = 0.2  # seconds between two pictures
 BAR_WIDTH = 40  # columns
+CANCELLATIONS = 50  # times that a run is told to stop, at most
 
 _PHASES = {
     "warming": "loading the seats",
@@ -28,17 +29,22 @@ _PHASES = {
 
 async def live(simulation: Simulation) -> Report:
     """Run a simulation, with moving lines if the output is a terminal."""
-    if not terminal.out.is_terminal:
-        return await simulation.run()
     run = asyncio.create_task(simulation.run())
     try:
-        with Live(console=terminal.out, auto_refresh=False, transient=True) as picture:
-            while not run.done():
-                picture.update(_picture(simulation.progress()), refresh=True)
-                await asyncio.wait([run], timeout=REFRESH)
+        if terminal.out.is_terminal:
+            with Live(console=terminal.out, auto_refresh=False, transient=True) as picture:
+                while not run.done():
+                    picture.update(_picture(simulation.progress()), refresh=True)
+                    await asyncio.wait([run], timeout=REFRESH)
+        else:
+            await asyncio.wait([run])
     finally:
-        run.cancel()
-        await asyncio.wait([run])
+        # More than once: before Python 3.12, asyncio.wait_for, which the Redis client uses, can swallow a cancellation.
+        for _ in range(CANCELLATIONS):
+            if run.done():
+                break
+            run.cancel()
+            await asyncio.wait([run], timeout=REFRESH)
     return run.result()
 
 

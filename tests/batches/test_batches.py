@@ -51,15 +51,19 @@ def fresh_show(locker: SeatLocker, seats: tuple[str, ...] = SEATS) -> str:
 
 few_seats = st.lists(st.sampled_from(SEATS), min_size=1, max_size=3, unique=True)
 odd_seats = st.sampled_from((["S-0", "nowhere"], ["nowhere"], ["S-1", "S-1"], list(HUGE), [], ["S-2", "\n"]))
-asked = st.builds(
-    AcquireRequest,
-    seats=st.one_of(few_seats, few_seats, few_seats, odd_seats),
-    holder=st.sampled_from(HOLDERS),
-    ttl=st.sampled_from((60.0, 600.0, 5000.0)),
-    token=st.sampled_from(TOKENS),
-)
-# Holds as callers may send them: of theirs or of others, live, over or never had. The deadline only words the answer.
-claimed = st.builds(
+
+
+def requests_for(seats: st.SearchStrategy[list[str]]) -> st.SearchStrategy[AcquireRequest]:
+    """Requests of few holders with few tokens, so that they get in each other's way."""
+    times, tokens = st.sampled_from((60.0, 600.0, 5000.0)), st.sampled_from(TOKENS)
+    return st.builds(AcquireRequest, seats=seats, holder=st.sampled_from(HOLDERS), ttl=times, token=tokens)
+
+
+asked_well = requests_for(few_seats)
+asked = requests_for(st.one_of(few_seats, few_seats, few_seats, odd_seats))
+# Holds as callers may send them: mostly one that was asked for before (by its number), else one they never had. The
+# deadline only words the answer.
+never_had = st.builds(
     Hold,
     show=st.just(""),
     seats=few_seats.map(tuple),
@@ -69,10 +73,11 @@ claimed = st.builds(
     ttl=st.just(0.0),
     deadline=st.sampled_from((0, 2**48)),
 )
+claims = st.one_of(st.integers(0, 8), st.integers(0, 8), st.integers(0, 8), never_had)
 payments = st.sampled_from(("pay-1", "pay-2", None))
 before = st.fixed_dictionaries(
     {
-        "held": st.lists(asked, max_size=5),
+        "held": st.lists(asked_well, max_size=5),
         "paid": st.sets(st.integers(0, 4), max_size=3),
         "over": st.lists(
             st.tuples(st.sampled_from(SEATS), st.sampled_from(HOLDERS)), max_size=4, unique_by=lambda s: s[0]
@@ -81,7 +86,7 @@ before = st.fixed_dictionaries(
     }
 )
 examples = settings(
-    max_examples=70, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -142,33 +147,39 @@ def test_acquire_many_is_one_by_one(
     )
 
 
-def of(show: str, hold: Hold) -> Hold:
-    """The same claim on a seat of another show."""
-    return Hold(show, hold.seats, hold.holder, hold.token, hold.fence, hold.ttl, hold.resumed, hold.deadline)
+def claimed(show: str, claim: int | Hold, past: dict[str, Any]) -> Hold:
+    """A hold of this show: one that was asked for, or one that runs out at once, or one that nobody had."""
+    if isinstance(claim, Hold):
+        return Hold(show, claim.seats, claim.holder, claim.token, claim.fence, claim.ttl, claim.resumed, claim.deadline)
+    asks = [(tuple(ask.seats), ask.holder, ask.token) for ask in past["held"]]
+    asks += [((seat,), holder, TOKENS[n]) for n, (seat, holder) in enumerate(past["over"])]
+    seats, holder, token = asks[claim % len(asks)] if asks else (("S-0",), "ada", TOKENS[0])
+    return Hold(show, seats, holder, token, 0, 0.0)
 
 
 @examples
-@given(past=before, requests=st.lists(st.tuples(claimed, payments), min_size=1, max_size=8))
+@given(past=before, requests=st.lists(st.tuples(claims, payments), min_size=1, max_size=8))
 def test_confirm_many_is_one_by_one(
-    locker: SeatLocker, raw: redis.Redis, past: dict[str, Any], requests: list[tuple[Hold, str | None]]
+    locker: SeatLocker, raw: redis.Redis, past: dict[str, Any], requests: list[tuple[int | Hold, str | None]]
 ) -> None:
     twins = Twins(locker, raw, past)
+    first, second = ([(claimed(show, c, past), paid) for c, paid in requests] for show in (twins.batch, twins.single))
     twins.compare(
-        locker.confirm_many(twins.batch, [ConfirmRequest(of(twins.batch, hold), paid) for hold, paid in requests]),
-        [lambda h=hold, paid=paid: locker.confirm(of(twins.single, h), payment=paid) for hold, paid in requests],
+        locker.confirm_many(twins.batch, [ConfirmRequest(hold, paid) for hold, paid in first]),
+        [lambda hold=hold, paid=paid: locker.confirm(hold, payment=paid) for hold, paid in second],
         changes=lambda answer: isinstance(answer, Booking),
     )
 
 
 @examples
-@given(past=before, holds=st.lists(claimed, min_size=1, max_size=8))
+@given(past=before, given_back=st.lists(claims, min_size=1, max_size=8))
 def test_release_many_is_one_by_one(
-    locker: SeatLocker, raw: redis.Redis, past: dict[str, Any], holds: list[Hold]
+    locker: SeatLocker, raw: redis.Redis, past: dict[str, Any], given_back: list[int | Hold]
 ) -> None:
     twins = Twins(locker, raw, past)
     twins.compare(
-        locker.release_many(twins.batch, [of(twins.batch, hold) for hold in holds]),
-        [lambda hold=hold: locker.release(of(twins.single, hold)) for hold in holds],
+        locker.release_many(twins.batch, [claimed(twins.batch, claim, past) for claim in given_back]),
+        [lambda claim=claim: locker.release(claimed(twins.single, claim, past)) for claim in given_back],
         changes=lambda answer: isinstance(answer, Release) and bool(answer.released),
     )
 

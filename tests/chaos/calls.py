@@ -20,8 +20,8 @@ Prepare = Callable[[SeatLocker, redis.Redis, str], Operation[Any]]
 
 def due_seats(locker: SeatLocker, raw: redis.Redis, show: str) -> None:
     """Leave two seats whose time has passed, and one that is looked at too early: the sweep puts it off."""
-    hold = locker.acquire(show, SEATS[5:7], holder="late", ttl=0.001)
     locker.acquire(show, SEATS[7:8], holder="early", ttl=600.0)
+    hold = locker.acquire(show, SEATS[5:7], holder="late", ttl=0.001)
     until(lambda: all(state.state == "free" for state in locker.inspect(show, hold.seats)), "the hold has ended")
     raw.zadd(f"{base(show)}due", {SEATS[7]: 1})
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -123,21 +122,33 @@ def test_what_is_hidden_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None
     assert tuple(capsys.readouterr()) == ("[bold]seat[/bold] *** *** ab\n", "***\n")
 
 
-def test_without_the_extra_the_command_names_it(tmp_path: Path) -> None:
-    """In a Python that has what the core needs, and nothing else."""
-    for name in ("redis", "hiredis", "msgspec"):
-        spec = find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
-        (tmp_path / name).symlink_to(Path(spec.origin).parent)
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", "from seatlock.cli import main; main()", "warm"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+def command_without(missing: tuple[str, ...], folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a Python that has all packages of this one but a few."""
+    packages = [Path(path) for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    for package in (entry for path in packages for entry in path.iterdir()):
+        if not package.name.lower().startswith(missing) and not (folder / package.name).exists():
+            (folder / package.name).symlink_to(package)
+    return subprocess.run(
+        [sys.executable, "-S", "-c", "from seatlock.cli import main; main()", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_cli_extra_the_command_names_it(tmp_path: Path, missing: str) -> None:
+    done = command_without((missing,), tmp_path, "warm", "a", "theatre")
     assert (done.returncode, done.stdout) == (2, "")
     assert "pip install 'seatlock-redis[cli]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_the_ledger_extra_a_query_names_it(tmp_path: Path) -> None:
+    database = ("--query", "select 1 as id", "--database", "sqlite://")
+    done = command_without(("sqlalchemy",), tmp_path, "warm", "a", *database)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'seatlock-redis[ledger]'" in done.stderr
     assert "Traceback" not in done.stderr

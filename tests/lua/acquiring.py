@@ -273,7 +273,16 @@ def locks_that_are_lost(house: House) -> None:
 def locks_that_are_not_ours(house: House) -> None:
     house.open()
     whole = ["h", T1, "ada", 1, 1, house.now + 60_000, house.now + 90_000]
-    for wrong in (["junk"], [""], ["x", *whole[1:]], whole[:6], [*whole, 1], [*whole[:5], "soon", 1], [*whole[:6], ""]):
+    for wrong in (
+        ["xh", *whole[1:]],
+        ["junk"],
+        [""],
+        ["x", *whole[1:]],
+        whole[:6],
+        [*whole, 1],
+        [*whole[:5], "soon", 1],
+        [*whole[:6], ""],
+    ):
         house.put_lock("A-1", *wrong)
         assert house.refused("A-1", holder="ada", token=T1) == {"A-1": ("held", None, False, True)}
     house.put_lock("A-1", *whole)
@@ -320,6 +329,33 @@ def a_batch_of_rivals(house: House) -> None:
     assert [hold.ttl for hold in holds] == [house.left(600), house.left(300), house.left(600), house.left(600)]
     assert house.lock("A-3") == ["h", T2, "bo", 1, 2, house.at(300), house.at(1800)]
     assert house.meta("fence") == "2"
+
+
+@scenario
+def seats_of_one_category_and_many_deadlines(house: House) -> None:
+    house.open()
+    with house.one_change(
+        A_1=house.held(0, 600), A_4=house.held(0, 300), A_2=house.held(1, 300), A_3=house.held(1, 600)
+    ):
+        house.locker.acquire_many(
+            house.show,
+            [
+                AcquireRequest(["A-1"], "ada", 600),
+                AcquireRequest(["A-4", "A-2"], "bo", 300),
+                AcquireRequest(["A-3"], "cy", 600),
+            ],
+        )
+
+
+@scenario
+def seats_that_are_called_like_parts_of_keys(house: House) -> None:
+    seats = ["es", "x", "ed", "lock:", "meta", "s"]
+    house.open(seats)
+    for seat in seats:
+        hold = house.acquire(seat, holder=seat)
+        assert house.lock(seat)[2] == seat  # type: ignore[index]
+        assert house.locker.cancel(house.locker.confirm(house.locker.extend(hold, ttl=900))).cancelled == (seat,)
+    assert house.locker.warm(house.show, seats).kept == len(seats)
 
 
 @scenario

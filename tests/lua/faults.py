@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from seatlock import Hold, ScriptFailed, ShowNotFound
+from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
@@ -32,8 +32,9 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "sweep", fixed, lambda: locker.sweep(show)
     yield "status", {"meta", "changes"}, lambda: locker.close_sale(show)
     yield "warm", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "warm", [replace(SEATS[0], id="C-1")]))
+    yield "check", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "check", [replace(SEATS[0], id="C-1")]))
     yield "found", {*fixed, "outbox"}, lambda: house.run(found(house))
-    yield "retire", {"due", "outbox"}, lambda: locker.retire(show)
+    yield "retire", {*fixed, "outbox"}, lambda: locker.retire(show)
 
 
 @scenario
@@ -53,6 +54,33 @@ def keys_of_another_type(house: House) -> None:
             house.raw.delete(house.key(key))
             if house.raw.exists("aside"):
                 house.raw.rename("aside", house.key(key))
+
+
+@scenario
+def what_is_left_of_a_show_is_of_another_type(house: House) -> None:
+    house.sound = False
+    house.raw.set(house.key("retired"), "something else")
+    house.put_lock("A-1", "s", T1, "ada", 1, 1, house.now, "booking", "")
+    with house.unchanged():
+        house.failing(ScriptFailed, lambda: house.run(commands.forget("seatlock", house.show, ["A-1"])))
+
+
+@scenario
+def a_full_server(house: House) -> None:
+    house.open([*SEATS, replace(SEATS[0], id=" ")])
+    house.acquire(" ", holder="space")
+    house.acquire("A-4", holder="early", ttl=60)
+    calls = {name: call for name, _, call in everything(house)}
+    house.advance(90)
+    freeing = {"release", "cancel", "sweep", "check", "retire"}
+    for name in calls.keys() - freeing:
+        with house.full(), house.unchanged():
+            assert "OOM" in str(house.failing(ScriptFailed, calls[name])), name
+    with house.full():
+        assert calls["release"]().released == ("A-1", "A-2")
+        assert calls["cancel"]().cancelled == ("A-3",)
+        assert calls["sweep"]() == 1
+    assert house.due().keys() == {" "}
 
 
 @scenario
@@ -81,6 +109,21 @@ def a_show_that_lost_its_facts_cannot_be_founded_over_its_changes(house: House) 
     with house.unchanged():
         house.failing(ShowNotFound, lambda: house.acquire("A-1"))
         house.failing(ScriptFailed, lambda: house.locker.warm(house.show, PLAN))
+
+
+@scenario
+def a_show_that_lost_its_status(house: House) -> None:
+    house.open()
+    house.sound = False
+    house.raw.hdel(house.key("meta"), "status")
+    with house.unchanged():
+        for call in (
+            lambda: house.acquire("A-1"),
+            lambda: house.locker.availability(house.show),
+            lambda: house.locker.inspect(house.show, ["A-1"]),
+            lambda: house.run(commands.changes("seatlock", house.show, 1, 0)),
+        ):
+            house.failing(ShowNotFound, call)
 
 
 @scenario
@@ -118,6 +161,7 @@ NUMBERS = (
     " 1",
     "1 ",
     "1000000000000000",
+    "0000000000000001",
     "a",
 )
 
@@ -173,12 +217,21 @@ def the_largest_arguments(house: House) -> None:
     for told in (b"0", b"%d" % 2**49):
         extend.args[4] = told
         assert house.run(extend)[0].fence == hold.fence
+    confirm = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None)])
+    for told in (b"0", b"%d" % 2**49):
+        confirm.args[5] = told
+        assert house.run(confirm)[0].fence == hold.fence
+    brief = house.acquire("A-2", holder="bo", ttl=0.001)
+    if house.exact:
+        assert house.locker.extend(brief, ttl=0.001).ttl == 0.001
     sweep = commands.sweep("seatlock", house.show)
-    for limit in (b"1", b"1000"):
+    for limit in (b"1000", b"1"):
         sweep.args = [limit]
-        assert house.run(sweep) == (0, False)
+        assert house.run(sweep) in ((0, False), (1, False))
     changes = commands.changes("seatlock", house.show, 2**40, 2**49)
     assert house.run(changes).batches == []
+    changes.args = [b"0", b"0", b"1"]
+    assert len(house.run(changes).batches) == 1
 
 
 def widened(ask: Ask[Any], seats: tuple[str, ...]) -> Ask[Any]:
@@ -266,6 +319,15 @@ def settings_of_a_show_that_is_founded(house: House) -> None:
     for at, value in ((3, b"1"), (3, b"86400000"), (5, b"1"), (5, b"10000000")):
         step.args[at] = value
         assert house.run(step) is False
+    for seats in (b"1", b"10000000"):
+        step.args[2] = seats
+        with house.unchanged():
+            house.failing(PlanConflict, lambda: house.run(step))
+    step.args[2] = b"%d" % len(PLAN)
+    house.raw.hset(house.key("meta"), "version", str(2**49))
+    assert house.run(step) is False
+    with house.unchanged():
+        house.failing(ScriptFailed, lambda: house.run(step))
     house.sound = False
     house.raw.hset(house.key("meta"), "version", "x")
     with house.unchanged():

@@ -139,8 +139,17 @@ def holds_of_somebody_else(house: House) -> None:
         assert lost(house, lambda other=other: house.locker.confirm(other)) == {"A-1": "taken", "A-2": "taken"}
         with house.unchanged():
             assert set(house.locker.release(other).seats.values()) == {"taken"}
-    house.put_lock("A-1", *["h", T1 + T2, "ada", 1, 1, hold.deadline, hold.deadline])
-    assert lost(house, lambda: house.locker.confirm(hold)) == {"A-1": "taken"}
+    part = replace(hold, seats=("A-1",))
+    for wrong in (
+        ["h", T1 + T2, "ada", 1, 1, hold.deadline, hold.deadline],
+        ["h", T1, "ada", "x", 1, 1, hold.deadline, hold.deadline],
+        ["h", T1, "ada", 1, 1, hold.deadline, hold.deadline, ""],
+        ["h", T1, "ada", 1, 1, hold.deadline],
+        ["", "h", T1, "ada", 1, 1, hold.deadline, hold.deadline],
+    ):
+        house.put_lock("A-1", *wrong)
+        for call in (lambda: house.locker.confirm(part), lambda: house.locker.extend(part, ttl=900)):
+            assert lost(house, call) == {"A-1": "taken"}
 
 
 @to_the_millisecond
@@ -159,6 +168,7 @@ def the_last_millisecond_to_pay(house: House) -> None:
     house.tick_to(hold.deadline + 1)  # Redis still has the lock of A-2, as it may for a moment
     for call in (lambda: house.locker.confirm(other), lambda: house.locker.extend(other, ttl=60)):
         assert lost(house, call) == {"A-2": "expired", "A-3": "expired"}
+    assert lost(house, lambda: house.locker.confirm(replace(other, seats=("A-2",)))) == {"A-2": "expired"}
     # told of a later deadline, it is still the lock that says so, if it is the caller's own
     later = replace(other, deadline=house.now + 5000)
     assert lost(house, lambda: house.locker.confirm(later)) == {"A-2": "expired", "A-3": "released"}

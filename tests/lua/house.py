@@ -88,7 +88,8 @@ class House:
         self.locker = SeatLocker(client)
         self.sound = True
         if self.bridge:
-            self.bridge.now = self._server_time()
+            # The last millisecond of a second, since that is where an error in reading the clock shows.
+            self.bridge.now = self._server_time() // 1000 * 1000 + 999
             self.bridge.replies.clear()
 
     def _server_time(self) -> int:
@@ -229,6 +230,21 @@ class House:
         before = self.dump()
         yield
         assert self.dump() == before
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """The server has no memory left meanwhile."""
+        if self.bridge:
+            self.bridge.full = True
+        else:
+            self.raw.config_set("maxmemory", 1)
+        try:
+            yield
+        finally:
+            if self.bridge:
+                self.bridge.full = False
+            else:
+                self.raw.config_set("maxmemory", 0)
 
     @contextmanager
     def one_change(self, **fields: Any) -> Iterator[None]:

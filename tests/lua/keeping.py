@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from seatlock import Booking, Hold, SeatState, ShowInUse, ShowNotFound, UnknownSeats
+from seatlock import Booking, Hold, Seat, SeatState, ShowInUse, ShowNotFound, UnknownSeats
 from seatlock import _commands as commands
-from tests.lua.house import PLAN, SEATS, T1, T2, House
+from tests.lua.house import PLAN, SEATS, T1, T2, House, plan_of
 from tests.lua.scenario import scenario, to_the_millisecond
 from tests.lua.warming import found, load, outcome
 
@@ -85,8 +85,10 @@ def a_sweep_at_the_last_millisecond(house: House) -> None:
     house.open()
     hold = house.acquire("A-1", ttl=60)
     house.tick_to(hold.deadline)
+    sweep = commands.sweep("seatlock", house.show)
+    sweep.decode = list
     with house.unchanged():
-        assert house.locker.sweep(house.show) == 0
+        assert house.run(sweep) == [b"ok", 0, 0]
     house.put_due("A-1", hold.deadline - 1)
     assert house.locker.sweep(house.show) == 0
     assert house.due() == {"A-1": hold.deadline}
@@ -135,6 +137,9 @@ def what_support_sees_when_something_is_wrong(house: House) -> None:
     for letter, state in (("s", "sold"), ("p", "pinned")):
         house.put_mirror("A-2", f"{letter}1")
         assert seen(house, "A-2") == (state, False, None, None)
+        for wrong in ([f"x{letter}", "booking", "paid"], [letter, "booking", "paid", ""]):
+            house.put_lock("A-2", wrong[0], T1, "bo", 1, 1, house.now, *wrong[1:])
+            assert seen(house, "A-2")[:2] == ("held", False)
         house.put_lock("A-2", letter, T1, "bo", 1, 1, house.now, "booking", "paid")
         assert seen(house, "A-2") == (state, True, None, "bo")
         house.drop_lock("A-2")
@@ -253,6 +258,36 @@ def a_show_that_is_retired(house: House) -> None:
     house.locker.retire(house.show)
     assert house.dump() == {}
     house.failing(ShowNotFound, lambda: house.locker.retire(house.show))
+
+
+@scenario
+def the_seats_of_a_retired_show(house: House) -> None:
+    house.open(["ed", "red", "x"])
+    house.run(commands.retire("seatlock", house.show, "discard"))
+    assert house.run(commands.forget("seatlock", house.show, ["x"])) == 2
+    assert house.raw.hkeys(house.key("retired")) == [b"ed", b"red"]
+
+
+@scenario
+def another_epoch(house: House) -> None:
+    house.open()
+    house.raw.hset(house.key("meta"), "epoch", "2")
+    hold = house.acquire("A-1", "A-2", token=T1)
+    assert (hold.fence, house.acquire("A-1").fence) == (2**41 + 1, 2**41 + 1)
+    assert house.lock("A-1") == ["h", T1, "ada", 2, 1, hold.deadline, house.at(1800)]
+    longer = house.locker.extend(hold, ttl=900)
+    assert (longer.fence, longer.deadline) == (hold.fence, house.at(900))
+    booking = house.locker.confirm(longer)
+    assert (booking.fence, house.lock("A-1")[3]) == (hold.fence, 2)  # type: ignore[index]
+    assert house.locker.confirm(longer) == booking
+    assert house.locker.inspect(house.show, ["A-1"])[0].fence == hold.fence
+    house.locker.cancel(booking)
+    assert [entry["epoch"] for entry in house.outbox()] == ["2", "2"]
+    assert house.locker.availability(house.show).version == (2, int(house.meta("version")))
+    house.locker.warm(house.show, plan_of([*SEATS, Seat("C-2", category="x", status="sold")]))
+    assert house.lock("C-2")[3] == 2  # type: ignore[index]
+    assert house.last_change() == {"": "plan"}
+    assert house.meta("epoch") == "2"
 
 
 @scenario

@@ -130,6 +130,14 @@ def a_booking_sets_mirrors_right(house: House) -> None:
     version = int(house.meta("version"))
     house.locker.confirm_many(house.show, [ConfirmRequest(hold, "pay")] * 2)
     assert int(house.meta("version")) == version + 1
+    # of its own seats alone, whatever stands beside them in the batch
+    house.acquire("A-4", holder="bo", token=T2)
+    house.put_mirror("A-1", "f0")
+    answers = house.locker.confirm_many(
+        house.show, [ConfirmRequest(replace(hold, seats=("A-4",)), "pay"), ConfirmRequest(hold, "pay")]
+    )
+    assert [type(answer) for answer in answers] == [HoldLost, Booking]
+    assert house.mirror("A-4") == house.held(0, 600)
     house.put_mirror("A-1", "f0")
     with house.unchanged():
         house.failing(BookingConflict, lambda: house.locker.confirm(hold, payment="other"))

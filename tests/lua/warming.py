@@ -49,6 +49,15 @@ def a_new_show(house: House) -> None:
 
 
 @scenario
+def the_last_step_alone(house: House) -> None:
+    house.run(load(house, "warm", SEATS))
+    step = found(house)
+    step.decode = list
+    assert house.run(step) == [b"ok", 1, 1]
+    assert house.run(step) == [b"ok", 0, 2]
+
+
+@scenario
 def a_show_that_is_warmed_again(house: House) -> None:
     house.open()
     house.locker.confirm(house.acquire("A-1"))

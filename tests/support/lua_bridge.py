@@ -21,6 +21,8 @@ from tests.support.lua_text import Place, origins
 LONGEST_RUN: Final = 200_000  # lines: no script of ours runs so many, however large its batch
 
 _STATUS: Final = {b"SET", b"MSET", b"RENAME", b"XGROUP"}  # "OK" comes as a status reply, in Lua a table
+_NEEDS_MEMORY: Final = {b"HSET", b"MSET", b"SET", b"XADD", b"XGROUP", b"ZADD"}
+_FREES_MEMORY: Final = {"DEL", "HDEL", "RENAME", "UNLINK", "ZREM"}
 
 _PRELUDE: Final = b"""
 local run, KEYS, ARGV, text, send, limit = ...
@@ -85,7 +87,8 @@ class LuaBridge:
 
     ``ran`` collects the lines of ``scripts`` that have run, ``replies`` every script with its raw reply. ``now`` stops
     the clock that the scripts read, in milliseconds; None lets the server's go on. ``sent`` has the commands of the
-    last script; the one with the number ``fail_at`` (from 1) fails instead of being carried out.
+    last script; the one with the number ``fail_at`` (from 1) fails instead of being carried out. ``full`` refuses a
+    script's first write as a full server does, unless it is one that may free memory.
     """
 
     def __init__(self, socket: str, scripts: Iterable[str]) -> None:
@@ -102,6 +105,7 @@ class LuaBridge:
         self.now: int | None = None
         self.sent: list[str] = []
         self.fail_at = 0
+        self.full = False
 
     def close(self) -> None:
         """Close the connection."""
@@ -137,6 +141,8 @@ class LuaBridge:
         self.sent.append(words[0].decode())
         if len(self.sent) == self.fail_at:
             return self._lua.table_from({b"err": b"ERR it was made to fail"})
+        if self.full and words[0] in _NEEDS_MEMORY and not _FREES_MEMORY.intersection(self.sent):
+            return self._lua.table_from({b"err": b"OOM command not allowed when used memory > 'maxmemory'."})
         if words[0] == b"TIME" and self.now is not None:
             return self._table([b"%d" % (self.now // 1000), b"%d" % (self.now % 1000 * 1000 + 999)])
         try:
