@@ -106,6 +106,7 @@ class Batcher:
 
     def release(self, ask: Ask[Hold]) -> asyncio.Future[Release]:
         """Release whatever an acquire got: in the background, so it goes on if nobody waits for the answer."""
+        self._bind()
         return self._release(release_of(ask))
 
     @contextmanager

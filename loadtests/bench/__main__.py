@@ -1,6 +1,6 @@
 """``python -m loadtests.bench``: runs the measurements, writes the results, the page and the figures.
 
-The results go into docs/ (with --quick: build/bench): benchmarks.md, benchmarks/results.json and the figures.
+A whole run goes into docs/: benchmarks.md, benchmarks/results.json and the figures; anything less into build/bench.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from loadtests.bench.stage import Stage
 from loadtests.bench.targets import targets
 
 _ROOT: Final = Path(__file__).parents[2]
+_LESS: Final = _ROOT / "build" / "bench"
+_PARTIAL: Final = _LESS / "partial.json"
 _BUSY: Final = 0.5  # load average from which on the figures are not to be trusted
 
 MEASUREMENTS: Final[dict[str, Callable[[Stage, Settings], Any]]] = {
@@ -48,8 +50,8 @@ MEASUREMENTS: Final[dict[str, Callable[[Stage, Settings], Any]]] = {
 _ON_DATABASE: Final = {"throughput", "hot_seat", "several_seats"}
 
 
-def measure(names: list[str], settings: Settings, server: str, save: Callable[[Results], None]) -> Results:
-    """Run measurements one after another; what is there is saved after each."""
+def measure(names: list[str], settings: Settings, server: str) -> Results:
+    """Run measurements one after another; what is there is saved after each, should a later one fail."""
     machine = Machine()
     results = Results()
     with Stage(server, with_database=bool(_ON_DATABASE & set(names))) as stage:
@@ -58,7 +60,7 @@ def measure(names: list[str], settings: Settings, server: str, save: Callable[[R
             say(f"--- {name}")
             setattr(results, name, MEASUREMENTS[name](stage, settings))
             results.about = machine.about(stage, settings)
-            save(results)
+            results.save(_PARTIAL)
     return results
 
 
@@ -81,10 +83,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="all measurements in small, under a minute")
     parser.add_argument("--only", type=_names, default=list(MEASUREMENTS), help="some measurements, by commas")
     parser.add_argument("--server", default="auto", help="the Redis to run: auto, a name, or a program's path")
-    parser.add_argument("--out", type=Path, help="the folder for the results (docs, or build/bench with --quick)")
+    parser.add_argument("--out", type=Path, help="the folder for the results")
     parser.add_argument("--page-only", action="store_true", help="write page and figures anew from results.json")
     options = parser.parse_args()
-    folder: Path = options.out or _ROOT / ("build/bench" if options.quick else "docs")
+    whole = not options.quick and options.only == list(MEASUREMENTS)
+    folder: Path = options.out or (_ROOT / "docs" if whole else _LESS)
     file = folder / "benchmarks" / "results.json"
     if options.page_only:
         publish(Results.load(file), folder)
@@ -92,7 +95,8 @@ def main() -> None:
     if os.getloadavg()[0] > _BUSY:
         say(f"the machine is busy (load {os.getloadavg()[0]:.1f}): the figures will be too low")
     settings = QUICK if options.quick else FULL
-    results = measure(options.only, settings, options.server, lambda found: found.save(file))
+    results = measure(options.only, settings, options.server)
+    results.save(file)
     publish(results, folder)
     for target in targets(results):
         print(f"{'met   ' if target.met else 'MISSED'}  {target.name}: {target.measured}; wanted {target.wanted}")

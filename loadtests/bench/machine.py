@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import os
 import platform
@@ -42,7 +42,7 @@ class Machine:
     def about(self, stage: Stage, settings: Settings) -> About:
         """Sum up."""
         return About(
-            date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            date=dt.datetime.now(dt.UTC).date().isoformat(),
             quick=settings == QUICK,
             cpu=_processor(),
             cores=os.cpu_count() or 0,

@@ -11,6 +11,7 @@ import asyncio
 import gc
 import random
 import time
+from collections import deque
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -38,17 +39,19 @@ async def serve(contestant: Contestant, arrivals: list[float]) -> tuple[list[flo
         latencies.append(clock() - due)
 
     began = clock() + 0.01
-    tasks: list[asyncio.Task[None]] = []
+    sent = 0
+    waiting: deque[asyncio.Task[None]] = deque()  # without those that are done: they would be work for the collector
     async with asyncio.timeout(LIMIT):
-        while len(tasks) < len(arrivals):
+        while sent < len(arrivals):
             passed = clock() - began
-            while len(tasks) < len(arrivals) and arrivals[len(tasks)] <= passed:
-                number = len(tasks)
-                tasks.append(asyncio.create_task(buyer(number, began + arrivals[number])))
-            if len(tasks) < len(arrivals):
-                wait = arrivals[len(tasks)] + began - clock()
-                await asyncio.sleep(wait - _NAP if wait > _NAP else 0)
-        await asyncio.gather(*tasks)
+            while sent < len(arrivals) and arrivals[sent] <= passed:
+                waiting.append(asyncio.create_task(buyer(sent, began + arrivals[sent])))
+                sent += 1
+            while waiting and waiting[0].done():
+                waiting.popleft().result()
+            wait = began + arrivals[min(sent, len(arrivals) - 1)] - clock()
+            await asyncio.sleep(wait - _NAP if wait > _NAP else 0)
+        await asyncio.gather(*waiting)
     took = clock() - began
     await contestant.check(len(arrivals))
     return latencies, took

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from loadtests.bench.contestants.seats import Seatlock
-from loadtests.bench.results import OpenLoad, Results, Scaling, Series, Spread
+from loadtests.bench.results import OpenLoad, Profile, Results, Scaling, Series, Spread
 from loadtests.bench.targets import RATE, best
 
 _COLOURS: Final = {
@@ -273,7 +273,8 @@ def _several_seats(path: Path, series: list[Series]) -> None:
         axes.set_title("Four-seat holds a second")
 
 
-def _profile(path: Path, profile: Any) -> None:
+def _profile(path: Path, profiles: list[Profile]) -> None:
+    profile = profiles[0]
     scripts = [one for one in profile.commands if one.name in ("evalsha", "eval")]
     inner = [one for one in profile.commands if one not in scripts]
     script_us = sum(one.usec for one in scripts)

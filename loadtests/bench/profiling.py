@@ -1,24 +1,27 @@
-"""Where the time of acquire+confirm goes: a sampling profile of the client, the server's own command statistics."""
+"""Where the time goes: a sampling profile of the client, the server's own command statistics."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from loadtests.bench.contestants.seats import Seatlock
+from loadtests.bench.contestants.seats import SHOW, Seatlock
 from loadtests.bench.progress import say
 from loadtests.bench.results import Command, Line, Profile
 from loadtests.bench.runs import book_all, sell
 from loadtests.bench.settings import Settings
-from loadtests.bench.stage import Stage
+from loadtests.bench.stage import Stage, stopwatch
 
 BUYERS: Final = 1_000
 TOP: Final = 20  # lines of the client's profile that are kept
 WAITING: Final = "looking at, or waiting for, the socket"
+RUSHES: Final = 4  # for one hot seat
+CALL_ROUNDS: Final = 8  # times as many calls as a round of `one_call` has
 _LEAST: Final = 0.01  # microseconds a booking: commands that take less are left out
 _INTERVAL: Final = 0.001  # seconds between two looks at the stack
 _PARTS: Final = {
@@ -67,22 +70,53 @@ class Sampler:
         return [Line(where, 100 * count / max(self.samples, 1)) for where, count in counter.most_common(TOP)]
 
 
-async def measure(stage: Stage, settings: Settings) -> Profile:
-    """Profile one run; the figures of the other measurements are taken without."""
+async def profile(stage: Stage, what: str, unit: str, work: int, do: Callable[[], Awaitable[object]]) -> Profile:
+    """Profile something that does so many units of work; the figures of the other measurements are taken without."""
     sampler = Sampler()
+    stage.reset_stats()
+    with sampler.on(), stopwatch(work, stage.redis_cpu) as watch:
+        await do()
+    commands = [
+        Command(name, calls / work, usec / work)
+        for name, (calls, usec) in sorted(stage.command_stats().items(), key=lambda item: -item[1][1])
+        if usec / work >= _LEAST
+    ]
+    say(f"profile: {what}: {sampler.samples} samples of the client at {watch.sample.rate:,.0f}/s")
+    return Profile(
+        what, unit, watch.sample, sampler.samples, sampler.top(sampler.parts), sampler.top(sampler.lines), commands
+    )
+
+
+async def measure(stage: Stage, settings: Settings) -> list[Profile]:
+    """Profile what the targets are about: bookings, one hot seat, one call alone."""
     async with Seatlock(stage) as contestant:
         trial = await sell(contestant, BUYERS, 5_000)
         bookings = min(round(trial.rate * settings.profile_seconds), 4 * settings.most_bookings)
         await contestant.stock(bookings)
-        stage.reset_stats()
-        with sampler.on():
-            sample = await book_all(contestant, BUYERS, bookings)
-        stats = stage.command_stats()
+        of_bookings = await profile(
+            stage,
+            f"acquire and confirm, {BUYERS:,} buyers at once",
+            "booking",
+            bookings,
+            lambda: book_all(contestant, BUYERS, bookings),
+        )
         await contestant.check(bookings)
-    commands = [
-        Command(name, calls / bookings, usec / bookings)
-        for name, (calls, usec) in sorted(stats.items(), key=lambda item: -item[1][1])
-        if usec / bookings >= _LEAST
-    ]
-    say(f"profile: {sampler.samples} samples of the client at {sample.rate:,.0f}/s")
-    return Profile(BUYERS, sample, sampler.samples, sampler.top(sampler.parts), sampler.top(sampler.lines), commands)
+
+        buyers = settings.hot_buyers
+        await contestant.stock(1)
+
+        async def rush() -> None:
+            for first in range(0, RUSHES * buyers, buyers):  # from the second rush on, everybody is told no
+                await asyncio.gather(*(contestant.ask(first + number) for number in range(buyers)))
+
+        of_hot_seat = await profile(stage, f"one hot seat, {buyers:,} buyers at once", "answer", RUSHES * buyers, rush)
+
+        calls = CALL_ROUNDS * settings.calls
+        await contestant.stock(calls)
+
+        async def one_by_one() -> None:
+            for number in range(calls):
+                await contestant.locker.acquire(SHOW, [contestant.seats[number]], holder="user-1")
+
+        of_one_call = await profile(stage, "acquires alone, one after another", "call", calls, one_by_one)
+    return [of_bookings, of_hot_seat, of_one_call]

@@ -26,9 +26,11 @@ once), or the benchmark fails. The raw figures are in [results.json](benchmarks/
 _REPEAT: Final = """## How to repeat it
 
     make bench                                         # everything: about ten minutes, on an idle machine
-    make bench BENCH_ARGS=--quick                      # all measurements in small, under a minute; into build/bench
+    make bench BENCH_ARGS=--quick                      # all measurements in small, under a minute
     make bench BENCH_ARGS='--only throughput,hot_seat' # some of them
     make bench BENCH_ARGS='--server /path/to/redis-server'
+
+Only a whole run writes this page; less goes into `build/bench`.
 
 The client and the server each want a core of their own: on a machine that does other things the figures are lower, and
 those of the fastest contestants suffer most.
@@ -108,8 +110,8 @@ What a booking is:
 
 {about}
 
-All over a unix socket. The asyncio peers share {POOL} connections (fewer or more made them slower), PostgreSQL has a pool
-of {CONNECTIONS}. Neither Redis nor PostgreSQL waits for a disk: Redis keeps nothing, PostgreSQL runs with
+All over a unix socket. The asyncio peers share {POOL} connections (fewer or more made them slower), PostgreSQL has
+a pool of {CONNECTIONS}. Neither Redis nor PostgreSQL waits for a disk: Redis keeps nothing, PostgreSQL runs with
 `synchronous_commit=off`.
 """
 
@@ -157,8 +159,8 @@ Times the bookings a second of the blocking {base}:
 
 {table(head, as_ratio)}
 
-Bookings a second. A `SeatLocker` sends a call for every request, and does more in it than a lock does: the outbox entry,
-the change feed, the seat map. Throughput is what the asyncio locker and the `_many` calls are for.
+Bookings a second. A `SeatLocker` sends a call for every request, and does more in it than a lock does: the outbox
+entry, the change feed, the seat map. Throughput is what the asyncio locker and the `_many` calls are for.
 
 {table(head, as_rate)}
 """

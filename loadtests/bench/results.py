@@ -144,7 +144,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A line of INFO commandstats: calls and microseconds a booking. Scripts include what they call."""
+    """A line of INFO commandstats: calls and microseconds a unit. Scripts include what they call."""
 
     name: str
     calls: float
@@ -152,9 +152,10 @@ class Command(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """Where the time of acquire+confirm goes: the client's sampled stack, the server's own statistics."""
+    """Where the time of ``what`` goes: the client's sampled stack, the server's own statistics."""
 
-    buyers: int
+    what: str
+    unit: str
     run: Sample
     samples: int
     parts: list[Line]
@@ -191,7 +192,7 @@ class Results(msgspec.Struct):
     open_load: list[OpenLoad] | None = None
     scaling: list[Scaling] | None = None
     several_seats: list[Series] | None = None
-    profile: Profile | None = None
+    profile: list[Profile] | None = None
 
     def save(self, path: Path) -> None:
         """Write as JSON, for people too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loadtests.bench.cluster import PRIMARIES
 from loadtests.bench.contestants.roster import BASE
 from loadtests.bench.growth import GROUP, SECTION
-from loadtests.bench.results import Results, Spread, ratios
+from loadtests.bench.results import Profile, Results, Spread, ratios
 from loadtests.bench.scaling import BUYERS as BUYERS_A_PROCESS
 from loadtests.bench.several_seats import BUYERS as BUYERS_OF_FOURS
 from loadtests.bench.tables import NONE, figure, middle, number, spread, table, times
@@ -26,8 +26,8 @@ def hot_seat(results: Results) -> str:
     return f"""## One hot seat
 
 {figure("hot_seat", "Time until everyone has an answer")}
-{found[0].buyers:,} buyers ask for the same seat at the same moment. In every run exactly one got it, and everyone else was told
-no (by seatlock: with the state of the seat and when it may come back).
+{found[0].buyers:,} buyers ask for the same seat at the same moment. In every run exactly one got it, and everyone else
+was told no (by seatlock: with the state of the seat and when it may come back).
 
 {table(head, rows)}
 """
@@ -120,8 +120,8 @@ def open_load(results: Results) -> str:
 {figure("open_load", "Latency of a booking by load")}
 Buyers arrive at random (Poisson) at a fixed rate, served or not, and their time runs from the scheduled arrival to the
 confirmed booking, so a stall hits everyone who arrives during it (no coordinated omission). The load is a part of each
-contestant's own maximum, measured with all buyers arriving at once, a task each: {most} bookings a second. The generator
-shares the client's core.
+contestant's own maximum, measured with all buyers arriving at once, a task each: {most} bookings a second. The
+generator shares the client's core.
 
 {table(head, rows)}
 """
@@ -148,10 +148,10 @@ def scaling(results: Results) -> str:
     return f"""## Several processes, and a cluster
 
 {figure("scaling", "Total throughput by processes")}
-{BUYERS_A_PROCESS:,} buyers in every process; the cluster has {PRIMARIES} primaries and no replicas. All over loopback TCP, which a
-cluster needs. *Busiest server* is the part of a core that the busiest one used; *all cores* is what clients and servers
-together used of this machine's {results.about.cores}: where the first is near 100, the server is the limit; where the second is,
-the machine is.
+{BUYERS_A_PROCESS:,} buyers in every process; the cluster has {PRIMARIES} primaries and no replicas. All over loopback
+TCP, which a cluster needs. *Busiest server* is the part of a core that the busiest one used; *all cores* is what
+clients and servers together used of this machine's {results.about.cores}: where the first is near 100, the server is
+the limit; where the second is, the machine is.
 
 {table(head, rows)}
 """
@@ -178,8 +178,8 @@ def several_seats(results: Results) -> str:
     return f"""## Four seats at once
 
 {figure("several_seats", "Four-seat holds a second")}
-All four or none, {BUYERS_OF_FOURS:,} buyers at once. The locks take four locks one after another, and would have to undo
-them if the last one fails.
+All four or none, {BUYERS_OF_FOURS:,} buyers at once. The locks take four locks one after another, and would have to
+undo them if the last one fails.
 
 {table(head, rows)}
 """
@@ -187,31 +187,40 @@ them if the last one fails.
 
 def profile(results: Results) -> str:
     """Where the time goes."""
-    profile = results.profile
-    if profile is None:
+    if not results.profile:
         return ""
-    scripts = [one for one in profile.commands if one.name in ("evalsha", "eval")]
-    inner = [one for one in profile.commands if one not in scripts]
+    parts = "\n".join(map(_one_profile, results.profile))
+    return f"""## Profile
+
+seatlock alone, once more, with a profiler that looks every millisecond at the function that runs; C code counts for the
+Python function that called it. The server's CPU time is the system's figure, the rest are its own statistics
+(`INFO commandstats`), which count time on the clock, and so too much when something else wants the core.
+
+{figure("profile", "Time of the client by part, of the server by command")}
+{parts}"""
+
+
+def _one_profile(found: Profile) -> str:
+    scripts = [one for one in found.commands if one.name in ("evalsha", "eval")]
+    inner = [one for one in found.commands if one not in scripts]
     script_us = sum(one.usec for one in scripts)
     lua_us = script_us - sum(one.usec for one in inner)
-    whole = profile.run.server_us
-    rows = [
-        ("all CPU of the server", NONE, NONE if whole is None else number(whole)),
+    server = [
+        ("all CPU of the server", NONE, middle([found.run.server_us])),
         ("of it the scripts", number(sum(one.calls for one in scripts)), number(script_us)),
         ("of them Lua itself", NONE, number(lua_us)),
         *((f"`{one.name}`", number(one.calls), number(one.usec)) for one in inner),
     ]
-    return f"""## Profile
+    unit_us = found.run.seconds / found.run.work * 1e6
+    client = [(line.where, f"{line.percent * unit_us / 100:.2f}", f"{line.percent:.1f}") for line in found.parts]
+    lines = [(f"`{one.where}`", f"{one.percent * unit_us / 100:.2f}", f"{one.percent:.1f}") for one in found.lines]
+    return f"""### {found.what[0].upper()}{found.what[1:]}
 
-seatlock, {profile.buyers:,} buyers, acquire and confirm. A booking took {number(profile.run.client_us)} µs of client CPU with the profiler on;
-{profile.samples:,} looks at the running function, one a millisecond of CPU time. C code counts for the function that called it.
+{number(found.run.rate)} a second, {number(unit_us)} µs each; {found.samples:,} looks.
 
-{figure("profile", "Client time by part, server time by command")}
-{table(("part of the client", "%"), ((line.where, f"{line.percent:.1f}") for line in profile.parts))}
+{table(("part of the client", f"µs a {found.unit}", "%"), client)}
 
-{table(("function", "%"), ((f"`{line.where}`", f"{line.percent:.1f}") for line in profile.lines))}
+{table(("function", f"µs a {found.unit}", "%"), lines)}
 
-The server, by its own statistics (`INFO commandstats`):
-
-{table(("server", "calls a booking", "µs a booking"), rows)}
+{table(("server", f"calls a {found.unit}", f"µs a {found.unit}"), server)}
 """

@@ -1,10 +1,15 @@
 -- ARGV is text: only plain decimal digits count as a number (tonumber would take nan, inf, 1e400 and 0x10). Values
 -- repeat within a batch, so each is converted once, and each number is written once.
 local integers, texts = {}, {}
+-- A number as text: `digits` for times, which are nearly all the same in a batch, `numeral` for fences, which differ.
+local function numeral(value)
+  return string.format('%d', value)
+end
+
 local function digits(value)
   local text = texts[value]
   if not text then
-    text = string.format('%d', value)
+    text = numeral(value)
     texts[value] = text
   end
   return text

@@ -31,12 +31,11 @@ local function held_by(token, holder)
   return 'h\n' .. token .. '\n' .. holder .. '\n'
 end
 
--- A fence is formatted each time: nearly all of a batch differ, where the times are nearly all the same.
 local function held_lock(owner, lock_epoch, fence, deadline, limit)
-  return owner .. lock_epoch .. string.format('\n%d\n', fence) .. digits(deadline) .. '\n' .. digits(limit)
+  return owner .. lock_epoch .. '\n' .. numeral(fence) .. '\n' .. digits(deadline) .. '\n' .. digits(limit)
 end
 
 local function sold_lock(token, holder, lock_epoch, fence, since, booking, payment)
-  return 's\n' .. token .. '\n' .. holder .. '\n' .. lock_epoch .. string.format('\n%d\n', fence) .. digits(since) ..
-    '\n' .. booking .. '\n' .. payment
+  return 's\n' .. token .. '\n' .. holder .. '\n' .. lock_epoch .. '\n' .. numeral(fence) .. '\n' ..
+    digits(since) .. '\n' .. booking .. '\n' .. payment
 end

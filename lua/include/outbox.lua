@@ -14,7 +14,7 @@ local facts_noted = {}
 local function note(kind, booking, holder, seats, payment, fact_epoch, fence)
   local at = #facts_noted
   facts_noted[at + 1], facts_noted[at + 2], facts_noted[at + 3], facts_noted[at + 4] = kind, booking, holder, seats
-  facts_noted[at + 5], facts_noted[at + 6], facts_noted[at + 7] = payment, fact_epoch, string.format('%d', fence)
+  facts_noted[at + 5], facts_noted[at + 6], facts_noted[at + 7] = payment, fact_epoch, numeral(fence)
 end
 
 local function write_outbox()

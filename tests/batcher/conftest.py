@@ -18,8 +18,9 @@ def _nothing_unheard(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """No exception that nobody retrieved, no task that was forgotten: asyncio tells of them only in its log."""
     yield
     gc.collect()
-    unheard = [record for record in caplog.get_records("call") if record.name == "asyncio"]
-    assert [record.getMessage() for record in unheard if record.levelno >= logging.WARNING] == []
+    records = [*caplog.get_records("call"), *caplog.get_records("teardown")]
+    unheard = [record for record in records if record.name == "asyncio" and record.levelno >= logging.WARNING]
+    assert [record.getMessage() for record in unheard] == []
 
 
 @pytest.fixture

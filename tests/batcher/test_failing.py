@@ -157,7 +157,8 @@ async def test_a_bug_answers_everyone(
     if how == "raise":
         wire.calls[0].fail(KeyError("a bug"))
     else:
-        wire.calls[0].reply_raw([granted(ask) for ask in asks[: 1 if how == "too few" else 4]] * 2)
+        told = asks[:1] if how == "too few" else asks + asks
+        wire.calls[0].reply_raw([granted(ask) for ask in told])
     results = await outcomes(tasks)
     for ask, result in zip(asks[:3], results, strict=False):
         if isinstance(result, OutcomeUnknown):

@@ -90,21 +90,21 @@ class Call:
 
 
 class Wire:
-    """Carries out batches. With ``at_once`` it answers each a few turns after it came."""
+    """Carries out batches. With ``answer`` it answers each by itself, a few turns after it came."""
 
-    def __init__(self, at_once: Callable[[Ask[Any]], Any] | None = None) -> None:
+    def __init__(self, answer: Callable[[Ask[Any]], Any] | None = None) -> None:
         self.calls: list[Call] = []
         self.most_at_once = 0
-        self._at_once = at_once
+        self.answer = answer
 
     async def carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
         """What the batcher calls."""
         call = Call(asks, patience)
         self.calls.append(call)
         self.most_at_once = max(self.most_at_once, len(self.open_calls()))
-        if self._at_once:
+        if self.answer:
             await turns(2)
-            call.reply(self._at_once)
+            call.reply(self.answer)
         return await call.answers()
 
     def open_calls(self) -> list[Call]:

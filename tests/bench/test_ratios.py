@@ -59,9 +59,7 @@ def test_the_ratios_hold() -> None:
     best: dict[str, float] = {}
     for _ in range(ATTEMPTS):
         found = measure()
-        best = {
-            name: (min if name in AT_MOST else max)(value, best.get(name, value)) for name, value in found.items()
-        }
+        best = {name: (min if name in AT_MOST else max)(value, best.get(name, value)) for name, value in found.items()}
         if not misses(best):
             return
     pytest.fail("; ".join(misses(best)), pytrace=False)

@@ -111,9 +111,10 @@ def test_a_client_handed_in_stays_open(server_of: ServerOf, colour: str) -> None
     with locker_over(colour, client, async_client) as locker:
         sell_a_show(locker)
         locker.close()
-        with locker:
-            sell_a_show(locker)
-        sell_a_show(locker)
+        pool = (client if colour == "sync" else async_client).connection_pool
+        idle = pool._available_connections
+        assert idle
+        assert all(connection.is_connected for connection in idle)
 
 
 # --- a retry policy of the client's own

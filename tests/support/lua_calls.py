@@ -71,7 +71,8 @@ def calls() -> dict[str, Call]:
     add(_warming._load("warm", "seatlock", SHOW, _PLAN.seats, numbers), *statuses)
     found_args = {"digest": _PLAN.digest.encode(), "plan": _PLAN.pack(), "seats": b"2", "max_hold_ms": b"9000"}
     cap = b"%d" % _commands.CHANGES_CAP
-    add(_warming._found("seatlock", SHOW, _PLAN, 9000, True), **found_args, outbox=b"1", changes_cap=cap)  # noqa: FBT003
+    settings = _warming.Settings(max_hold_ms=9000, outbox=True)
+    add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args, outbox=b"1", changes_cap=cap)
     add(_commands.set_status("seatlock", SHOW, "paused"), status=b"paused")
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
     add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))

@@ -51,6 +51,7 @@ TEXTS: Final = frozenset(
         "category",
         "category_of",
         "digits",
+        "numeral",
         "epoch",
         "field",
         "held_by",
