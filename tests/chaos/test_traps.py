@@ -137,6 +137,8 @@ async def test_trap_cancelling_an_asyncio_acquire_leaves_no_orphan_beyond_its_ti
             fault = proxy.fall_silent("EVALSHA", "EVAL")
             task = asyncio.create_task(hasty.acquire(show, SEATS[:2], holder=HOLDER, ttl=0.2))
             assert await asyncio.to_thread(fault.wait)
+            for _ in range(50):  # Python 3.11 can miss a cancellation in redis-py's wait_for, while it still sends
+                await asyncio.sleep(0)
             assert raw.pttl(lock_of(show, SEATS[0])) != -1
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -357,7 +359,8 @@ def test_trap_release_when_one_of_several_keys_is_gone(door: Any, locker: SeatLo
         SEATS[2]: "held",
         SEATS[3]: "free",
     }
-    assert contradictions(raw, show).pop().startswith(f"{SEATS[1]}: there is no lock")
+    (wrong,) = contradictions(raw, show)
+    assert wrong.startswith(f"{SEATS[1]}: there is no lock")
 
 
 def test_trap_release_of_an_expired_lock_does_not_raise(door: Any, locker: SeatLocker, raw: redis.Redis) -> None:

@@ -325,6 +325,8 @@ def a_show_that_lost_its_keys_is_retired(house: House) -> None:
 @scenario
 def what_the_server_tells(house: House) -> None:
     assert house.run(commands.server("seatlock", house.show)) == ("noeviction", "master")
+    for left_behind in ("text", "hash", "zset", "stream", "renamed"):
+        house.raw.rpush(house.key(f"probe:{left_behind}"), "by an earlier one")
     assert house.run(commands.probe("seatlock", house.show)) == []
     assert house.dump() == {}
 

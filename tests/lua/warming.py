@@ -111,8 +111,7 @@ def seats_that_may_not_change(house: House) -> None:
         category = PLAN.index[seat].category
         other = "y" if category == "x" else "x"
         forbidden = [Seat(seat, category=other), Seat(seat, category=category, status="blocked")]
-        if state != "sold":
-            forbidden.append(Seat(seat, category=category, status="sold"))
+        forbidden.append(Seat(seat, category=category if state != "sold" else other, status="sold"))
         for changed in forbidden:
             with house.unchanged():
                 error = house.failing(PlanConflict, lambda changed=changed: outcome(house, with_seat(changed)))

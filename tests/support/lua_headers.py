@@ -85,6 +85,8 @@ class Answer(NamedTuple):
         for name, value in zip(names, reply[1:], strict=False):
             if type(value) is not type(FIELDS[name]) or (name.endswith("_ms") and value < -1):
                 return f"{name} is {value!r} in {reply!r}"
+            if name in ("consistent", "new") and value not in (0, 1):
+                return f"{name} is {value!r} in {reply!r}"
             if self.remark.startswith(f"{name}: ") and not self._is_listed(value):
                 return f"{name} is {value!r} in {reply!r}"
         return None
