@@ -22,6 +22,7 @@ import math
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import Context
+from functools import partial
 from typing import Any, TypeVar
 
 from seatlock._attempts import LONGEST_PAUSE
@@ -95,7 +96,7 @@ class Batcher:
         """Have asks of one verb and show carried out in order, apart from the batches, in as many calls as it takes."""
         self.check_loop()
         batch = [Waiter(ask, self._loop.create_future(), math.inf) for ask in asks]
-        self._spawn(self._see_through(batch))
+        self._spawn(self._answer(batch), batch)
         try:
             answers: list[Any] = await asyncio.gather(*[waiter.future for waiter in batch], return_exceptions=True)
         except (asyncio.CancelledError, GeneratorExit):
@@ -156,47 +157,45 @@ class Batcher:
                 show = batch[0].ask.show
                 self._calls += 1
                 self._calls_of[show] = self._calls_of.get(show, 0) + 1
-                self._spawn(self._carry(show, batch))
+                self._spawn(self._carry(show, batch), batch, show)
         finally:
             self._dispatching = False
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _carry(self, show: str, batch: list[Waiter]) -> None:
+        await self._answer(batch)
+        self._count_down(show)
+        self._dispatch()
+
+    def _count_down(self, show: str) -> None:
+        left = self._calls_of[show] - 1
+        if left:
+            self._calls_of[show] = left
+        else:
+            del self._calls_of[show]
+        self._calls -= 1
+
+    def _spawn(self, work: Coroutine[Any, Any, None], batch: list[Waiter], show: str | None = None) -> None:
         # An empty context: a batch belongs to no caller, so it inherits the variables of none.
         task = self._loop.create_task(work, context=Context())
         self._under_way.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, batch, show), context=Context())
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # only what ends the whole program, so nobody need be reminded of it
-
-    async def _carry(self, show: str, batch: list[Waiter]) -> None:
-        try:
-            await self._see_through(batch)
-        finally:
-            left = self._calls_of[show] - 1
-            if left:
-                self._calls_of[show] = left
-            else:
-                del self._calls_of[show]
-            self._calls -= 1
-        self._dispatch()
-
-    async def _see_through(self, batch: list[Waiter]) -> None:
-        """Answer everyone, whatever happens."""
-        try:
-            await self._answer(batch)
-        except Exception as bug:  # noqa: BLE001 - not ours to judge, but the callers' to hear of
-            _log.exception("a call of %d requests to %s of show %r broke", len(batch), *_about(batch[0].ask))
+    def _ended(self, batch: list[Waiter], show: str | None, call: asyncio.Task[None]) -> None:
+        """Answer everyone of a call that broke; not part of it, for it may be cancelled before its first step."""
+        self._under_way.discard(call)
+        bug = None if call.cancelled() else call.exception()
+        if bug is None and not call.cancelled():
+            return
+        if show is not None:
+            self._count_down(show)
+        if isinstance(bug, Exception):
+            _log.error("a call of %d requests to %s of show %r broke", len(batch), *_about(batch[0].ask), exc_info=bug)
             self._give_up(batch, bug)
-        except GeneratorExit:  # the loop is closed, and everyone has gone with it
-            raise
-        except BaseException:  # cancelled, but not by us: the loop ends, or somebody cancels all tasks there are
+            self._dispatch()
+        else:  # cancelled, but not by us: the loop ends, or somebody cancels all tasks there are
             self._give_up(batch)
             if any(not isinstance(waiter, Background) for waiter in self._lanes.waiting()):
-                self._loop.call_soon(self._wake, context=Context())
-            raise  # if nobody waits, neither do we go on: a task made now might outlive the loop
+                self._dispatch()  # if nobody waits, nothing is sent: a task made now might outlive the loop
 
     async def _answer(self, batch: list[Waiter]) -> None:
         """Carry a batch out; those who still have time when the least patient has none left are asked for again."""

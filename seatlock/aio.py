@@ -95,9 +95,14 @@ class AsyncSeatLocker:
         """
         try:
             await self._batcher.drain()
-        finally:
-            while self._owned:
-                await _connect.close(self._owned.pop(0))
+        except asyncio.CancelledError:
+            await self._close_owned()
+            raise
+        await self._close_owned()
+
+    async def _close_owned(self) -> None:
+        while self._owned:
+            await _connect.close(self._owned.pop(0))
 
     async def __aenter__(self) -> Self:
         return self

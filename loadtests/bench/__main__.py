@@ -34,7 +34,6 @@ from loadtests.bench.targets import targets
 _ROOT: Final = Path(__file__).parents[2]
 _LESS: Final = _ROOT / "build" / "bench"
 _PARTIAL: Final = _LESS / "partial.json"
-_BUSY: Final = 0.5  # load average from which on the figures are not to be trusted
 
 MEASUREMENTS: Final[dict[str, Callable[[Stage, Settings], Any]]] = {
     "throughput": lambda stage, settings: asyncio.run(throughput.measure(stage, settings)),
@@ -92,7 +91,7 @@ def main() -> None:
     if options.page_only:
         publish(Results.load(file), folder)
         return
-    if os.getloadavg()[0] > _BUSY:
+    if os.getloadavg()[0] > report.IDLE:
         say(f"the machine is busy (load {os.getloadavg()[0]:.1f}): the figures will be too low")
     settings = QUICK if options.quick else FULL
     results = measure(options.only, settings, options.server)

@@ -19,7 +19,7 @@ from loadtests.bench.stage import Stage, stopwatch
 
 BUYERS: Final = 1_000
 TOP: Final = 20  # lines of the client's profile that are kept
-WAITING: Final = "looking at, or waiting for, the socket"
+WAITING: Final = "the socket, and waiting for it"
 RUSHES: Final = 4  # for one hot seat
 CALL_ROUNDS: Final = 8  # times as many calls as a round of `one_call` has
 _LEAST: Final = 0.01  # microseconds a booking: commands that take less are left out
@@ -96,7 +96,7 @@ async def measure(stage: Stage, settings: Settings) -> list[Profile]:
         of_bookings = await profile(
             stage,
             f"acquire and confirm, {BUYERS:,} buyers at once",
-            "booking",
+            "a booking",
             bookings,
             lambda: book_all(contestant, BUYERS, bookings),
         )
@@ -109,7 +109,9 @@ async def measure(stage: Stage, settings: Settings) -> list[Profile]:
             for first in range(0, RUSHES * buyers, buyers):  # from the second rush on, everybody is told no
                 await asyncio.gather(*(contestant.ask(first + number) for number in range(buyers)))
 
-        of_hot_seat = await profile(stage, f"one hot seat, {buyers:,} buyers at once", "answer", RUSHES * buyers, rush)
+        of_hot_seat = await profile(
+            stage, f"one hot seat, {buyers:,} buyers at once", "an answer", RUSHES * buyers, rush
+        )
 
         calls = CALL_ROUNDS * settings.calls
         await contestant.stock(calls)
@@ -118,5 +120,5 @@ async def measure(stage: Stage, settings: Settings) -> list[Profile]:
             for number in range(calls):
                 await contestant.locker.acquire(SHOW, [contestant.seats[number]], holder="user-1")
 
-        of_one_call = await profile(stage, "acquires alone, one after another", "call", calls, one_by_one)
+        of_one_call = await profile(stage, "acquires alone, one after another", "a call", calls, one_by_one)
     return [of_bookings, of_hot_seat, of_one_call]

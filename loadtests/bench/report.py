@@ -13,6 +13,8 @@ from loadtests.bench.results import About, Results, Series, ratios
 from loadtests.bench.tables import figure, spread, table, times
 from loadtests.bench.targets import best, targets
 
+IDLE: Final = 0.5  # load average up to which a machine counts as idle
+
 _HEAD: Final = """# Benchmarks
 
 <!-- Written by `make bench`; change loadtests/bench instead. -->
@@ -41,7 +43,7 @@ def page(results: Results) -> str:
     """The whole page."""
     assert results.about is not None
     parts = [
-        _HEAD + (_rough(results.about) if results.about.quick else ""),
+        _HEAD + _caution(results.about),
         _targets(results),
         _throughput(results),
         _threads(results),
@@ -58,8 +60,13 @@ def page(results: Results) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _rough(about: About) -> str:
-    return f"\n**This was a quick run ({about.minutes:.1f} minutes): the figures are rough.**\n"
+def _caution(about: About) -> str:
+    text = ""
+    if about.quick:
+        text += f"\n**This was a quick run ({about.minutes:.1f} minutes): the figures are rough.**\n"
+    if about.load_before > IDLE:
+        text += f"\n**The machine was busy before it began (load {about.load_before:.1f}): the figures are too low.**\n"
+    return text
 
 
 def _targets(results: Results) -> str:
@@ -110,9 +117,9 @@ What a booking is:
 
 {about}
 
-All over a unix socket. The asyncio peers share {POOL} connections (fewer or more made them slower), PostgreSQL has
-a pool of {CONNECTIONS}. Neither Redis nor PostgreSQL waits for a disk: Redis keeps nothing, PostgreSQL runs with
-`synchronous_commit=off`.
+All over a unix socket. The asyncio peers share {POOL} connections (much fewer made redis-py's Lock slower, more gave
+nothing), PostgreSQL has a pool of {CONNECTIONS}. Neither Redis nor PostgreSQL waits for a disk: Redis keeps nothing,
+PostgreSQL runs with `synchronous_commit=off`.
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from loadtests.bench.contestants.base import Contestant, ThreadContestant, WrongResult
@@ -68,9 +69,35 @@ def sell_on_threads(contestant: ThreadContestant, threads: int, bookings: int) -
     return watch.sample
 
 
-def length_for(trial: Sample, buyers: int, settings: Settings) -> int:
-    """How many bookings make a run of about the wanted length: at least one a buyer."""
-    return min(max(round(trial.rate * settings.run_seconds), buyers, settings.trial), settings.most_bookings)
+async def find_length(run: Callable[[int, int], Awaitable[Sample]], buyers: int, settings: Settings) -> int:
+    """How much work makes a run of about the wanted length, and at least one piece a buyer.
+
+    Found by runs four times as long each, until one is long enough to tell, or has a quarter of the most bookings.
+    """
+    count = settings.trial
+    while True:
+        sample = await run(min(buyers, count), count)
+        if _is_telling(sample, settings):
+            return _length(sample, buyers, settings)
+        count *= 4
+
+
+def find_length_on_threads(run: Callable[[int, int], Sample], threads: int, settings: Settings) -> int:
+    """As `find_length`, for blocking contestants."""
+    count = settings.trial
+    while True:
+        sample = run(threads, count)
+        if _is_telling(sample, settings):
+            return _length(sample, threads, settings)
+        count *= 4
+
+
+def _is_telling(sample: Sample, settings: Settings) -> bool:
+    return sample.seconds >= settings.run_seconds / 5 or sample.work >= settings.most_bookings / 4
+
+
+def _length(sample: Sample, buyers: int, settings: Settings) -> int:
+    return min(max(round(sample.rate * settings.run_seconds), buyers, settings.trial), settings.most_bookings)
 
 
 def in_turn(count: int, turn: int) -> list[int]:

@@ -218,9 +218,9 @@ def _one_profile(found: Profile) -> str:
 
 {number(found.run.rate)} a second, {number(unit_us)} µs each; {found.samples:,} looks.
 
-{table(("part of the client", f"µs a {found.unit}", "%"), client)}
+{table(("part of the client", f"µs {found.unit}", "%"), client)}
 
-{table(("function", f"µs a {found.unit}", "%"), lines)}
+{table(("function", f"µs {found.unit}", "%"), lines)}
 
-{table(("server", f"calls a {found.unit}", f"µs a {found.unit}"), server)}
+{table(("server", f"calls {found.unit}", f"µs {found.unit}"), server)}
 """

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Final
 
 from loadtests.bench.contestants.base import Contestant
 from loadtests.bench.contestants.roster import FOUR_SEATS, present
 from loadtests.bench.results import Sample, Series
-from loadtests.bench.runs import LIMIT, in_turn, length_for, tell
+from loadtests.bench.runs import LIMIT, find_length, in_turn, tell
 from loadtests.bench.settings import Settings
 from loadtests.bench.stage import Stage, stopwatch
 
@@ -37,7 +38,7 @@ async def measure(stage: Stage, settings: Settings) -> list[Series]:
     async with AsyncExitStack() as stack:
         contestants = [await stack.enter_async_context(contestant) for contestant in present(stage, FOUR_SEATS)]
         series = [Series(contestant.name, BUYERS, []) for contestant in contestants]
-        lengths = [length_for(await hold(contestant, 200, 200), BUYERS, settings) for contestant in contestants]
+        lengths = [await find_length(partial(hold, contestant), BUYERS, settings) for contestant in contestants]
         for turn in range(settings.rounds):
             for index in in_turn(len(contestants), turn):
                 series[index].samples.append(await hold(contestants[index], BUYERS, lengths[index]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from typing import Final
 
 from loadtests.bench.contestants.roster import ASYNC, THREADS, present
 from loadtests.bench.results import Series
-from loadtests.bench.runs import in_turn, length_for, sell, sell_on_threads, tell
+from loadtests.bench.runs import find_length, find_length_on_threads, in_turn, sell, sell_on_threads, tell
 from loadtests.bench.settings import Settings
 from loadtests.bench.stage import Stage
 
@@ -21,10 +22,7 @@ async def measure(stage: Stage, settings: Settings) -> list[Series]:
         contestants = [await stack.enter_async_context(contestant) for contestant in present(stage, ASYNC)]
         for level in settings.levels:
             series = [Series(contestant.name, level, []) for contestant in contestants]
-            lengths = [
-                length_for(await sell(contestant, min(level, settings.trial), settings.trial), level, settings)
-                for contestant in contestants
-            ]
+            lengths = [await find_length(partial(sell, contestant), level, settings) for contestant in contestants]
             for turn in range(settings.rounds if level < CROWD else settings.crowd_rounds):
                 for index in in_turn(len(contestants), turn):
                     series[index].samples.append(await sell(contestants[index], level, lengths[index]))
@@ -41,7 +39,7 @@ def measure_threads(stage: Stage, settings: Settings) -> list[Series]:
         for threads in settings.threads:
             series = [Series(contestant.name, threads, []) for contestant in contestants]
             lengths = [
-                length_for(sell_on_threads(contestant, threads, settings.trial), threads, settings)
+                find_length_on_threads(partial(sell_on_threads, contestant), threads, settings)
                 for contestant in contestants
             ]
             for turn in range(settings.thread_rounds):

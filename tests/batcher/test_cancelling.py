@@ -39,7 +39,7 @@ async def cancelled_after(wire: Wire, batcher: Batcher, ask: Ask[Any], count: in
 
 @pytest.mark.parametrize("given", [False, True], ids=["minted", "given"])
 @pytest.mark.parametrize("kind", ANSWERS)
-async def test_an_acquire_cancelled_at_any_point_leaves_nothing(kind: str, given: bool) -> None:  # noqa: FBT001
+async def test_an_acquire_cancelled_at_any_point_leaves_nothing(kind: str, given: bool) -> None:
     """Whatever the answer: the hold is released if and only if the caller never heard of it and its token is ours."""
     ends = set()
     for count in range(TURNS):
@@ -51,9 +51,7 @@ async def test_an_acquire_cancelled_at_any_point_leaves_nothing(kind: str, given
         wire = Wire(answer)
         outcome, others = await cancelled_after(wire, Batcher(wire.carry_out, PATIENCE), ask, count)
         assert [type(other) for other in others] == [Hold, Hold]
-        assert [other.seats for other in others] == [
-            other.seats for other in wire.asks("acquire") if other is not ask
-        ]
+        assert [other.seats for other in others] == [other.seats for other in wire.asks("acquire") if other is not ask]
         was_cancelled = isinstance(outcome, asyncio.CancelledError)
         sent = ask in wire.asks()
         ends.add((was_cancelled, sent))

@@ -146,9 +146,7 @@ async def test_an_error_belongs_to_one_caller_alone(batcher: Batcher, wire: Wire
 
 
 @pytest.mark.parametrize("how", ["raise", "too few", "too many"])
-async def test_a_bug_answers_everyone(
-    batcher: Batcher, wire: Wire, how: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_bug_answers_everyone(batcher: Batcher, wire: Wire, how: str, caplog: pytest.LogCaptureFixture) -> None:
     """What nobody foresaw: every caller hears that nothing is certain, with its own token; and life goes on."""
     asks = [ask_for() for _ in range(4)]
     tasks = start(batcher, *asks)

@@ -167,7 +167,7 @@ async def test_a_lane_whose_show_is_busy_keeps_its_turn(wire: Wire) -> None:
     tasks = start(batcher, *[ask_for(*lane) for some in lanes for lane in some])
     for show in ["busy", "other"] * 5:
         await turns()
-        next((call for call in wire.open_calls() if call.asks[0].show == show)).reply()
+        next(call for call in wire.open_calls() if call.asks[0].show == show).reply()
     await wire.answer_all()
     assert [ask.verb for ask in wire.asks() if ask.show == "busy"][:2] == ["acquire", "confirm"]
     await outcomes(tasks)

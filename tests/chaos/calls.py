@@ -58,9 +58,8 @@ def _warm_step(name: str) -> Prepare:
 
 
 def _found(_locker: SeatLocker, _raw: redis.Redis, show: str) -> Operation[Any]:
-    return _warming._found(
-        NS, show, SeatingPlan.of([Seat(seat, section="stalls") for seat in SEATS]), 900_000, outbox=True
-    )
+    plan = SeatingPlan.of([Seat(seat, section="stalls") for seat in SEATS])
+    return _warming._found(NS, show, plan, _warming.Settings(max_hold_ms=900_000, outbox=True))
 
 
 def _retired(name: str) -> Prepare:

@@ -82,14 +82,14 @@ def test_on_a_terminal_the_display_moves_and_fits(on_terminal: Terminal) -> None
     assert status == 2
     assert ESCAPE in seen
 
-    status, seen = on_terminal("simulate", "--tickets", "300")
+    status, seen = on_terminal("simulate", "--tickets", "3000")
     assert status == 0
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", seen)
-    assert re.search(r"[\d,]+ of 1,500 buyers", plain)
-    assert re.search(r"sold \d+ +held \d+ +free \d+ +[\d,]+ ops/s", plain)
+    assert re.search(r"[\d,]+ of 15,000 buyers", plain)
+    assert re.search(r"sold [\d,]+ +held [\d,]+ +free [\d,]+ +[\d,]+ ops/s", plain)
     lines = re.split(r"[\r\n]+", plain.strip())
     assert max(map(len, lines)) <= 80
-    assert lines[-1] == "300 booked, 1,200 failed"
+    assert lines[-1] == "3,000 booked, 12,000 failed"
 
 
 def test_an_error_while_it_runs_is_one_message(run: Run, url: str) -> None:

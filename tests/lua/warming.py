@@ -144,7 +144,7 @@ def load(house: House, name: str, seats: Sequence[Seat]) -> Any:
 
 def found(house: House) -> Any:
     """The last step of warming."""
-    return _warming._found("seatlock", house.show, PLAN, 1000, outbox=True)
+    return _warming._found("seatlock", house.show, PLAN, _warming.Settings(max_hold_ms=1000, outbox=True))
 
 
 @scenario

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Self
 
 from loadtests.bench.stage import Stage
 
-POOL: Final = 100  # connections of every asyncio client; fewer or more made the peers slower
+POOL: Final = 100  # connections of every asyncio client; ten made the peers slower, more gave nothing
 TTL: Final = 600  # seconds that every hold or lock lasts
 
 
