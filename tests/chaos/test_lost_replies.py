@@ -31,6 +31,7 @@ from tests.support.servers import RedisServer
 
 SENT: Final = ("EVALSHA", "EVAL", "GET")
 EFFECTS: Final = ("lose_reply", "lose_request", "fall_silent")
+SHORT_SILENCE: Final = 0.06
 SILENCE: Final = 0.1  # seconds after which the client gives up waiting for a reply
 ALWAYS: Final = 100_000
 PATIENCE: Final = 0.3
@@ -118,7 +119,7 @@ def test_one_effect_and_the_right_answer(
     for nth in range(1, requests + 1):
         lossy = Run(locker, proxy, colour, VERBS[name])
         fault: Fault = getattr(proxy, effect)(*SENT, nth=nth)
-        got = lossy.call(SILENCE if effect == "fall_silent" else 2.0)
+        got = lossy.call(SHORT_SILENCE if effect == "fall_silent" else 2.0)
         assert fault.fired == 1
         assert picture(raw, lossy.show, version=exact) == picture(raw, clean.show, version=exact)
         if name == "retire":
@@ -127,10 +128,12 @@ def test_one_effect_and_the_right_answer(
             assert contradictions(raw, lossy.show) == []
         if name == "warm":  # its counts tell what the last try found to do
             assert got["added"] + got["kept"] == len(SEATS)
-        elif name in DONE_BEFORE and nth == requests and effect != "lose_request":
-            assert repr(got) == repr(answer).replace(*DONE_BEFORE[name])
+            continue
+        unheard = repr(answer).replace(*DONE_BEFORE.get(name, ("", "")))
+        if effect == "fall_silent":  # on a slow machine another reply may have come too late as well
+            assert repr(got) in (repr(answer), unheard)
         else:
-            assert got == answer
+            assert repr(got) == (unheard if nth == requests and effect == "lose_reply" else repr(answer))
 
 
 @pytest.fixture

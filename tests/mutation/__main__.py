@@ -11,6 +11,7 @@ or if one stands there that does not survive.
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
 import sys
 import tempfile
@@ -139,6 +140,7 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=30, help="random sales for what the scenarios let pass")
     options = parser.parse_args()
 
+    logging.disable()  # the package may well complain of scripts with mistakes
     root = _script.folder()
     wanted = [path for path in files() if not options.files or str(path.relative_to(root)) in options.files]
     everyone = [mutant for path in wanted for mutant in mutants(path, root)]
