@@ -72,7 +72,7 @@ def mutants(path: Path, root: Path) -> Iterator[Mutant]:
     file, lines, found = str(path.relative_to(root)), source.splitlines(), tokens(source)
 
     def mutant(first: Token, last: Token, new: str, change: str) -> Mutant:
-        text = lines[first.line - 1].partition(" -- ")[0].strip()
+        text = lines[first.line - 1].partition(" -- ")[0].strip()[:88]
         return Mutant(file, first.line, text, change, first.start, last.end, new)
 
     for at, token in enumerate(found):

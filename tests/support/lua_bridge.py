@@ -144,7 +144,7 @@ class LuaBridge:
         if self.full and words[0] in _NEEDS_MEMORY and not _FREES_MEMORY.intersection(self.sent):
             return self._lua.table_from({b"err": b"OOM command not allowed when used memory > 'maxmemory'."})
         if words[0] == b"TIME" and self.now is not None:
-            return self._table([b"%d" % (self.now // 1000), b"%d" % (self.now % 1000 * 1000 + 999)])
+            return self._table([b"%d" % (self.now // 1000), b"%d" % (self.now % 1000 * 1000 + 500)])
         try:
             return self._to_lua(self._ask(*words), status=words[0] in _STATUS)
         except redis.ResponseError as error:
