@@ -85,6 +85,9 @@ def sends_again(client: object) -> bool:
 # Clients from URLs
 
 
+_hiredis: Any = hiredis  # which is not fully typed
+
+
 class _PackedByHiredis:
     """Lets hiredis lay out commands, as the blocking client does by itself: a batch has a thousand parts."""
 
@@ -92,8 +95,7 @@ class _PackedByHiredis:
         """Lay out a command. redis-py gives names of two words as one, such as CLIENT SETINFO."""
         if isinstance(args[0], str) and " " in args[0]:
             args = (*args[0].split(), *args[1:])
-        pack: Callable[[tuple[Any, ...]], bytes] = hiredis.pack_command
-        return [pack(args)]
+        return [_hiredis.pack_command(args)]
 
 
 def _packed(client: redis.asyncio.Redis) -> redis.asyncio.Redis:

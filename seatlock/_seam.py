@@ -18,8 +18,12 @@ import redis.exceptions as foreign
 
 from seatlock.errors import SeatLockError
 
-FOREIGN: Final = (foreign.RedisError, foreign.RedisClusterException, OSError)
-"""What a client may raise when a command did not work out."""
+FOREIGN: Final = (foreign.RedisError, foreign.RedisClusterException, OSError, AttributeError)
+"""What a client may raise when a command did not work out.
+
+AttributeError is among them because redis-py's asyncio clients drop a connection that another task is just using: that
+task then finds a writer of None.
+"""
 
 
 class Fate(enum.Enum):

@@ -243,9 +243,8 @@ def the_largest_arguments(house: House) -> None:
 
 def widened(ask: Ask[Any], seats: tuple[str, ...]) -> Ask[Any]:
     """The same request for so many seats that the package would never send it."""
-    ask.seats, ask.keys = seats, keys_of("seatlock", ask.show).locks(seats)
-    ask.args[-1] = b"%d" % len(seats)
-    return ask
+    keys, args = keys_of("seatlock", ask.show).locks(seats), (*ask.args[:-1], b"%d" % len(seats))
+    return replace(ask, seats=seats, keys=keys, args=args)
 
 
 @scenario

@@ -86,6 +86,7 @@ ERRORS: Final[list[tuple[BaseException, Fate]]] = [
     (foreign.SlotNotCoveredError('Slot "3999" not covered by the cluster.'), Fate.NOT_RUN),
     (foreign.ClusterError("TTL exhausted."), Fate.NOT_RUN),
     (foreign.RedisClusterException("Redis Cluster cannot be connected."), Fate.UNKNOWN),
+    (AttributeError("'NoneType' object has no attribute 'writelines'"), Fate.UNKNOWN),
     (foreign.AuthenticationError("invalid username-password pair"), Fate.REFUSED),
     (foreign.DataError("Invalid input of type: 'object'"), Fate.REFUSED),
     (foreign.InvalidResponse("Protocol Error: b'?'"), Fate.UNKNOWN),
