@@ -206,7 +206,7 @@ class Clumsy(redis.asyncio.Redis):
         reply = await super().execute_command(*args, **options)
         if self.failing:
             self.failing -= 1
-            raise AttributeError("a bug of the client's")
+            raise LookupError("a bug of the client's")
         return reply
 
 
