@@ -93,8 +93,8 @@ class Batcher:
             raise
 
     async def submit_together(self, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:
-        """Have asks of one verb and show carried out in order, apart from the batches, in as many calls as it takes."""
-        self.check_loop()
+        """Have asks of one verb and show carried out in order, apart from the batches: on a visit only."""
+        self._bind()
         batch = [Waiter(ask, self._loop.create_future(), math.inf) for ask in asks]
         self._spawn(self._answer(batch), batch)
         try:

@@ -255,8 +255,9 @@ class AsyncSeatLocker:
     # Driving
 
     async def _many(self, show: str, asks: list[Ask[T] | SeatLockError]) -> list[T | SeatLockError]:
-        await self._follow(self._core.prepare(show))
-        answers = iter(await self._batcher.submit_together([ask for ask in asks if isinstance(ask, Ask)]))
+        with self._batcher.visit():
+            await self._drive(self._core.prepare(show), math.inf)
+            answers = iter(await self._batcher.submit_together([ask for ask in asks if isinstance(ask, Ask)]))
         return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
 
     async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:

@@ -21,9 +21,12 @@ class House:
     def __init__(self, url: str, raw: redis.Redis) -> None:
         self.url, self.raw = url, raw
         self._boss = SeatLocker.from_url(url)
-        rehearsal = self.open()  # so that the server knows the scripts
-        self._boss.release(self.hold(rehearsal, SEATS[0]))
-        self._boss.cancel(self._boss.confirm(self.hold(rehearsal, SEATS[0])))
+
+    def rehearse(self) -> None:
+        """Make the server know the scripts: one that it does not know is asked for twice."""
+        show = self.open()
+        self._boss.release(self.hold(show, SEATS[0]))
+        self._boss.cancel(self._boss.confirm(self.hold(show, SEATS[0])))
 
     def open(self, seats: list[str] | None = None) -> str:
         """Warm a show of its own and open its sale."""
@@ -50,14 +53,18 @@ class House:
         """The seats that are sold."""
         return {seat for seat, state in self._boss.availability(show).seats.items() if state == "sold"}
 
+    def fence(self, show: str) -> int:
+        """How many holds the show has given."""
+        return int(self.raw.hget(f"seatlock:{{{show}}}:meta", "fence") or 0)
+
     def states(self, show: str) -> dict[str, int]:
         """How many seats are in each state."""
         return {state: count for state, count in self._boss.availability(show).counts.items() if count}
 
-    def calls(self) -> int:
-        """How many scripts the server has run."""
+    def calls(self, *names: str) -> int:
+        """How many scripts the server has been asked to run."""
         stats = self.raw.info("commandstats")
-        return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha", "eval"))
+        return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in names or ("evalsha", "eval"))
 
     def close(self) -> None:
         """Close what was opened."""

@@ -80,8 +80,6 @@ async def test_nothing_is_taken_after_a_drain(batcher: Batcher, wire: Wire, capl
     await asyncio.gather(batcher.drain(), batcher.drain())
     with pytest.raises(InvalidRequest, match="closed"):
         await batcher.submit(ask_for())
-    with pytest.raises(InvalidRequest, match="closed"):
-        await batcher.submit_together([ask_for()])
     with pytest.raises(InvalidRequest, match="closed"), batcher.visit():
         pass
     with pytest.raises(InvalidRequest, match="closed"):

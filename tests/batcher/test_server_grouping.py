@@ -26,6 +26,7 @@ CHECKS = 2  # calls that find out whether the server is fit, one for each call t
 
 
 async def test_calls_at_the_same_time_share_scripts(house: House) -> None:
+    house.rehearse()
     show = house.open()
     async with AsyncSeatLocker.from_url(house.url) as locker:
         before = house.calls()
@@ -45,6 +46,7 @@ async def test_calls_at_the_same_time_share_scripts(house: House) -> None:
 
 async def test_buyers_that_come_and_go_share_scripts(house: House) -> None:
     """Nobody waits for anybody, and still many requests are in a call."""
+    house.rehearse()
     show = house.open()
     left = iter(SEATS)
 
@@ -64,6 +66,7 @@ async def test_buyers_that_come_and_go_share_scripts(house: House) -> None:
 
 
 async def test_without_batching_every_request_is_a_call(house: House) -> None:
+    house.rehearse()
     show = house.open()
     async with AsyncSeatLocker.from_url(house.url, batching=False) as locker:
         await locker.acquire(show, SEATS[:1], holder="ada")
