@@ -1,7 +1,7 @@
 -- cancel: undoes N bookings; the seats that still belong to the booking become free.
 --
 -- KEYS  meta seats due changes outbox | lock (one a seat, request by request)
--- ARGV  requests | booking seats
+-- ARGV  requests | booking epoch fence seats
 -- REPLY noshow
 --       ok, then for each request one word a seat: cancelled or gone
 local FIXED_KEYS = 5
@@ -18,20 +18,22 @@ check_changes()
 check_outbox()
 local deletes, given_back = {}, {}
 
-local function answer(booking, first, count)
+local function answer(booking, booking_epoch, fence, first, count)
   local words, seats, sale = {}, {}, nil
   for index = 1, count do
     local place = place_of[names[first + index]]
     local lock, mirror = lock_at(place), mirrors[place]
-    if lock and lock.state == 's' and lock.booking == booking then
+    -- Under a token used again the id comes again, but not the fence: an old booking never undoes a newer sale.
+    if lock and lock.state == 's' and lock.booking == booking and lock.fence == fence and
+      lock.epoch == booking_epoch then
       words[index] = 'cancelled'
       sale = lock
       seats[#seats + 1] = names[place]
       deletes[#deletes + 1] = KEYS[FIXED_KEYS + place]
       replace_lock(place, false)
       given_back[#given_back + 1] = names[place]
-      -- A mirror that says blocked stays as it is: only what was sold becomes free.
-      if mirror and string.find(mirror, '^[fs]') then
+      -- A mirror that says blocked stays as it is; one that fell behind is set right.
+      if mirror and string.find(mirror, '^[fhs]') then
         change(names[place], 'f' .. category_of(mirror))
       end
     else
@@ -47,9 +49,10 @@ end
 local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
-  local count = integer(ARGV[argument + 1], 1, 512)
-  reply[request + 1] = answer(ARGV[argument], place, count)
-  argument, place = argument + 2, place + count
+  local count = integer(ARGV[argument + 3], 1, 512)
+  local fence = integer(ARGV[argument + 2], 0, 2 ^ 40 - 1)
+  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], fence, place, count)
+  argument, place = argument + 4, place + count
 end
 
 if #deletes > 0 then

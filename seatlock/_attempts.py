@@ -51,6 +51,10 @@ class Attempts:
         """The command to send now."""
         return self._operation.by_source() if self._by_source else self._operation.by_sha()
 
+    def longest(self) -> float:
+        """How many seconds the next attempt may take, where the client itself sets no bound: what patience is left."""
+        return max(self._deadline - time.monotonic(), LONGEST_PAUSE)
+
     def failed(self, error: BaseException) -> float:
         """Take note of a failure: gives the seconds to pause before the next attempt, or raises the final error."""
         self._count += 1

@@ -113,6 +113,13 @@ def reference(name: str, value: object) -> str:
     return text(name, value, limit=MAX_REFERENCE_BYTES)
 
 
+def fence(name: str, value: object) -> int:
+    """Check a fence: the whole number that the server gave."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise InvalidRequest(f"{name} is not what the server gave: keep holds and bookings as they are.")
+    return value
+
+
 def token(value: object) -> str:
     """Check a caller's own token: 32 lower-case hexadecimal digits, as `seatlock.new_token` makes them."""
     if not isinstance(value, str) or len(value) != TOKEN_LENGTH or value.strip("0123456789abcdef"):

@@ -62,6 +62,7 @@ def checked_hold(hold: object) -> Hold:
     _bounds.seat_ids(hold.seats)
     _bounds.holder(hold.holder)
     _bounds.token(hold.token)
+    _bounds.fence("hold.fence", hold.fence)
     if type(hold.deadline) is not int or not 0 <= hold.deadline < 2**49:
         raise InvalidRequest("hold.deadline is not what the server gave: keep holds as they are.")
     return hold
@@ -120,6 +121,7 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     show = _bounds.show_id(booking.show)
     seats = _bounds.seat_ids(booking.seats)
     booking_id = _bounds.reference("booking.id", booking.id)
+    fence = _bounds.fence("booking.fence", booking.fence)
     return Ask(
         "cancel",
         show,
@@ -127,7 +129,7 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
         booking.holder,
         None,
         keys_of(namespace, show).locks(seats),
-        (booking_id.encode(), b"%d" % len(seats)),
+        (booking_id.encode(), *_replies.fence_parts(fence), b"%d" % len(seats)),
         _replies.cancellation,
     )
 

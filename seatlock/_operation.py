@@ -45,6 +45,9 @@ class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     read: Callable[[Ask[Any], list[Any]], T_co | SeatLockError]
     minted: bool = False
 
+    def __repr__(self) -> str:  # without token and arguments: error trackers print local variables
+        return f"Ask({self.verb!r}, {self.show!r}, {self.seats!r})"
+
 
 class Operation(Generic[T_co]):
     """One script call: the script, its keys and arguments, and how the reply is decoded.

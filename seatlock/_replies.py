@@ -46,6 +46,12 @@ def fence_of(epoch: int, counter: int) -> int:
     return epoch * FENCE_EPOCH + counter
 
 
+def fence_parts(fence: int) -> tuple[bytes, bytes]:
+    """The epoch and the counter of a fence, as the scripts want them."""
+    epoch, counter = divmod(fence, FENCE_EPOCH)
+    return b"%d" % epoch, b"%d" % counter
+
+
 def optional_text(raw: bytes) -> str | None:
     """Text that is empty on the wire where there is none."""
     return raw.decode() or None
@@ -92,7 +98,7 @@ def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
         )
     what = ", ".join(f"{seat!r} is {conflict.state}" for seat, conflict in [*conflicts.items()][:_LISTED])
     more = f" and {len(conflicts) - _LISTED} more are not free" if len(conflicts) > _LISTED else ""
-    own = any(conflict.yours for conflict in conflicts.values())
+    own = any(conflict.yours and conflict.state == "held" for conflict in conflicts.values())
     advice = "ask for your own seats alone, or name their token to add to them" if own else "choose other seats"
     return SeatsUnavailable(f"in show {ask.show!r} {what}{more}; no seat was taken: {advice}.", conflicts=conflicts)
 

@@ -287,7 +287,8 @@ class AsyncSeatLocker:
         attempts = Attempts(step, patience, client_sends_again=self._sends_again)
         while True:
             try:
-                reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
+                async with asyncio.timeout(attempts.longest()):  # a client may have no timeout of its own
+                    reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
             except FOREIGN as error:
                 await asyncio.sleep(attempts.failed(error))
             else:

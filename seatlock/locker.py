@@ -39,8 +39,9 @@ class SeatLocker:
     """Holds, confirms and releases seats of shows in Redis. Threads may share one locker.
 
     ``client`` is a `redis.Redis` or `redis.RedisCluster`; it keeps its own settings, and stays open when the locker
-    closes. ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying when Redis does
-    not answer; every attempt carries the same token, so that they have one effect in all.
+    closes. Give it a ``socket_timeout``: a blocking client that has none waits for ever for a server that hangs.
+    ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying when Redis does not answer;
+    every attempt carries the same token, so that they have one effect in all.
 
     Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound`,
     `UnsafeServer` (on the first use of a show), `ServerUnavailable` (nothing was changed), `OutcomeUnknown` (ask again

@@ -154,8 +154,11 @@ async def test_a_resumed_block_is_left_alone(house: House) -> None:
     show = house.open(SEATS)
     hold = house.hold(show, "B-0", holder="holder-B-0")
     async with AsyncSeatLocker.from_url(house.url) as locker:
-        answers = [await cancel_after(count, _block(locker, show, "B-0", None)) for count in range(60)]
-    assert {answer is None for answer in answers} == {True, False}
+        answers: list[Any] = []
+        while len(answers) < 2000 and (not answers or answers[-1] is None):  # until one is over before it is cancelled
+            answers.append(await cancel_after(len(answers), _block(locker, show, "B-0", None)))
+    assert answers[0] is None
+    assert answers[-1] is not None
     assert house.owner(show, "B-0") == hold.token
 
 

@@ -21,12 +21,12 @@ NUMBERS: Final[dict[str, tuple[int, ...]]] = {
     "extend": (0, 3, 5),
     "confirm": (0, 6),
     "release": (0, 3),
-    "cancel": (0, 2),
+    "cancel": (0, 4),
     "sweep": (0,),
     "found": (2, 3, 5),
     "changes": (2,),
 }
-MAY_BE_ZERO: Final = {"extend": (4,), "confirm": (5,), "changes": (0, 1)}
+MAY_BE_ZERO: Final = {"extend": (4,), "confirm": (5,), "cancel": (3,), "changes": (0, 1)}
 ODD: Final = (
     *("", " ", "None", "nil", "true", "-1", "-0", "+5", "0.5", "600.0", "600,0", "6e2", "1e400", "1e-400"),
     *("nan", "-nan", "inf", "-inf", "Infinity", "0x10", "0b1", "1_000", " 600", "600 ", "600\n", "600\0", "٦٠٠"),

@@ -245,3 +245,24 @@ def test_where_nobody_listens_nothing_was_changed(server_of: ServerOf, proxy_to:
         pytest.raises(ServerUnavailable, match="nothing was changed"),
     ):
         locker.acquire("anything", ["A-1"], holder="ada")
+
+
+async def test_an_asyncio_client_without_a_timeout_does_not_wait_for_ever(
+    server_of: ServerOf, proxy_to: ProxyTo
+) -> None:
+    server = server_of("redis-7")
+    proxy = proxy_to(server)
+    client = redis.asyncio.Redis(port=proxy.port, retry=AsyncRetry(NoBackoff(), 0))
+    async with client:
+        locker = AsyncSeatLocker(client, patience=0.4)
+        await locker.warm("hangs", ["A-1", "A-2"])
+        await locker.open_sale("hangs")
+        fault = proxy.fall_silent("EVALSHA", "EVAL", times=1000)
+        with pytest.raises(OutcomeUnknown) as raised:
+            await locker.acquire("hangs", ["A-1"], holder="ada")
+        assert fault.fired
+        proxy.heal()
+        hold = await locker.acquire("hangs", ["A-1"], holder="ada", token=raised.value.token)
+        assert hold.token == raised.value.token
+        assert (await locker.availability("hangs")).seats["A-1"] == "held"
+        await locker.aclose()

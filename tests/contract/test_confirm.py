@@ -7,7 +7,7 @@ import time
 import msgspec
 import pytest
 
-from seatlock import BookingConflict, Hold, HoldLost, new_token
+from seatlock import Booking, BookingConflict, Hold, HoldLost, new_token
 from tests.support.stage import Stage, only_on
 
 
@@ -204,6 +204,30 @@ def test_cancelling_again_is_no_error_and_undoes_nothing_else(stage: Stage) -> N
     assert dict(again.seats) == {"A-1": "gone", "A-2": "gone"}
     assert again.cancelled == ()
     assert stage.everything() == before
+
+
+def test_an_old_booking_does_not_cancel_a_newer_one_under_the_same_token(stage: Stage) -> None:
+    stage.open()
+    token = new_token()
+
+    def book(payment: str) -> Booking:
+        hold = stage.locker.acquire(stage.show, ["A-1"], holder="ada", token=token)
+        return stage.locker.confirm(hold, payment=payment)
+
+    old = book("pay-1")
+    stage.locker.cancel(old)
+    new = book("pay-2")
+    assert old.id == new.id
+    assert stage.locker.cancel(old).cancelled == ()
+    assert stage.locker.cancel(new).cancelled == ("A-1",)
+
+
+def test_cancelling_sets_a_mirror_right_that_fell_behind(stage: Stage) -> None:
+    stage.open()
+    booking = stage.locker.confirm(stage.locker.acquire(stage.show, ["A-1"], holder="ada"))
+    stage.raw.hset(f"seatlock:{{{stage.show}}}:seats", "A-1", f"h0:{2**42}")
+    assert stage.locker.cancel(booking).cancelled == ("A-1",)
+    assert stage.locker.availability(stage.show).seats["A-1"] == "free"
 
 
 def test_another_booking_cancels_nothing(stage: Stage) -> None:

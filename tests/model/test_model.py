@@ -48,7 +48,7 @@ settings.register_profile(
     "ci", max_examples=200, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
 )
 settings.register_profile(
-    "long", max_examples=2000, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
+    "long", max_examples=3500, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -10,7 +10,7 @@ Key = tuple[str, str, str]
 _BECAUSE: Final[dict[str, list[Key]]] = {
     "Lua takes the place 0 of a text for 1": [
         ("acquire.lua", "local state = lock and lock.state or string.sub(mirror, 1, 1)", "1 → 0"),
-        ("confirm.lua", "if not lock or string.find(lock, owner, 1, true) ~= 1 then", "1 → 0"),
+        ("confirm.lua", "if lock and string.find(lock, owner, 1, true) == 1 then", "1 → 0"),
         ("confirm.lua", "if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then", "1 → 0"),
         ("include/ownership.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
         ("include/warming.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
@@ -55,7 +55,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("release.lua", "redis.call('ZCARD', due_key)", "statement → nothing"),
     ],
     "no hold has fence 0, and equal fences have the same epoch": [
-        ("confirm.lua", "local places, seats, hold_epoch, hold_fence = {}, {}, nil, 0", "0 → 1"),
+        ("confirm.lua", "local fence, hold_epoch = 0, nil", "0 → 1"),
         ("confirm.lua", "if fence >= hold_fence then", ">= → >"),
         (
             "include/batch.lua",

@@ -50,8 +50,9 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     confirms = [_commands.confirm("seatlock", hold, "paid", "booked") for hold in _HOLDS]
     yield "confirm", confirms, {**hold, "booking": b"booked", "payment": b"paid", **last}
     yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], hold
-    bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 1, 0.0) for hold in _HOLDS]
-    yield "cancel", [_commands.cancel("seatlock", booking) for booking in bookings], {"booking": b"booked"}
+    bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 5 * 2**40 + 9, 0.0) for hold in _HOLDS]
+    cancels = [_commands.cancel("seatlock", booking) for booking in bookings]
+    yield "cancel", cancels, {"booking": b"booked", "epoch": b"5", "fence": b"9"}
 
 
 def calls() -> dict[str, Call]:

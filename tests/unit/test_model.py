@@ -29,6 +29,7 @@ from seatlock import (
     Seat,
     SeatState,
     Warmed,
+    _commands,
     errors,
     new_token,
 )
@@ -37,6 +38,7 @@ from seatlock.errors import SeatLockError
 TOKEN: Final = new_token()
 HOLD: Final = Hold("show-1", ("A-1", "Ä {2}"), "ada", TOKEN, 2**40 + 7, 59.5, resumed=True, deadline=1_700_000_000_000)
 BOOKING: Final = Booking("bk-1", "show-1", ("A-1",), "ada", "pay-1", 2**40 + 7, 1_700_000_000.5)
+ASK: Final = _commands.acquire("seatlock", "show-1", ["A-1"], "ada", 60.0, TOKEN)
 STRUCTS: Final = [
     HOLD,
     BOOKING,
@@ -207,3 +209,8 @@ def test_a_repr_shows_all_the_rest() -> None:
     )
     assert repr(AcquireRequest(["A-1"], "ada", 60.0, TOKEN)) == "AcquireRequest(seats=['A-1'], holder='ada', ttl=60.0)"
     assert pretty_repr(ConfirmRequest(HOLD, "pay-1")).startswith("ConfirmRequest(")
+
+
+def test_a_request_under_way_does_not_show_its_token() -> None:
+    assert TOKEN not in repr(ASK)
+    assert "A-1" in repr(ASK)

@@ -184,7 +184,7 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("acquire", "argument + 4", "argument + 5"),
         ("acquire", "{'closed'", "{'shut'"),
         ("acquire", "'inconsistent'", "'odd'"),
-        ("cancel", "argument + 2, place", "argument + 3, place"),
+        ("cancel", "argument + 4, place", "argument + 3, place"),
         ("release", "words[index] = 'taken'", "words[index] = 'theirs'"),
         ("retire", "ARGV[1]", "ARGV[2]"),
         ("status", "'paused'", "'resting'"),
