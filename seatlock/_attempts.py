@@ -19,6 +19,7 @@ from seatlock.errors import OutcomeUnknown, ScriptFailed, SeatLockError, ServerU
 
 FIRST_PAUSE: Final = 0.005  # seconds
 LONGEST_PAUSE: Final = 0.25  # seconds
+GRACE: Final = 2.5  # seconds beyond the patience that an attempt under way may take; above the usual socket timeout
 MOST_ATTEMPTS: Final = 1000  # a bound on top of the patience
 MOST_TOLD: Final = 300  # characters of a foreign error's text
 
@@ -52,8 +53,11 @@ class Attempts:
         return self._operation.by_source() if self._by_source else self._operation.by_sha()
 
     def longest(self) -> float:
-        """How many seconds the next attempt may take, where the client itself sets no bound: what patience is left."""
-        return max(self._deadline - time.monotonic(), LONGEST_PAUSE)
+        """How many seconds the next attempt may take, where the client itself sets no bound.
+
+        What patience is left and a grace, in which a client with bounds of its own says more than a mere timeout does.
+        """
+        return max(self._deadline - time.monotonic(), 0.0) + GRACE
 
     def failed(self, error: BaseException) -> float:
         """Take note of a failure: gives the seconds to pause before the next attempt, or raises the final error."""
