@@ -109,7 +109,10 @@ def a_batch_of_payments(house: House) -> None:
     assert isinstance(answers[6], HoldLost)
     assert answers[6].seats == {"A-1": "sold", "A-2": "sold"}
     assert house.last_change() == {"A-1": "s0", "A-2": "s1", "A-3": "s1"}
-    assert [entry["payment"] for entry in house.outbox()] == ["pay-1", "pay-3"]
+    assert [(entry["payment"], entry["seats"]) for entry in house.outbox()] == [
+        ("pay-1", "A-1\nA-2"),
+        ("pay-3", "A-3"),
+    ]
     assert house.due() == {}
 
 

@@ -176,12 +176,12 @@ class Show:
                 self.seats[seat] = None
         return Outcome("released", words=words)
 
-    def cancel(self, booking: str, seats: list[str]) -> Outcome:
+    def cancel(self, booking: str, fence: int, seats: list[str]) -> Outcome:
         """Undo a booking."""
         words = {}
         for seat in seats:
             found = self.at(seat)
-            if isinstance(found, Sold) and found.booking == booking:
+            if isinstance(found, Sold) and (found.booking, found.fence) == (booking, fence):
                 words[seat] = "cancelled"
                 self.seats[seat] = None
             else:
