@@ -24,7 +24,12 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
     "only the fast way of a single seat, which gives the same as the slow one": [
         ("acquire.lua", "if count == 1 and status == 'open' then", "1 → 0"),
         ("acquire.lua", "if count == 1 and status == 'open' then", "'open' → 'opez'"),
-        ("acquire.lua", "return grant(owner, ttl, {place})", "statement → nothing"),
+        ("acquire.lua", "return grant_one(held_by(token, holder), ttl, place)", "statement → nothing"),
+        (
+            "confirm.lua",
+            "local seats = count == 1 and names[first + 1] or table.concat(names, '\\n', first + 1, fi",
+            "1 → 0",
+        ),
     ],
     "what it skips does the same again, to the same effect": [
         ("acquire.lua", "return held('held', whole_hold(own))", "statement → nothing"),
@@ -56,7 +61,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
     ],
     "no hold has fence 0, and equal fences have the same epoch": [
         ("confirm.lua", "local fence, hold_epoch = 0, nil", "0 → 1"),
-        ("confirm.lua", "if fence >= hold_fence then", ">= → >"),
+        ("confirm.lua", "elseif seat_fence >= fence then", ">= → >"),
         (
             "include/batch.lua",
             "hold = hold or {fence = 0, deadline = math.huge, limit = math.huge, token = lock.token}",
@@ -161,6 +166,19 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
             "remnants.lua",
             "local cursor, found = unpack(redis.call('HSCAN', retired_key, ARGV[1], 'COUNT', '400'))",
             "'400' → '401'",
+        ),
+    ],
+    "no deadline is anywhere near the bounds": [
+        ("confirm.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "0 → 1"),
+        ("confirm.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "2 → 3"),
+        ("confirm.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "49 → 50"),
+        ("confirm.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "49 → 48"),
+    ],
+    "the value too many goes to no name": [
+        (
+            "include/outbox.lua",
+            "local kind, booking, holder, seats, payment, fact_epoch, fence = unpack(facts_noted, fir",
+            "6 → 7",
         ),
     ],
     "deleting and adding nothing leaves everything as it is": [
