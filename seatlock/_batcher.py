@@ -19,10 +19,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
+from time import monotonic
 from typing import Any, TypeVar
 
 from seatlock._attempts import LONGEST_PAUSE
@@ -68,7 +70,7 @@ class Batcher:
             raise InvalidRequest("this locker is closed: make a new one.")
 
     def _bind(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:
@@ -81,11 +83,13 @@ class Batcher:
 
     async def submit(self, ask: Ask[T]) -> T:
         """Queue a request and wait for its answer."""
-        self.check_loop()
+        loop = get_running_loop()
+        if loop is not self._loop or self._closed:
+            self.check_loop()
         if self._lanes.queued >= self._limits.queued:
             self._check_room(ask)
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._enqueue(Waiter(ask, future, self._loop.time() + self._patience))
+        future: asyncio.Future[T] = loop.create_future()
+        self._enqueue(Waiter(ask, future, monotonic() + self._patience))
         try:
             return await future
         except (asyncio.CancelledError, GeneratorExit):
@@ -200,7 +204,7 @@ class Batcher:
     async def _answer(self, batch: list[Waiter]) -> None:
         """Carry a batch out; those who still have time when the least patient has none left are asked for again."""
         while batch:
-            now: float = self._loop.time()
+            now = monotonic()
             least = min([waiter.deadline for waiter in batch])
             if least < now:
                 batch = self._in_time(batch, now)
@@ -259,7 +263,7 @@ class Batcher:
         if self._drained:
             future.set_exception(InvalidRequest("the locker is closed."))
         else:
-            self._enqueue(Background(ask, future, self._loop.time() + self._patience))
+            self._enqueue(Background(ask, future, monotonic() + self._patience))
         return future
 
     def _give_up(self, batch: list[Waiter], cause: BaseException | None = None) -> None:

@@ -84,10 +84,6 @@ def seat_id(value: object) -> str:
 
 def seat_ids(value: object) -> tuple[str, ...]:
     """Check the seats of one hold: 1 to 100 different seat ids."""
-    if type(value) is list or type(value) is tuple:
-        listed = cast("Sequence[object]", value)
-        if len(listed) == 1:  # most holds are of one seat
-            return (text("seat", listed[0], limit=MAX_SEAT_BYTES),)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise InvalidRequest(f"seats must be a list of seat ids, not {type(value).__name__}.")
     seats: list[str] = []
@@ -103,9 +99,20 @@ def seat_ids(value: object) -> tuple[str, ...]:
     return tuple(seats)
 
 
-def holder(value: object) -> str:
-    """Check a holder: up to 256 bytes, no control characters."""
-    return text("holder", value, limit=MAX_HOLDER_BYTES)
+def seats_and_holder(seats: object, holder: object) -> tuple[tuple[str, ...], str]:
+    """Check the seats of one hold (see `seat_ids`) and its holder: up to 256 bytes, no control characters."""
+    if (type(seats) is tuple or type(seats) is list) and len(cast("Sequence[object]", seats)) == 1:
+        seat = cast("Sequence[object]", seats)[0]
+        if (
+            type(seat) is str
+            and type(holder) is str
+            and 0 < len(seat) <= MAX_SEAT_BYTES
+            and 0 < len(holder) <= MAX_HOLDER_BYTES
+            and (both := seat + holder).isascii()
+            and both.isprintable()
+        ):
+            return (seat,), holder  # one look, for most holds are of one seat and nearly all ids are plain ASCII
+    return seat_ids(seats), text("holder", holder, limit=MAX_HOLDER_BYTES)
 
 
 def reference(name: str, value: object) -> str:
@@ -132,9 +139,7 @@ def token(value: object) -> str:
 def milliseconds(name: str, value: object, *, least: int = MIN_TTL_MS, most: int = MAX_TTL_MS) -> int:
     """Turn a time span into whole milliseconds, refusing what is no finite number or out of bounds."""
     seconds: float
-    if type(value) is float:
-        seconds = value
-    elif isinstance(value, timedelta):
+    if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, int | float) and not isinstance(value, bool):
         try:
@@ -148,3 +153,13 @@ def milliseconds(name: str, value: object, *, least: int = MIN_TTL_MS, most: int
     if not least <= seconds * 1000 <= most:
         raise InvalidRequest(f"{name} is {seconds} s; allowed are {least / 1000} s to {most / 1000:.0f} s.")
     return int(seconds * 1000)
+
+
+def ttl(value: object) -> int:
+    """Turn the time of a hold into whole milliseconds."""
+    return _ttl(value) if type(value) is float else milliseconds("ttl", value)
+
+
+@lru_cache(maxsize=1024)  # a sale gives nearly all holds the same time
+def _ttl(seconds: float) -> int:
+    return milliseconds("ttl", seconds)

@@ -6,8 +6,8 @@ anything is sent, and lays keys and arguments out as the header of its script sa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -30,15 +30,15 @@ CHANGES_CAP: Final = 10_000  # batches that the change stream keeps, about
 
 def derived_booking_id(token: str, seats: Sequence[str]) -> str:
     """The booking id of a hold: 128 bits of SHA-256 over token and seats, so that a retry needs nothing else."""
-    return "bk-" + hashlib.sha256("\n".join((token, *sorted(seats))).encode()).hexdigest()[:32]
+    named = seats[0] if len(seats) == 1 else "\n".join(sorted(seats))
+    return "bk-" + sha256(f"{token}\n{named}".encode()).hexdigest()[:32]
 
 
 def acquire(namespace: str, show: object, seats: object, holder: object, ttl: object, token: object) -> Ask[Hold]:
     """Ask for seats; without a token of the caller's, one is minted here, before anything is sent."""
     show = _bounds.show_id(show)
-    seats = _bounds.seat_ids(seats)
-    holder = _bounds.holder(holder)
-    milliseconds = _bounds.milliseconds("ttl", ttl)
+    seats, holder = _bounds.seats_and_holder(seats, holder)
+    milliseconds = _bounds.ttl(ttl)
     minted = token is None
     token = new_token() if token is None else _bounds.token(token)
     return Ask(
@@ -59,8 +59,7 @@ def checked_hold(hold: object) -> Hold:
     if not isinstance(hold, Hold):
         raise InvalidRequest(f"hold must be a seatlock.Hold, not {type(hold).__name__}.")
     _bounds.show_id(hold.show)
-    _bounds.seat_ids(hold.seats)
-    _bounds.holder(hold.holder)
+    _bounds.seats_and_holder(hold.seats, hold.holder)
     _bounds.token(hold.token)
     _bounds.fence("hold.fence", hold.fence)
     if type(hold.deadline) is not int or not 0 <= hold.deadline < 2**49:
@@ -72,7 +71,7 @@ def extend(namespace: str, hold: object, ttl: object) -> Ask[Hold]:
     """Ask for ``ttl`` from now on a hold."""
     hold = checked_hold(hold)
     return _on_hold(
-        namespace, "extend", hold, (b"%d" % _bounds.milliseconds("ttl", ttl), b"%d" % hold.deadline), _replies.hold
+        namespace, "extend", hold, (b"%d" % _bounds.ttl(ttl), b"%d" % hold.deadline), _replies.hold
     )
 
 
@@ -101,7 +100,7 @@ def release_of(ask: Ask[Hold]) -> Ask[Release]:
 
 
 def _on_hold(namespace: str, verb: Verb, hold: Hold, args: tuple[bytes, ...], read: Any) -> Ask[Any]:
-    seats = tuple(hold.seats)
+    seats = tuple(hold.seats)  # a list, where the hold was stored and its types were not looked at
     return Ask(
         verb,
         hold.show,

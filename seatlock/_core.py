@@ -112,7 +112,7 @@ class Core:
 
     def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
         yield from self._ready(show)
-        return (yield from _procedures.many(self.namespace, asks))
+        return (yield from _procedures.valid(self.namespace, asks))
 
     def availability(self, show: object, section: object) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""

@@ -27,22 +27,20 @@ ONE_BY_ONE: Final = Limits(asks=1, calls_a_show=64, calls=64)
 """Every request in a call of its own: the group commit switched off."""
 
 
-class Waiter:
-    """One caller's request, the future it waits for, and its deadline in the event loop's time."""
+class Waiter(msgspec.Struct, eq=False):
+    """One caller's request, the future it waits for, and its deadline by the clock of `time.monotonic`.
 
-    __slots__ = ("ask", "deadline", "future", "unsure")
+    ``unsure`` says that an attempt may have been carried out without an answer.
+    """
 
-    def __init__(self, ask: Ask[Any], future: asyncio.Future[Any], deadline: float) -> None:
-        self.ask = ask
-        self.future = future
-        self.deadline = deadline
-        self.unsure = False  # whether an attempt may have been carried out without an answer
+    ask: Ask[Any]
+    future: asyncio.Future[Any]
+    deadline: float
+    unsure: bool = False
 
 
-class Background(Waiter):
+class Background(Waiter, eq=False):
     """A release that goes on whether or not somebody waits for it."""
-
-    __slots__ = ()
 
 
 class _Lane:
@@ -69,7 +67,8 @@ class Lanes:
 
     def push(self, waiter: Waiter) -> None:
         """Queue a request at the end of its lane."""
-        key = (waiter.ask.verb, waiter.ask.show)
+        ask = waiter.ask
+        key = (ask.verb, ask.show)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = _Lane(key)

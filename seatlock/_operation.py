@@ -9,7 +9,7 @@ Rules of this module:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -112,8 +112,11 @@ def batch(script: Script, fixed_keys: list[bytes], asks: Sequence[Ask[T]]) -> Op
     )
 
 
-def chunks(asks: Iterable[Ask[T]]) -> Iterator[list[Ask[T]]]:
+def chunks(asks: Sequence[Ask[T]]) -> Iterator[Sequence[Ask[T]]]:
     """Cut asks into batches that keep the bounds, in order."""
+    if asks and len(asks) <= MAX_BATCH_ASKS and sum([len(ask.seats) for ask in asks]) <= MAX_BATCH_SEATS:
+        yield asks  # as nearly all are: the group commit cut them itself
+        return
     chunk: list[Ask[T]] = []
     seats = 0
     for ask in asks:

@@ -66,13 +66,17 @@ def one(namespace: str, ask: Ask[T]) -> Procedure[T]:
     return answer
 
 
-def many(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
+def valid(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
+    """Carry out those asks that could be made; each gets an answer, in order, and the errors stay where they are."""
+    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)])))
+    return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
+
+
+def many(namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order."""
     answers: list[T | SeatLockError] = []
     # each with the error of an earlier attempt, where one failed
-    waiting: deque[tuple[list[Ask[T]], SeatLockError | None]] = deque(
-        (chunk, None) for chunk in chunks(ask for ask in asks if isinstance(ask, Ask))
-    )
+    waiting: deque[tuple[Sequence[Ask[T]], SeatLockError | None]] = deque((chunk, None) for chunk in chunks(asks))
     while waiting:
         chunk, before = waiting.popleft()
         try:
@@ -88,8 +92,7 @@ def many(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[li
                 # The call's patience is used up; what is left would only wait as long again, chunk by chunk.
                 answers += [_again(failed, _not_sent(error, ask), ask) for later, failed in waiting for ask in later]
                 break
-    rest = iter(answers)
-    return [next(rest) if isinstance(ask, Ask) else ask for ask in asks]
+    return answers
 
 
 def _fate(error: SeatLockError) -> Fate | None:
