@@ -1,7 +1,7 @@
 -- acquire: holds seats for each of N requests, in order, each answered as if it had come alone.
 --
 -- KEYS  meta seats due changes | lock (one a seat, request by request)
--- ARGV  requests | token holder ttl_ms seats
+-- ARGV  requests | owner (ttl_ms seats)
 -- REPLY noshow
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
@@ -13,6 +13,7 @@ local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local SWEEP = 32 -- due seats that one batch takes back on its way
 -- @include clock
+-- @include terms
 -- @include show
 -- @include lock
 -- @include due
@@ -105,25 +106,25 @@ local function look(token, holder, first, count)
 end
 
 -- A new hold of one seat: what `grant` does, without its tables.
-local function grant_one(owner, ttl, place)
+local function grant_one(head, ttl, place)
   fence = fence + 1
   local limit = now + max_hold
   local deadline = math.min(now + ttl, limit)
-  local value = held_lock(owner, epoch, fence, deadline, limit)
+  local value = held_lock(head, epoch, fence, deadline, limit)
   lock_seat(place, value, deadline)
   replace_lock(place, value)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
 -- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
-local function grant(owner, ttl, free, basket)
+local function grant(head, ttl, free, basket)
   local hold = basket
   if not hold then
     fence = fence + 1
     local limit = now + max_hold
     hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
   end
-  local value = held_lock(owner, hold.epoch, hold.fence, hold.deadline, hold.limit)
+  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit)
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
     lock_seat(place, value, hold.deadline)
@@ -132,15 +133,16 @@ local function grant(owner, ttl, free, basket)
   return held('held', hold)
 end
 
-local function answer(token, holder, ttl, first, count)
+local function answer(owner, ttl, first, count)
   if count == 1 and status == 'open' then -- most requests on most nights: one seat, and it is free
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
     if not locks[place] and mirror and string.byte(mirror) == FREE then
-      return grant_one(held_by(token, holder), ttl, place)
+      return grant_one(held_by(owner), ttl, place)
     end
   end
 
+  local token, holder = token_of(owner), holder_of(owner)
   local own, yours, free, refused, unknown, several = look(token, holder, first, count)
   if unknown then
     return unknown
@@ -161,16 +163,16 @@ local function answer(token, holder, ttl, first, count)
     return refused
   end
   repair(own)
-  return grant(held_by(token, holder), ttl, free, whole_hold(own))
+  return grant(held_by(owner), ttl, free, whole_hold(own))
 end
 
+local BOUNDS = {1, 86400000, 1, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
-  local count = integer(ARGV[argument + 3], 1, 512)
-  local ttl = integer(ARGV[argument + 2], 1, 86400000)
-  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ttl, place, count)
-  argument, place = argument + 4, place + count
+  local terms = terms_of(ARGV[argument + 1], BOUNDS)
+  reply[request + 1] = answer(ARGV[argument], terms[1], place, terms[2])
+  argument, place = argument + 2, place + terms[2]
 end
 
 if #fields > 0 then

@@ -1,12 +1,13 @@
 -- cancel: undoes N bookings; the seats that still belong to the booking become free.
 --
 -- KEYS  meta seats due changes outbox | lock (one a seat, request by request)
--- ARGV  requests | booking epoch fence seats
+-- ARGV  requests | booking (epoch fence seats)
 -- REPLY noshow
 --       ok, then for each request one word a seat: cancelled or gone
 local FIXED_KEYS = 5
 local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- @include clock
+-- @include terms
 -- @include show
 -- @include lock
 -- @include read
@@ -25,7 +26,7 @@ local function answer(booking, booking_epoch, fence, first, count)
     local lock, mirror = lock_at(place), mirrors[place]
     -- Under a token used again the id comes again, but not the fence: an old booking never undoes a newer sale.
     if lock and lock.state == 's' and lock.booking == booking and lock.fence == fence and
-      lock.epoch == booking_epoch then
+      tonumber(lock.epoch) == booking_epoch then
       words[index] = 'cancelled'
       sale = lock
       seats[#seats + 1] = names[place]
@@ -46,13 +47,13 @@ local function answer(booking, booking_epoch, fence, first, count)
   return words
 end
 
+local BOUNDS = {0, 2 ^ 40, 0, 2 ^ 40 - 1, 1, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
-  local count = integer(ARGV[argument + 3], 1, 512)
-  local fence = integer(ARGV[argument + 2], 0, 2 ^ 40 - 1)
-  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], fence, place, count)
-  argument, place = argument + 4, place + count
+  local terms = terms_of(ARGV[argument + 1], BOUNDS)
+  reply[request + 1] = answer(ARGV[argument], terms[1], terms[2], place, terms[3])
+  argument, place = argument + 2, place + terms[3]
 end
 
 if #deletes > 0 then

@@ -1,7 +1,7 @@
 -- confirm: turns N holds into bookings; the outbox entry is written by the same script that marks the seats sold.
 --
 -- KEYS  meta seats due changes outbox | lock (one a seat, request by request)
--- ARGV  requests | token holder booking payment deadline_ms seats
+-- ARGV  requests | owner booking payment (deadline_ms seats)
 -- REPLY noshow
 --       ok, then for each request one of
 --         booked epoch fence at_ms
@@ -13,6 +13,7 @@
 local FIXED_KEYS = 5
 local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- @include clock
+-- @include terms
 -- @include show
 -- @include lock
 -- @include read
@@ -48,9 +49,9 @@ end
 
 -- The seats and the hold, if every seat is held by its owner and in time: the way most confirms go.
 local TAIL = '^(%d+)\n(%d+)\n(%d+)\n%d+$'
-local function fence_if_held(lock, owner)
-  if lock and string.find(lock, owner, 1, true) == 1 then
-    local lock_epoch, fence, deadline = string.match(lock, TAIL, #owner + 1)
+local function fence_if_held(lock, head)
+  if lock and string.find(lock, head, 1, true) == 1 then
+    local lock_epoch, fence, deadline = string.match(lock, TAIL, #head + 1)
     if deadline and now <= integer(deadline, 0, 2 ^ 49) then
       return tonumber(fence), lock_epoch
     end
@@ -88,34 +89,33 @@ local function sell(place, value)
   set_sold(place)
 end
 
-local function answer(token, holder, booking, payment, told, first, count)
-  local owner = held_by(token, holder)
+local function answer(owner, booking, payment, told, first, count)
+  local head = held_by(owner)
   local fence, hold_epoch = 0, nil
   for index = 1, count do
-    local seat_fence, seat_epoch = fence_if_held(locks[place_of[names[first + index]]], owner)
+    local seat_fence, seat_epoch = fence_if_held(locks[place_of[names[first + index]]], head)
     if not seat_fence then
-      return explain(token, holder, payment, told, first, count)
+      return explain(token_of(owner), holder_of(owner), payment, told, first, count)
     elseif seat_fence >= fence then
       fence, hold_epoch = seat_fence, seat_epoch
     end
   end
-  local value = sold_lock(token, holder, hold_epoch, fence, now, booking, payment)
+  local value = sold_lock(owner, hold_epoch, fence, now, booking, payment)
   for index = 1, count do
     sell(place_of[names[first + index]], value)
   end
   local seats = count == 1 and names[first + 1] or table.concat(names, '\n', first + 1, first + count)
-  note('confirmed', booking, holder, seats, payment, hold_epoch, fence)
+  note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence)
   return {'booked', tonumber(hold_epoch), fence, now}
 end
 
+local BOUNDS = {0, 2 ^ 49, 1, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
-  local count = integer(ARGV[argument + 5], 1, 512)
-  local told = integer(ARGV[argument + 4], 0, 2 ^ 49)
-  reply[request + 1] = answer(
-    ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], ARGV[argument + 3], told, place, count)
-  argument, place = argument + 6, place + count
+  local terms = terms_of(ARGV[argument + 3], BOUNDS)
+  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2])
+  argument, place = argument + 4, place + terms[2]
 end
 
 if #fields > 0 then

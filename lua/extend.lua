@@ -1,7 +1,7 @@
 -- extend: sets the time left of N holds from now; never shortens, never beyond the maximum lifetime.
 --
 -- KEYS  meta seats due changes | lock (one a seat, request by request)
--- ARGV  requests | token holder ttl_ms deadline_ms seats
+-- ARGV  requests | owner (ttl_ms deadline_ms seats)
 -- REPLY noshow
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
@@ -9,6 +9,7 @@
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include clock
+-- @include terms
 -- @include show
 -- @include lock
 -- @include read
@@ -19,7 +20,8 @@ redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 local sets, due_adds = {}, {}
 
-local function answer(token, holder, ttl, told, first, count)
+local function answer(owner, ttl, told, first, count)
+  local token, holder = token_of(owner), holder_of(owner)
   local lost, owned = {}, {}
   for index = 1, count do
     local place = place_of[names[first + index]]
@@ -39,7 +41,7 @@ local function answer(token, holder, ttl, told, first, count)
     local deadline = math.max(lock.deadline, math.min(now + ttl, lock.limit))
     local mirror = held_field(mirrors[place] or 'h', deadline)
     if deadline > lock.deadline or mirrors[place] ~= mirror then
-      local value = held_lock(held_by(token, holder), lock.epoch, lock.fence, deadline, lock.limit)
+      local value = held_lock(held_by(owner), lock.epoch, lock.fence, deadline, lock.limit)
       sets[#sets + 1] = {place, value, digits(deadline)}
       due_adds[#due_adds + 1] = digits(deadline)
       due_adds[#due_adds + 1] = names[place]
@@ -52,13 +54,13 @@ local function answer(token, holder, ttl, told, first, count)
   return {'held', tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
 end
 
+local BOUNDS = {1, 86400000, 0, 2 ^ 49, 1, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
-  local count = integer(ARGV[argument + 4], 1, 512)
-  local ttl, told = integer(ARGV[argument + 2], 1, 86400000), integer(ARGV[argument + 3], 0, 2 ^ 49)
-  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ttl, told, place, count)
-  argument, place = argument + 5, place + count
+  local terms = terms_of(ARGV[argument + 1], BOUNDS)
+  reply[request + 1] = answer(ARGV[argument], terms[1], terms[2], place, terms[3])
+  argument, place = argument + 2, place + terms[3]
 end
 
 if #fields > 0 then

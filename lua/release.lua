@@ -1,12 +1,13 @@
 -- release: gives the seats of N holds back, seat by seat, where the caller's token still owns them.
 --
 -- KEYS  meta seats due changes | lock (one a seat, request by request)
--- ARGV  requests | token holder seats
+-- ARGV  requests | owner (seats)
 -- REPLY noshow
 --       ok, then for each request one word a seat: released, gone, taken, pinned or sold
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include clock
+-- @include terms
 -- @include show
 -- @include lock
 -- @include read
@@ -17,8 +18,8 @@ redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 local deletes, given_back = {}, {}
 
-local function answer(token, holder, first, count)
-  local words = {}
+local function answer(owner, first, count)
+  local token, holder, words = token_of(owner), holder_of(owner), {}
   for index = 1, count do
     local place = place_of[names[first + index]]
     local lock, mirror = lock_at(place), mirrors[place]
@@ -42,12 +43,13 @@ local function answer(token, holder, first, count)
   return words
 end
 
+local BOUNDS = {1, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
-  local count = integer(ARGV[argument + 2], 1, 512)
-  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], place, count)
-  argument, place = argument + 3, place + count
+  local terms = terms_of(ARGV[argument + 1], BOUNDS)
+  reply[request + 1] = answer(ARGV[argument], place, terms[1])
+  argument, place = argument + 2, place + terms[1]
 end
 
 if #deletes > 0 then

@@ -24,7 +24,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from functools import partial
-from time import monotonic
 from typing import Any, TypeVar
 
 from seatlock._attempts import LONGEST_PAUSE
@@ -89,7 +88,7 @@ class Batcher:
         if self._lanes.queued >= self._limits.queued:
             self._check_room(ask)
         future: asyncio.Future[T] = loop.create_future()
-        self._enqueue(Waiter(ask, future, monotonic() + self._patience))
+        self._enqueue(Waiter(ask, future, loop.time() + self._patience))
         try:
             return await future
         except (asyncio.CancelledError, GeneratorExit):
@@ -204,7 +203,7 @@ class Batcher:
     async def _answer(self, batch: list[Waiter]) -> None:
         """Carry a batch out; those who still have time when the least patient has none left are asked for again."""
         while batch:
-            now = monotonic()
+            now: float = self._loop.time()
             least = min([waiter.deadline for waiter in batch])
             if least < now:
                 batch = self._in_time(batch, now)
@@ -263,7 +262,7 @@ class Batcher:
         if self._drained:
             future.set_exception(InvalidRequest("the locker is closed."))
         else:
-            self._enqueue(Background(ask, future, monotonic() + self._patience))
+            self._enqueue(Background(ask, future, self._loop.time() + self._patience))
         return future
 
     def _give_up(self, batch: list[Waiter], cause: BaseException | None = None) -> None:

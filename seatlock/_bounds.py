@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import lru_cache
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from seatlock.errors import InvalidRequest
 
@@ -56,17 +56,10 @@ def text(name: str, value: object, *, limit: int) -> str:
 
 def show_id(value: object) -> str:
     """Check a show id: up to 128 bytes, no braces, no whitespace (it becomes the hash tag of every key)."""
-    return _show_id(value) if type(value) is str else _check_show(value)
-
-
-def _check_show(value: object) -> str:
     show = text("show", value, limit=MAX_SHOW_BYTES)
     if _SHOW_FORBIDDEN.search(show):
         raise InvalidRequest(f"show {show!r} has a brace or white space in it: those would break the hash tag.")
     return show
-
-
-_show_id = lru_cache(maxsize=4096)(_check_show)  # a sale names the same show over and over
 
 
 def namespace(value: object) -> str:
@@ -99,19 +92,18 @@ def seat_ids(value: object) -> tuple[str, ...]:
     return tuple(seats)
 
 
-def seats_and_holder(seats: object, holder: object) -> tuple[tuple[str, ...], str]:
+def seats_and_holder(seats: Any, holder: Any) -> tuple[tuple[str, ...], str]:
     """Check the seats of one hold (see `seat_ids`) and its holder: up to 256 bytes, no control characters."""
-    if (type(seats) is tuple or type(seats) is list) and len(cast("Sequence[object]", seats)) == 1:
-        seat = cast("Sequence[object]", seats)[0]
+    if (type(seats) is tuple or type(seats) is list) and len(seats) == 1 and type(holder) is str:
+        seat = seats[0]
         if (
             type(seat) is str
-            and type(holder) is str
             and 0 < len(seat) <= MAX_SEAT_BYTES
             and 0 < len(holder) <= MAX_HOLDER_BYTES
             and (both := seat + holder).isascii()
             and both.isprintable()
         ):
-            return (seat,), holder  # one look, for most holds are of one seat and nearly all ids are plain ASCII
+            return (seat,), holder  # one look: most holds are of one seat, and nearly all ids are plain ASCII
     return seat_ids(seats), text("holder", holder, limit=MAX_HOLDER_BYTES)
 
 
@@ -157,7 +149,7 @@ def milliseconds(name: str, value: object, *, least: int = MIN_TTL_MS, most: int
 
 def ttl(value: object) -> int:
     """Turn the time of a hold into whole milliseconds."""
-    return _ttl(value) if type(value) is float else milliseconds("ttl", value)
+    return _ttl(value) if type(value) is float or type(value) is int else milliseconds("ttl", value)
 
 
 @lru_cache(maxsize=1024)  # a sale gives nearly all holds the same time

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from seatlock import _bounds, _replies
-from seatlock._keys import keys_of
+from seatlock._keys import Keys, keys_of
 from seatlock._operation import Ask, Command, Operation, Verb, batch, check_show
 from seatlock._script import load
 from seatlock._tokens import new_token
@@ -36,101 +36,88 @@ def derived_booking_id(token: str, seats: Sequence[str]) -> str:
 
 def acquire(namespace: str, show: object, seats: object, holder: object, ttl: object, token: object) -> Ask[Hold]:
     """Ask for seats; without a token of the caller's, one is minted here, before anything is sent."""
-    show = _bounds.show_id(show)
+    keys = keys_of(namespace, show)
     seats, holder = _bounds.seats_and_holder(seats, holder)
     milliseconds = _bounds.ttl(ttl)
     minted = token is None
     token = new_token() if token is None else _bounds.token(token)
     return Ask(
         "acquire",
-        show,
+        keys.show,
         seats,
         holder,
         token,
-        keys_of(namespace, show).locks(seats),
-        (token.encode(), holder.encode(), b"%d" % milliseconds, b"%d" % len(seats)),
+        keys.locks(seats),
+        (f"{token}\n{holder}".encode(), b"%d %d" % (milliseconds, len(seats))),
         _replies.hold,
         minted,
     )
 
 
-def checked_hold(hold: object) -> Hold:
-    """Check a hold that comes from the caller, who may have stored and changed it."""
+def checked_hold(namespace: str, hold: object) -> tuple[Hold, Keys]:
+    """Check a hold that comes from the caller, who may have stored and changed it; gives the keys of its show too."""
     if not isinstance(hold, Hold):
         raise InvalidRequest(f"hold must be a seatlock.Hold, not {type(hold).__name__}.")
-    _bounds.show_id(hold.show)
+    keys = keys_of(namespace, hold.show)
     _bounds.seats_and_holder(hold.seats, hold.holder)
     _bounds.token(hold.token)
     _bounds.fence("hold.fence", hold.fence)
     if type(hold.deadline) is not int or not 0 <= hold.deadline < 2**49:
         raise InvalidRequest("hold.deadline is not what the server gave: keep holds as they are.")
-    return hold
+    return hold, keys
 
 
 def extend(namespace: str, hold: object, ttl: object) -> Ask[Hold]:
     """Ask for ``ttl`` from now on a hold."""
-    hold = checked_hold(hold)
-    return _on_hold(
-        namespace, "extend", hold, (b"%d" % _bounds.ttl(ttl), b"%d" % hold.deadline), _replies.hold
-    )
+    hold, keys = checked_hold(namespace, hold)
+    terms = b"%d %d %d" % (_bounds.ttl(ttl), hold.deadline, len(hold.seats))
+    return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
 
 
 def confirm(namespace: str, hold: object, payment: object, booking: object) -> Ask[Booking]:
     """Ask to turn a hold into a booking."""
-    hold = checked_hold(hold)
+    hold, keys = checked_hold(namespace, hold)
     paid = b"" if payment is None else _bounds.reference("payment", payment).encode()
     if booking is None:
         booking_id = derived_booking_id(hold.token, hold.seats)
     else:
         booking_id = _bounds.reference("booking", booking)
-    return _on_hold(namespace, "confirm", hold, (booking_id.encode(), paid, b"%d" % hold.deadline), _replies.booking)
+    terms = b"%d %d" % (hold.deadline, len(hold.seats))
+    return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
 
 
 def release(namespace: str, hold: object) -> Ask[Release]:
     """Ask to give a hold back."""
-    return _on_hold(namespace, "release", checked_hold(hold), (), _replies.release)
+    hold, keys = checked_hold(namespace, hold)
+    return _on_hold("release", hold, keys, (_owner(hold), b"%d" % len(hold.seats)), _replies.release)
 
 
 def release_of(ask: Ask[Hold]) -> Ask[Release]:
     """Ask to give back whatever an acquire got under its own token, also where its answer never came."""
-    token, holder, _, seats = ask.args
-    return Ask(
-        "release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, (token, holder, seats), _replies.release
-    )
+    args = (ask.args[0], b"%d" % len(ask.seats))
+    return Ask("release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, args, _replies.release)
 
 
-def _on_hold(namespace: str, verb: Verb, hold: Hold, args: tuple[bytes, ...], read: Any) -> Ask[Any]:
+def _owner(hold: Hold) -> bytes:
+    return f"{hold.token}\n{hold.holder}".encode()
+
+
+def _on_hold(verb: Verb, hold: Hold, keys: Keys, args: tuple[bytes, ...], read: Any) -> Ask[Any]:
     seats = tuple(hold.seats)  # a list, where the hold was stored and its types were not looked at
-    return Ask(
-        verb,
-        hold.show,
-        seats,
-        hold.holder,
-        hold.token,
-        keys_of(namespace, hold.show).locks(seats),
-        (hold.token.encode(), hold.holder.encode(), *args, b"%d" % len(seats)),
-        read,
-    )
+    return Ask(verb, keys.show, seats, hold.holder, hold.token, keys.locks(seats), args, read)
 
 
 def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     """Ask to undo a booking."""
     if not isinstance(booking, Booking):
         raise InvalidRequest(f"booking must be a seatlock.Booking, not {type(booking).__name__}.")
-    show = _bounds.show_id(booking.show)
+    keys = keys_of(namespace, booking.show)
     seats = _bounds.seat_ids(booking.seats)
     booking_id = _bounds.reference("booking.id", booking.id)
     fence = _bounds.fence("booking.fence", booking.fence)
-    return Ask(
-        "cancel",
-        show,
-        seats,
-        booking.holder,
-        None,
-        keys_of(namespace, show).locks(seats),
-        (booking_id.encode(), *_replies.fence_parts(fence), b"%d" % len(seats)),
-        _replies.cancellation,
-    )
+    terms = b"%d %d %d" % (*_replies.fence_parts(fence), len(seats))
+    args = (booking_id.encode(), terms)
+    return Ask("cancel", keys.show, seats, booking.holder, None, keys.locks(seats), args, _replies.cancellation)
 
 
 def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:

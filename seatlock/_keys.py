@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from seatlock import _bounds
+
 
 class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
-    __slots__ = ("changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats")
+    __slots__ = ("changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats", "show")
 
     def __init__(self, namespace: str, show: str) -> None:
+        self.show = show
         base = f"{namespace}:{{{show}}}:".encode()
         self.meta = base + b"meta"
         self.seats = base + b"seats"
@@ -30,7 +33,11 @@ class Keys:
         return tuple([prefix + seat.encode() for seat in seats])
 
 
-@lru_cache(maxsize=4096)
-def keys_of(namespace: str, show: str) -> Keys:
-    """The keys of a show; cached, since a sale asks for the same show over and over."""
-    return Keys(namespace, show)
+def keys_of(namespace: str, show: object) -> Keys:
+    """The keys of a show, whose id is checked on the way."""
+    return _keys_of(namespace, show) if type(show) is str else Keys(namespace, _bounds.show_id(show))
+
+
+@lru_cache(maxsize=4096)  # a sale asks for the same show over and over
+def _keys_of(namespace: str, show: str) -> Keys:
+    return Keys(namespace, _bounds.show_id(show))

@@ -46,10 +46,9 @@ def fence_of(epoch: int, counter: int) -> int:
     return epoch * FENCE_EPOCH + counter
 
 
-def fence_parts(fence: int) -> tuple[bytes, bytes]:
-    """The epoch and the counter of a fence, as the scripts want them."""
-    epoch, counter = divmod(fence, FENCE_EPOCH)
-    return b"%d" % epoch, b"%d" % counter
+def fence_parts(fence: int) -> tuple[int, int]:
+    """The epoch and the counter of a fence, which the scripts keep apart."""
+    return divmod(fence, FENCE_EPOCH)
 
 
 def optional_text(raw: bytes) -> str | None:
@@ -128,11 +127,11 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
     on_record = word == b"conflict"  # its booking may have other seats than those asked for
     places: list[int] = answer[6:]
     found = Booking(
-        (answer[4] if word != b"booked" else ask.args[2]).decode(),
+        (answer[4] if word != b"booked" else ask.args[1]).decode(),
         ask.show,
         tuple(ask.seats[place - 1] for place in places) if on_record else ask.seats,
         ask.holder,
-        optional_text(answer[5] if on_record else ask.args[3]),
+        optional_text(answer[5] if on_record else ask.args[2]),
         fence_of(answer[1], answer[2]),
         answer[3] / 1000,
     )

@@ -26,16 +26,26 @@ local function parse_lock(value)
   return {state = 'h', foreign = true, deadline = now}
 end
 
+-- Who owns comes as one argument, as it stands in the lock: the token, a newline, the holder.
+local TOKEN_LENGTH = 32
+local function token_of(owner)
+  return string.sub(owner, 1, TOKEN_LENGTH)
+end
+
+local function holder_of(owner)
+  return string.sub(owner, TOKEN_LENGTH + 2)
+end
+
 -- What every lock of a held seat begins with if it is this owner's: whole token and holder, never a part.
-local function held_by(token, holder)
-  return 'h\n' .. token .. '\n' .. holder .. '\n'
+local function held_by(owner)
+  return 'h\n' .. owner .. '\n'
 end
 
-local function held_lock(owner, lock_epoch, fence, deadline, limit)
-  return owner .. lock_epoch .. '\n' .. numeral(fence) .. '\n' .. digits(deadline) .. '\n' .. digits(limit)
+local function held_lock(head, lock_epoch, fence, deadline, limit)
+  return head .. lock_epoch .. '\n' .. numeral(fence) .. '\n' .. digits(deadline) .. '\n' .. digits(limit)
 end
 
-local function sold_lock(token, holder, lock_epoch, fence, since, booking, payment)
-  return 's\n' .. token .. '\n' .. holder .. '\n' .. lock_epoch .. '\n' .. numeral(fence) .. '\n' ..
+local function sold_lock(owner, lock_epoch, fence, since, booking, payment)
+  return 's\n' .. owner .. '\n' .. lock_epoch .. '\n' .. numeral(fence) .. '\n' ..
     digits(since) .. '\n' .. booking .. '\n' .. payment
 end

@@ -61,7 +61,7 @@ for place = 1, #names do
     if wanted == 's' then
       -- Sold elsewhere: a lock that no token opens, so that lock and mirror agree.
       imported[#imported + 1] = KEYS[FIXED_KEYS + place]
-      imported[#imported + 1] = sold_lock('', '', epoch, 0, now, '', '')
+      imported[#imported + 1] = sold_lock('\n', epoch, 0, now, '', '')
     end
   else
     kept = kept + 1
