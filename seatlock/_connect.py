@@ -82,6 +82,12 @@ def sends_again(client: object) -> bool:
     return getattr(retry, "_retries", None) != 0
 
 
+def may_hang(client: Any) -> bool:
+    """Whether a client may wait for a reply for ever, or as good as for ever: without a timeout, or with retries."""
+    kwargs: Any = getattr(getattr(client, "connection_pool", client), "connection_kwargs", {})
+    return sends_again(client) or kwargs.get("socket_timeout") is None
+
+
 # Clients from URLs
 
 

@@ -32,6 +32,7 @@ _STATE_LETTERS: Final[Mapping[int, StateName]] = {
     ord("s"): "sold",
     ord("b"): "blocked",
 }
+_STATES: Final[Mapping[bytes, StateName]] = {state.encode(): state for state in _STATE_LETTERS.values()}
 _LISTED: Final = 5  # seats named in a message before it says how many more there are
 
 
@@ -72,7 +73,7 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
             answer[4],
         )
     if word == b"refused":
-        return _unavailable(ask, answer[1:])
+        return _unavailable(ask, answer)
     if word == b"lost":
         return hold_lost(ask, answer)
     if word == b"closed":
@@ -90,14 +91,17 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
 
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
     conflicts: dict[str, Conflict] = {}
-    for at in range(0, len(answer), 4):
-        place, state, left, mark = answer[at : at + 4]
-        conflicts[ask.seats[place - 1]] = Conflict(
-            state.decode(), None if left < 0 else left / 1000, mark == b"yours", mark == b"inconsistent"
-        )
-    what = ", ".join(f"{seat!r} is {conflict.state}" for seat, conflict in [*conflicts.items()][:_LISTED])
+    told: list[str] = []
+    own = False
+    for at in range(1, len(answer), 4):
+        place, raw, left, mark = answer[at : at + 4]
+        seat, state = ask.seats[place - 1], _STATES[raw]
+        own = own or (mark == b"yours" and state == "held")
+        conflicts[seat] = Conflict(state, None if left < 0 else left / 1000, mark == b"yours", mark == b"inconsistent")
+        if at < 4 * _LISTED:
+            told.append(f"{seat!r} is {state}")
+    what = ", ".join(told)
     more = f" and {len(conflicts) - _LISTED} more are not free" if len(conflicts) > _LISTED else ""
-    own = any(conflict.yours and conflict.state == "held" for conflict in conflicts.values())
     advice = "ask for your own seats alone, or name their token to add to them" if own else "choose other seats"
     return SeatsUnavailable(f"in show {ask.show!r} {what}{more}; no seat was taken: {advice}.", conflicts=conflicts)
 

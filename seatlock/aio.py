@@ -64,6 +64,7 @@ class AsyncSeatLocker:
         self._core = Core(namespace, patience)
         self._batcher = Batcher(self._carry_out, self._core.patience, GROUPED if batching else ONE_BY_ONE)
         self._sends_again = _connect.sends_again(client)
+        self._may_hang = _connect.may_hang(client)
         self._owned: list[Any] = []
 
     @classmethod
@@ -287,7 +288,10 @@ class AsyncSeatLocker:
         attempts = Attempts(step, patience, client_sends_again=self._sends_again)
         while True:
             try:
-                async with asyncio.timeout(attempts.longest()):  # a client may have no timeout of its own
+                if self._may_hang:
+                    async with asyncio.timeout(attempts.longest()):
+                        reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
+                else:  # as a rule: a timeout of our own would cost as much as all the rest of an attempt
                     reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
             except FOREIGN as error:
                 await asyncio.sleep(attempts.failed(error))

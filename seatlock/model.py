@@ -121,7 +121,7 @@ class Cancellation(msgspec.Struct, frozen=True):
         return tuple(seat for seat, word in self.seats.items() if word == "cancelled")
 
 
-class Conflict(msgspec.Struct, frozen=True):
+class Conflict(msgspec.Struct, frozen=True, gc=False):
     """Why one seat could not be had.
 
     ``retry_after`` is the seconds until the seat may come back by itself, None where that is not to be expected.

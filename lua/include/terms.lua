@@ -5,8 +5,8 @@ local known_terms = {}
 local function terms_of(text, bounds)
   local terms = known_terms[text]
   if not terms then
-    terms = {}
-    for part in string.gmatch((text or '') .. ' ', '([^ ]*) ') do
+    text, terms = text or '', {}
+    for part in string.gmatch(text .. ' ', '([^ ]*) ') do
       local at = 2 * #terms
       terms[#terms + 1] = integer(part, bounds[at + 1] or 0, bounds[at + 2] or 0)
     end
