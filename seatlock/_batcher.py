@@ -80,8 +80,8 @@ class Batcher:
 
     # What is asked
 
-    async def submit(self, ask: Ask[T]) -> T:
-        """Queue a request and wait for its answer."""
+    def queue(self, ask: Ask[T]) -> asyncio.Future[T]:
+        """Queue a request: gives the future of its answer. Whoever stops waiting for it calls `abandon`."""
         loop = get_running_loop()
         if loop is not self._loop or self._closed:
             self.check_loop()
@@ -89,10 +89,25 @@ class Batcher:
             self._check_room(ask)
         future: asyncio.Future[T] = loop.create_future()
         self._enqueue(Waiter(ask, future, loop.time() + self._patience))
+        return future
+
+    def abandon(self, ask: Ask[T], future: asyncio.Future[T]) -> None:
+        """Nobody waits for an answer any more: drop the request, or undo what it does."""
+        if self._loop.is_closed():
+            return
+        if future.done() and not future.cancelled():  # the answer came in the very turn of the cancellation
+            self._undo(ask, future.exception() or future.result())
+        else:
+            future.cancel()  # which it is, unless it was the coroutine that was closed
+            self._dropped += 1
+
+    async def submit(self, ask: Ask[T]) -> T:
+        """Queue a request and wait for its answer."""
+        future = self.queue(ask)
         try:
             return await future
         except (asyncio.CancelledError, GeneratorExit):
-            self._caller_left(ask, future)
+            self.abandon(ask, future)
             raise
 
     async def submit_together(self, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:
@@ -104,7 +119,7 @@ class Batcher:
             answers: list[Any] = await asyncio.gather(*[waiter.future for waiter in batch], return_exceptions=True)
         except (asyncio.CancelledError, GeneratorExit):
             for waiter in batch:
-                self._caller_left(waiter.ask, waiter.future)
+                self.abandon(waiter.ask, waiter.future)
             raise
         return answers
 
@@ -240,15 +255,6 @@ class Batcher:
             waiter.future.set_exception(error)
 
     # Callers that have gone, and calls that broke
-
-    def _caller_left(self, ask: Ask[Any], future: asyncio.Future[Any]) -> None:
-        if self._loop.is_closed():
-            return
-        if future.done() and not future.cancelled():  # the answer came in the very turn of the cancellation
-            self._undo(ask, future.exception() or future.result())
-        else:
-            future.cancel()  # which it is, unless it was the coroutine that was closed
-            self._dropped += 1
 
     def _undo(self, ask: Ask[Any], answer: Any) -> None:
         """Release what a caller that has gone would have got, if its token was minted for that call."""

@@ -27,7 +27,7 @@ ONE_BY_ONE: Final = Limits(asks=1, calls_a_show=64, calls=64)
 """Every request in a call of its own: the group commit switched off."""
 
 
-class Waiter(msgspec.Struct, eq=False, gc=False):
+class Waiter(msgspec.Struct, eq=False):
     """One caller's request, the future it waits for, and its deadline by the event loop's clock.
 
     ``unsure`` says that an attempt may have been carried out without an answer.
@@ -39,7 +39,7 @@ class Waiter(msgspec.Struct, eq=False, gc=False):
     unsure: bool = False
 
 
-class Background(Waiter, eq=False, gc=False):
+class Background(Waiter, eq=False):
     """A release that goes on whether or not somebody waits for it."""
 
 

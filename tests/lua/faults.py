@@ -1,4 +1,4 @@
-"""Scenarios of broken keys and broken arguments: a script that cannot do all of it does nothing."""
+"""Scenarios of broken keys and broken settings: a script that cannot do all of it does nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound
+from seatlock import PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
-from seatlock._keys import keys_of
-from seatlock._operation import Ask, Operation
+from tests.lua.arguments import NUMBERS, refused
 from tests.lua.house import PLAN, SEATS, T1, T2, House
 from tests.lua.scenario import scenario
 from tests.lua.warming import found, load
@@ -151,137 +150,6 @@ def an_outbox_that_nobody_needs(house: House) -> None:
     house.raw.set(house.key("outbox"), "something else")
     house.sound = False
     house.locker.cancel(house.locker.confirm(house.acquire("A-1")))
-
-
-NUMBERS = (
-    "0",
-    "-1",
-    "+1",
-    "1.5",
-    "1e3",
-    "1e400",
-    "nan",
-    "inf",
-    "-inf",
-    "0x10",
-    "",
-    " 1",
-    "1 ",
-    "1000000000000000",
-    "0000000000000001",
-    "a",
-)
-
-
-def refused(house: House, operation: Operation[Any], at: int, values: tuple[str, ...]) -> None:
-    """Each of these values, in this place of ARGV, is refused before anything is written."""
-    right = operation.args[at]
-    for value in values:
-        operation.args[at] = value.encode()
-        with house.unchanged():
-            error = house.failing(ScriptFailed, lambda: house.run(operation))
-        assert "SEATLOCK an argument or a setting is not a whole number from" in str(error)
-        assert "e+" not in str(error)
-    operation.args[at] = right
-
-
-@scenario
-def arguments_that_are_no_numbers(house: House) -> None:
-    house.open()
-    hold = house.acquire("A-1", ttl=100)
-    show = house.show
-    acquire = commands.of_asks("seatlock", [commands.acquire("seatlock", show, ["A-2"], "bo", 60, T1)])
-    extend = commands.of_asks("seatlock", [commands.extend("seatlock", hold, 60)])
-    confirm = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None)])
-    release = commands.of_asks("seatlock", [commands.release("seatlock", hold)])
-    whole = ("513", *NUMBERS)
-    for operation, places in ((acquire, (0, 4)), (extend, (0, 5)), (confirm, (0, 6)), (release, (0, 3))):
-        operation.decode = list
-        for at in places:
-            refused(house, operation, at, whole)
-    refused(house, acquire, 3, ("86400001", *NUMBERS))
-    refused(house, extend, 3, ("86400001", *NUMBERS))
-    refused(house, extend, 4, (str(2**49 + 1), *NUMBERS[1:]))
-    house.run(acquire)
-    booking = house.locker.confirm(hold)
-    cancel = commands.of_asks("seatlock", [commands.cancel("seatlock", booking)])
-    refused(house, cancel, 0, whole)
-    refused(house, cancel, 3, (str(2**40), *(number for number in NUMBERS if number != "0")))
-    refused(house, cancel, 4, whole)
-    refused(house, confirm, 5, (str(2**49 + 1), *NUMBERS[1:]))
-    refused(house, commands.sweep("seatlock", show), 0, ("1001", *NUMBERS))
-    changes = commands.changes("seatlock", show, 1, 1)
-    refused(house, changes, 0, (str(2**40 + 1), *NUMBERS[1:]))
-    refused(house, changes, 1, (str(2**49 + 1), *NUMBERS[1:]))
-    refused(house, changes, 2, ("1001", *NUMBERS))
-
-
-@scenario
-def the_largest_arguments(house: House) -> None:
-    house.open(max_hold=86_400)
-    hold = house.acquire("A-1", ttl=86_400)
-    assert hold.ttl == house.left(86_400)
-    extend = commands.of_asks("seatlock", [commands.extend("seatlock", hold, 86_400)])
-    for told in (b"0", b"%d" % 2**49):
-        extend.args[4] = told
-        assert house.run(extend)[0].fence == hold.fence
-    confirm = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None)])
-    for told in (b"0", b"%d" % 2**49):
-        confirm.args[5] = told
-        assert house.run(confirm)[0].fence == hold.fence
-    other = house.acquire("A-2", holder="bo")
-    assert house.locker.extend(other, ttl=0.001).ttl == house.left(600)
-    assert house.acquire("A-3", holder="cy", ttl=0.001).ttl == 0.001
-    sweep = commands.sweep("seatlock", house.show)
-    for limit in (b"1000", b"1"):
-        sweep.args = [limit]
-        assert house.run(sweep) in ((0, False), (1, False))
-    changes = commands.changes("seatlock", house.show, 2**40, 2**49)
-    assert house.run(changes).batches == []
-    changes.args = [b"0", b"0", b"1"]
-    assert len(house.run(changes).batches) == 1
-
-
-def widened(ask: Ask[Any], seats: tuple[str, ...]) -> Ask[Any]:
-    """The same request for so many seats that the package would never send it."""
-    keys, args = keys_of("seatlock", ask.show).locks(seats), (*ask.args[:-1], b"%d" % len(seats))
-    return replace(ask, seats=seats, keys=keys, args=args)
-
-
-@scenario
-def the_largest_batches(house: House) -> None:
-    seats = tuple(f"S-{number}" for number in range(513))
-    house.open(seats)
-
-    def acquire(seat: str, holder: str) -> Ask[Any]:
-        return commands.acquire("seatlock", house.show, [seat], holder, 60, None)
-
-    for wide in (False, True):
-
-        def each(command: Callable[[Any], Ask[Any]], things: list[Any], wide: bool = wide) -> list[Any]:
-            """Carry out as many requests, or one request for as many seats, as a call may have; one more is refused."""
-            asks = [command(replace(thing, seats=thing.seats[:1])) for thing in things]
-            more = [*asks, asks[0]]
-            if wide:
-                more = [widened(command(replace(things[0], seats=("S-0",))), seats)]
-                asks = [widened(ask, seats[:512]) for ask in asks]
-            with house.unchanged():
-                house.failing(ScriptFailed, lambda: house.run(commands.of_asks("seatlock", more)))
-            answers: list[Any] = house.run(commands.of_asks("seatlock", asks))
-            assert not [answer for answer in answers if isinstance(answer, Exception)]
-            return answers
-
-        wanted = [Hold(house.show, (seat,), seat, T1, 0, 60.0) for seat in (seats[:1] if wide else seats[:512])]
-        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
-        longer = each(lambda hold: commands.extend("seatlock", hold, 90), holds)
-        assert all(hold.ttl == house.left(90) for hold in longer)
-        each(lambda hold: commands.release("seatlock", hold), holds)
-        assert house.due() == {}
-        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
-        bookings = each(lambda hold: commands.confirm("seatlock", hold, None, None), holds)
-        assert house.locker.availability(house.show).counts["sold"] == 512
-        each(lambda booking: commands.cancel("seatlock", booking), bookings)
-        assert set(house.states().values()) == {"free"}
 
 
 @scenario

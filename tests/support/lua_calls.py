@@ -34,22 +34,26 @@ class Call(NamedTuple):
 
     def args(self, header: Header) -> list[bytes]:
         """The arguments that the header asks for."""
-        once = [self.once[name] for name in header.argv.fixed]
-        return once + [values[name] for values in self.each for name in header.argv.each]
+        args = [self.once[name] for name in header.argv.fixed]
+        for values in self.each:
+            args += [values[name] for name in header.argv.each]
+            if header.argv.terms:
+                args.append(b" ".join(values[name] for name in header.argv.terms))
+        return args
 
 
 _SEATS = {"check": ["A-1", "B-1"], "warm": ["A-1", "B-1"], "inspect": ["A-1", "B-1"], "forget": ["A-1", "B-1"]}
 
 
 def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
-    hold = {"token": TOKEN.encode(), "holder": b"ada"}
+    owned = {"owner": TOKEN.encode() + b"\n" + b"ada"}
     last = {"deadline_ms": b"77"}
     acquires = [_commands.acquire("seatlock", SHOW, hold.seats, "ada", 1.5, TOKEN) for hold in _HOLDS]
-    yield "acquire", acquires, {**hold, "ttl_ms": b"1500"}
-    yield "extend", [_commands.extend("seatlock", hold, 1.5) for hold in _HOLDS], {**hold, "ttl_ms": b"1500", **last}
+    yield "acquire", acquires, {**owned, "ttl_ms": b"1500"}
+    yield "extend", [_commands.extend("seatlock", hold, 1.5) for hold in _HOLDS], {**owned, "ttl_ms": b"1500", **last}
     confirms = [_commands.confirm("seatlock", hold, "paid", "booked") for hold in _HOLDS]
-    yield "confirm", confirms, {**hold, "booking": b"booked", "payment": b"paid", **last}
-    yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], hold
+    yield "confirm", confirms, {**owned, "booking": b"booked", "payment": b"paid", **last}
+    yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], owned
     bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 5 * 2**40 + 9, 0.0) for hold in _HOLDS]
     cancels = [_commands.cancel("seatlock", booking) for booking in bookings]
     yield "cancel", cancels, {"booking": b"booked", "epoch": b"5", "fence": b"9"}

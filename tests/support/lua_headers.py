@@ -3,12 +3,15 @@
     -- NAME: what the script does, in one line or more.
     --
     -- KEYS  fixed... | each (why)                 remark
-    -- ARGV  fixed... | each...                    remark
+    -- ARGV  fixed... | each... (number...)        remark
     -- REPLY answer                                remark
     --       answer
 
 - KEYS and ARGV name first what comes once, then, behind the bar, what comes again and again. A remark stands behind
   two spaces or more.
+- In ARGV ``(number...)`` is one argument: these numbers parted by single spaces, the count of the request's seats last.
+  A name outside parentheses is an argument by itself; ``owner`` is who owns a hold, as it stands in the lock: the
+  token, a newline, the holder. In KEYS ``(why)`` only says how often.
 - An answer is a word and its fields: ``word field field``. ``(a b)...`` or ``a...`` at its end come any number of
   times. ``, then WHAT`` at its end is what follows, in plain English; an answer can be nothing but that.
 - ``, then for each request one of`` is followed by the answers to one request, two columns deeper; ``one word a seat:
@@ -42,7 +45,9 @@ FIELDS: Final[dict[str, Any]] = {
 }
 """Every field that an answer can have, with a value as a script would send it."""
 
-_SHAPE: Final = re.compile(r"((?:\w+ )*)\|(?: (\w+(?: \w+)*))?(?: \([^)]*\))?(?: {2,}(.+))?")
+_NAMES: Final = r"\w+(?: \w+)*"
+_KEYS: Final = re.compile(rf"((?:\w+ )*)\|(?: ({_NAMES}))?(?: \([^)]*\))?()(?: {{2,}}(.+))?")
+_ARGV: Final = re.compile(rf"((?:\w+ )*)\|(?: ({_NAMES}))?(?: \(({_NAMES})\))?(?: {{2,}}(.+))?")
 _ANSWER: Final = re.compile(
     r"(?:(\w+)((?: \w+(?!\w|\.))*)(?: (\w+|\(\w+(?: \w+)*\))\.\.\.)?)??(?:,? ?\bthen (.+?))?(?: {2,}(.+))?"
 )
@@ -50,10 +55,11 @@ _LISTED: Final = re.compile(r"\w+(?:, \w+)* or \w+")
 
 
 class Shape(NamedTuple):
-    """What KEYS or ARGV hold: once, and again and again."""
+    """What KEYS or ARGV hold: once, and again and again; ``terms`` are the numbers of one argument behind ``each``."""
 
     fixed: tuple[str, ...]
     each: tuple[str, ...]
+    terms: tuple[str, ...]
     remark: str
 
 
@@ -183,16 +189,18 @@ def parse(name: str, text: str) -> Header:
     if bool(single) != any(answer.rest.endswith(" one of") for answer in whole):
         raise ValueError("the answers to one request are announced and not there, or the other way round")
     return Header(
-        name, _shape(lines[at][9:]), _shape(lines[at + 1][9:]), tuple(whole), tuple(single),
+        name, _shape(_KEYS, lines[at][9:]), _shape(_ARGV, lines[at + 1][9:]), tuple(whole), tuple(single),
         listed(words) if words else (), len(lines),
     )  # fmt: skip
 
 
-def _shape(text: str) -> Shape:
-    match = _SHAPE.fullmatch(text.strip())
+def _shape(form: re.Pattern[str], text: str) -> Shape:
+    match = form.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} does not say what comes once and what for each")
-    return Shape(tuple(match[1].split()), tuple((match[2] or "").split()), match[3] or "")
+    return Shape(
+        tuple(match[1].split()), tuple((match[2] or "").split()), tuple((match[3] or "").split()), match[4] or ""
+    )
 
 
 def _answer(text: str) -> Answer:
@@ -242,22 +250,36 @@ def _keys_complaints(header: Header, code: str) -> Iterator[str]:
 
 
 def _argv_complaints(header: Header, code: str) -> Iterator[str]:
-    fixed, each, _ = header.argv
+    fixed, each, terms, _ = header.argv
     used = {int(number) for number in re.findall(r"ARGV \[ (\d+) \]", code)}
     if used != set(range(1, len(fixed) + 1)):
         yield f"the header has {len(fixed)} ARGV that come once, the code uses {sorted(used)}"
     offsets = {int(number or 0) for number in re.findall(r"ARGV \[ argument(?: \+ (\d+))? \]", code)}
-    advances = re.findall(r"argument , place = argument \+ (\d+) , place \+ count", code)
+    advances = re.findall(r"argument , place = argument \+ (\d+) , place \+ terms \[ (\d+) \]", code)
     a_place = {2 - int(minus or 0) for minus in re.findall(r"ARGV \[ 2 \* place(?: - (\d))? \]", code)}
     together = "unpack ( ARGV )" in code
     if fixed == ("requests",):
-        if offsets != set(range(len(each))) or advances != [str(len(each))]:
-            yield f"a request has {len(each)} ARGV in the header; the code uses {sorted(offsets)}, goes on {advances}"
-        count = re.findall(r"local count = integer \( ARGV \[ argument \+ (\d+) \]", code)
-        if each[-1:] != ("seats",) or count != [str(len(each) - 1)]:
-            yield f"seats is not where the code has the count of a request, {count}"
-    elif offsets or advances or len(each) != max(len(a_place), int(together)):
-        yield f"the header has {each} for each seat, the code uses {sorted(a_place)}"
+        arguments = len(each) + bool(terms)
+        if offsets != set(range(arguments)) or [by for by, _ in advances] != [str(arguments)]:
+            yield f"a request has {arguments} ARGV in the header; the code uses {sorted(offsets)}, goes on {advances}"
+        if terms[-1:] != ("seats",) or [count for _, count in advances] != [str(len(terms))]:
+            yield f"seats is not where the code has the count of a request, {advances}"
+        yield from _terms_complaints(header, code)
+    elif offsets or advances or terms or len(each) != max(len(a_place), int(together)):
+        yield f"the header has {each} {terms} for each seat, the code uses {sorted(a_place)}"
+
+
+def _terms_complaints(header: Header, code: str) -> Iterator[str]:
+    _, each, terms, _ = header.argv
+    taken = re.findall(r"= terms_of \( ARGV \[ argument(?: \+ (\d+))? \] , BOUNDS \)", code)
+    if [int(offset or 0) for offset in taken] != [len(each)]:
+        yield f"the numbers come behind {each} in the header, the code takes them apart at {taken}"
+    bounds = [part.count(",") + 1 for part in re.findall(r"local BOUNDS = \{([^}]*)\}", code)]
+    if bounds != [2 * len(terms)]:
+        yield f"the header has the numbers {terms}, the code has {bounds} bounds"
+    used = {int(number) for number in re.findall(r"\bterms \[ (\d+) \]", code)}
+    if used != set(range(1, len(terms) + 1)):
+        yield f"the header has the numbers {terms}, the code uses {sorted(used)}"
 
 
 def _constructed(code: str) -> Iterator[tuple[str, int]]:

@@ -82,7 +82,7 @@ def test_the_same_token_is_sent_every_time() -> None:
     for failure in (LOST, LOADING, NOBODY):
         attempts.failed(failure)
         assert attempts.command() == first
-    assert TOKEN.encode() in first
+    assert f"{TOKEN}\nada".encode() in first
 
 
 def test_a_plain_command_stays_what_it_is() -> None:

@@ -148,12 +148,27 @@ def tampered(script: str) -> list[str]:
             re.split(r" {2,}", body, maxsplit=1)[0] if number < at + 2 else re.split(r" {2,}(?=\S)|,? ?then ", body)[0]
         )
         for word in re.finditer(r"\w+", re.sub(r"\(one [^)]*\)", "", shape)):
-            rest = body[word.end() :].lstrip(" ") if word.start() == 0 else body[word.end() :]
+            first = word.start() == 0 or body[word.start() - 1] == "("
+            rest = body[word.end() :].lstrip(" ") if first else body[word.end() :]
             for new in ("", "other"):
                 left = body[: word.start()] + new
                 found.append(
                     [*lines[:number], marker + (left if new else left.rstrip(" ")) + rest, *lines[number + 1 :]]
                 )
+    if header.argv.terms:
+        numbers = " ".join(header.argv.terms)
+        each = " ".join(header.argv.each)
+        moved = [
+            f"{each} {numbers}",
+            f"{each} {numbers.replace(' ', ') (')}",
+            f"({each} {numbers})",
+            f"({numbers}) {each}",
+        ]
+        moved += [f"{each} ({' '.join(header.argv.terms[::-1])})"] if len(header.argv.terms) > 1 else []
+        moved += [f"{each} {header.argv.terms[0]} ({' '.join(header.argv.terms[1:])})"]
+        right = f"{each} ({numbers})"
+        assert lines[at + 1].endswith(right)
+        found += [[*lines[: at + 1], lines[at + 1].replace(right, wrong), *lines[at + 2 :]] for wrong in moved]
     for words in (
         header.words,
         ("yours", "inconsistent"),
@@ -181,10 +196,16 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("acquire", "KEYS[1], KEYS[2]", "KEYS[2], KEYS[1]"),
         ("acquire", "seats_key, due_key", "due_key, seats_key"),
         ("acquire", "FIXED_KEYS = 4", "FIXED_KEYS = 5"),
-        ("acquire", "argument + 4", "argument + 5"),
+        ("acquire", "argument + 2, place", "argument + 3, place"),
+        ("acquire", "ARGV[argument + 1]", "ARGV[argument + 2]"),
+        ("acquire", "place + terms[2]", "place + terms[1]"),
         ("acquire", "{'closed'", "{'shut'"),
         ("acquire", "'inconsistent'", "'odd'"),
-        ("cancel", "argument + 4, place", "argument + 3, place"),
+        ("cancel", "argument + 2, place", "argument + 1, place"),
+        ("cancel", "answer(ARGV[argument], terms[1]", "answer(ARGV[argument], terms[2]"),
+        ("confirm", "terms_of(ARGV[argument + 3]", "terms_of(ARGV[argument + 2]"),
+        ("extend", "0, 2 ^ 49, 1, 512}", "1, 512}"),
+        ("release", "BOUNDS = {1, 512}", "BOUNDS = {1, 512, 1, 512}"),
         ("release", "words[index] = 'taken'", "words[index] = 'theirs'"),
         ("retire", "ARGV[1]", "ARGV[2]"),
         ("status", "'paused'", "'resting'"),

@@ -54,11 +54,13 @@ TEXTS: Final = frozenset(
         "numeral",
         "epoch",
         "field",
+        "head",
         "held_by",
         "holder",
         "lock_epoch",
         "owner",
         "payment",
+        "text",
         "token",
         "wanted",
     ]
