@@ -28,6 +28,7 @@ DEFAULT_TTL: Final = 600.0  # seconds a hold lasts
 DEFAULT_MAX_HOLD: Final = 1800.0  # seconds a hold lasts in all, however often it is extended
 
 TOKEN_LENGTH: Final = 32  # 128 random bits in lower-case hexadecimal
+_LISTS: Final[frozenset[type]] = frozenset({list, tuple})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHOW_FORBIDDEN = re.compile(r"[{}\s]")
 
@@ -94,7 +95,7 @@ def seat_ids(value: object) -> tuple[str, ...]:
 
 def seats_and_holder(seats: Any, holder: Any) -> tuple[tuple[str, ...], str]:
     """Check the seats of one hold (see `seat_ids`) and its holder: up to 256 bytes, no control characters."""
-    if (type(seats) is tuple or type(seats) is list) and len(seats) == 1 and type(holder) is str:
+    if type(seats) in _LISTS and len(seats) == 1 and type(holder) is str:
         seat = seats[0]
         if (
             type(seat) is str

@@ -95,7 +95,7 @@ def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
     own = False
     for at in range(1, len(answer), 4):
         place, raw, left, mark = answer[at : at + 4]
-        seat, state = ask.seats[place - 1], _STATES[raw]
+        seat, state = ask.seats[int(place) - 1], _STATES[raw]
         own = own or (mark == b"yours" and state == "held")
         conflicts[seat] = Conflict(state, None if left < 0 else left / 1000, mark == b"yours", mark == b"inconsistent")
         if at < 4 * _LISTED:

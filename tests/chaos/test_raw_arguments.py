@@ -15,18 +15,27 @@ from tests.chaos.verbs import SEATS, fresh_show
 from tests.support.keyspace import Dump, contradictions, dump, lock_of
 from tests.support.servers import RedisServer
 
-# By script: the places in ARGV of times and counts, and of the deadline that a hold told (which may be 0).
-NUMBERS: Final[dict[str, tuple[int, ...]]] = {
-    "acquire": (0, 3, 4),
-    "extend": (0, 3, 5),
-    "confirm": (0, 6),
-    "release": (0, 3),
-    "cancel": (0, 4),
-    "sweep": (0,),
-    "found": (2, 3, 5),
-    "changes": (2,),
+Place = tuple[int, int]
+"""An argument, and which of the numbers in it: those of a request come in one argument, parted by single spaces."""
+
+# By script: the places of times and counts, and of what may be 0: the deadline that a hold told, epoch, fence, version.
+NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
+    "acquire": ((0, 0), (2, 0), (2, 1)),
+    "extend": ((0, 0), (2, 0), (2, 2)),
+    "confirm": ((0, 0), (4, 1)),
+    "release": ((0, 0), (2, 0)),
+    "cancel": ((0, 0), (2, 2)),
+    "sweep": ((0, 0),),
+    "found": ((2, 0), (3, 0), (5, 0)),
+    "changes": ((2, 0),),
 }
-MAY_BE_ZERO: Final = {"extend": (4,), "confirm": (5,), "cancel": (3,), "changes": (0, 1)}
+MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
+    "extend": ((2, 1),),
+    "confirm": ((4, 0),),
+    "cancel": ((2, 0), (2, 1)),
+    "changes": ((0, 0), (1, 0)),
+}
+BATCHES: Final = ("acquire", "extend", "confirm", "release", "cancel")
 ODD: Final = (
     *("", " ", "None", "nil", "true", "-1", "-0", "+5", "0.5", "600.0", "600,0", "6e2", "1e400", "1e-400"),
     *("nan", "-nan", "inf", "-inf", "Infinity", "0x10", "0b1", "1_000", " 600", "600 ", "600\n", "600\0", "٦٠٠"),
@@ -50,6 +59,19 @@ def send(raw: redis.Redis, call: Operation[object], args: list[bytes]) -> object
     return raw.execute_command("EVALSHA", call.script.sha, len(call.keys), *call.keys, *args)
 
 
+def number_at(args: list[bytes], place: Place) -> bytes:
+    """The number in a place."""
+    return args[place[0]].split(b" ")[place[1]]
+
+
+def with_number(args: list[bytes], place: Place, value: bytes) -> list[bytes]:
+    """The arguments with another number in a place."""
+    argument, number = place
+    numbers = args[argument].split(b" ")
+    numbers[number] = value
+    return [*args[:argument], b" ".join(numbers), *args[argument + 1 :]]
+
+
 def held_locks_expire(found: Dump) -> bool:
     """Whether every lock of a hold goes by itself."""
     return all(expires or not value.startswith(b"h") for name, (_, value, expires) in found.items() if "lock" in name)
@@ -66,12 +88,45 @@ def test_what_is_no_number_in_its_bounds(raw: redis.Redis, name: str) -> None:
     for places, odd in ((NUMBERS[name], ("0", *ODD)), (MAY_BE_ZERO.get(name, ()), ODD)):
         for place in places:
             for value in odd:
-                args = list(call.args)
-                args[place] = value.encode()
+                args = with_number(call.args, place, value.encode())
+                assert args != call.args
                 with pytest.raises(redis.ResponseError, match="SEATLOCK an argument"):
                     send(raw, call, args)
     assert dump(raw, show) == before
     send(raw, call, call.args)  # with none of them odd it works
+    assert held_locks_expire(dump(raw, show))
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_every_number_of_a_request_is_among_these_places(raw: redis.Redis, name: str) -> None:
+    locker = SeatLocker(raw)
+    call = CALLS[name](locker, raw, fresh_show(locker))
+    last = len(call.args) - 1
+    places = {(last, number) for number in range(len(call.args[last].split(b" ")))}
+    assert {*NUMBERS[name], *MAY_BE_ZERO.get(name, ())} == {(0, 0)} | places
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_numbers_that_are_too_few_too_many_or_badly_parted(raw: redis.Redis, name: str) -> None:
+    locker = SeatLocker(raw)
+    show = fresh_show(locker)
+    call = CALLS[name](locker, raw, show)
+    raw.script_load(call.script.source)
+    before = dump(raw, show)
+    *first, right = call.args
+    numbers = right.split(b" ")
+    odd = {b"", b" ", b"  ", b"\n", b" " + right, right + b" ", b" " + right + b" ", right + b" " + right}
+    odd |= {b" ".join(numbers[:count]) for count in range(len(numbers))}
+    odd |= {b" ".join(numbers[count:]) for count in range(1, len(numbers))}
+    odd |= {right + more for more in (b" 0", b" 1", b" -1", b" nan", b" 0 0", b" 1" * 600)}
+    for other in (b"  ", b"\t", b"\n", b",", b"\0", b"\xc2\xa0"):
+        odd |= {right.replace(b" ", other), right + other, other + right}
+    odd.discard(right)  # where there is one number, nothing parts it
+    for argument in sorted(odd):
+        with pytest.raises(redis.ResponseError, match="SEATLOCK an argument"):
+            send(raw, call, [*first, argument])
+    assert dump(raw, show) == before
+    send(raw, call, call.args)  # as it should be it works
     assert held_locks_expire(dump(raw, show))
 
 
@@ -88,7 +143,7 @@ def test_arguments_that_are_missing(raw: redis.Redis, name: str) -> None:
     assert dump(raw, show) == before
 
 
-@pytest.mark.parametrize("name", ["acquire", "extend", "confirm", "release", "cancel"])
+@pytest.mark.parametrize("name", BATCHES)
 def test_counts_that_do_not_fit_the_keys(raw: redis.Redis, name: str) -> None:
     """More requests or more seats than came along: the batch fails as a whole, also what could be read of it."""
     locker = SeatLocker(raw)
@@ -96,10 +151,9 @@ def test_counts_that_do_not_fit_the_keys(raw: redis.Redis, name: str) -> None:
     call = CALLS[name](locker, raw, show)
     raw.script_load(call.script.source)
     before = dump(raw, show)
-    for place in (0, NUMBERS[name][-1]):
+    for place in ((0, 0), NUMBERS[name][-1]):
         for more in (1, 509):
-            args = list(call.args)
-            args[place] = b"%d" % (int(args[place]) + more)
+            args = with_number(call.args, place, b"%d" % (int(number_at(call.args, place)) + more))
             with pytest.raises(redis.ResponseError):
                 send(raw, call, args)
     one_bad_key = Operation(call.script, show, call.keys[:-1], call.args, call.decode)
@@ -135,7 +189,7 @@ def test_the_shortest_and_the_longest_hold_expire(raw: redis.Redis, ttl: int) ->
     locker = SeatLocker(raw)
     show = fresh_show(locker)
     call = CALLS["acquire"](locker, raw, show)
-    args = [*call.args[:3], b"%d" % ttl, call.args[4]]
+    args = with_number(call.args, NUMBERS["acquire"][1], b"%d" % ttl)
     locker._run(Operation(call.script, show, call.keys, args, list))
     left = raw.pttl(lock_of(show, SEATS[0]))
     assert left != -1  # which would be for ever

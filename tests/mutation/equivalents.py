@@ -10,8 +10,9 @@ Key = tuple[str, str, str]
 _BECAUSE: Final[dict[str, list[Key]]] = {
     "Lua takes the place 0 of a text for 1": [
         ("acquire.lua", "local state = lock and lock.state or string.sub(mirror, 1, 1)", "1 → 0"),
-        ("confirm.lua", "if lock and string.find(lock, owner, 1, true) == 1 then", "1 → 0"),
+        ("confirm.lua", "if lock and string.find(lock, head, 1, true) == 1 then", "1 → 0"),
         ("confirm.lua", "if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then", "1 → 0"),
+        ("include/lock.lua", "return string.sub(owner, 1, TOKEN_LENGTH)", "1 → 0"),
         ("include/ownership.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
         ("include/warming.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
         (
@@ -24,7 +25,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
     "only the fast way of a single seat, which gives the same as the slow one": [
         ("acquire.lua", "if count == 1 and status == 'open' then", "1 → 0"),
         ("acquire.lua", "if count == 1 and status == 'open' then", "'open' → 'opez'"),
-        ("acquire.lua", "return grant_one(held_by(token, holder), ttl, place)", "statement → nothing"),
+        ("acquire.lua", "return grant_one(held_by(owner), ttl, place)", "statement → nothing"),
         (
             "confirm.lua",
             "local seats = count == 1 and names[first + 1] or table.concat(names, '\\n', first + 1, fi",
@@ -108,6 +109,14 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("include/mirror.lua", "held_fields[mirror] = field", "statement → nothing"),
         ("include/integer.lua", "integers[text or 0] = value", "or → and"),
         ("include/integer.lua", "integers[text or 0] = value", "0 → 1"),
+        ("include/terms.lua", "known_terms[text] = terms", "statement → nothing"),
+    ],
+    "a number too many is refused for its size or for their count": [
+        (
+            "include/terms.lua",
+            "terms[#terms + 1] = integer(part, bounds[at + 1] or 0, bounds[at + 2] or 0)",
+            "0 → 1 (2)",
+        ),
     ],
     "only scripts write the availability hash, and they write nothing of another form": [
         ("include/mirror.lua", "return string.match(mirror, '^%l(%d*)')", "'^%l(%d*)' → '%l(%d*)'"),
@@ -124,6 +133,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
     ],
     "neither text is a number": [
         ("include/mirror.lua", "return tonumber(string.match(mirror, '^h%d*:(%d+)$') or '')", "'' → 'x'"),
+        ("include/terms.lua", "text, terms = text or '', {}", "'' → 'x'"),
     ],
     "one entry is as good as two: only whether there is any counts": [
         (

@@ -12,6 +12,7 @@ from loadtests.bench.contestants.locks import (
     PotteryThreads,
     PythonRedisLock,
 )
+from loadtests.bench.contestants.nobody import AsyncioAlone
 from loadtests.bench.contestants.redis_py import RedisPyLock, RedisPyThreads
 from loadtests.bench.contestants.seats import BareEvalsha, Seatlock, SeatlockThreads, SeatlockUngrouped
 from loadtests.bench.stage import Stage
@@ -29,7 +30,14 @@ ASYNC: Final[tuple[type[Contestant], ...]] = (
     ForUpdate,
     SkipLocked,
 )
-HOT_SEAT: Final[tuple[type[Contestant], ...]] = (Seatlock, SeatlockUngrouped, RedisPyLock, CoredisContestant, ForUpdate)
+HOT_SEAT: Final[tuple[type[Contestant], ...]] = (
+    Seatlock,
+    SeatlockUngrouped,
+    RedisPyLock,
+    CoredisContestant,
+    ForUpdate,
+    AsyncioAlone,
+)
 FOUR_SEATS: Final[tuple[type[Contestant], ...]] = (Seatlock, SeatlockUngrouped, BareEvalsha, RedisPyLock, ForUpdate)
 OPEN_LOAD: Final[tuple[type[Contestant], ...]] = (Seatlock, RedisPyLock)
 THREADS: Final[tuple[type[ThreadContestant], ...]] = (SeatlockThreads, RedisPyThreads, PythonRedisLock, PotteryThreads)
