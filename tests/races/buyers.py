@@ -239,6 +239,49 @@ def read_ending(number: int, want: str, got: Any) -> Ended:
     return Ended(number, want, "booked", got.id, str(got.payment), got.fence)
 
 
+# Seats that the house wants for itself
+
+
+def against_the_house(place: Place, socket: str, show: str, rounds: int) -> list[Ended]:
+    """One process blocks both seats of each round, the others want one of them each."""
+    ended: list[Ended] = []
+    draw = random.Random(place.number)
+    with redis.Redis(unix_socket_path=socket) as client:
+        locker = SeatLocker(client)
+        for number in range(rounds):
+            seats = [f"A-{number}", f"B-{number}"]
+            place.step()
+            for _ in range(draw.randint(0, 4)):
+                client.ping()  # so that either side is the faster one now and then
+            if place.number == 0:
+                ended.append(Ended(number, "AB", _blocked(locker, show, seats)))
+            else:
+                seat = seats[place.number % 2]
+                ended.append(Ended(number, seat[0], _held(locker, show, seat, f"buyer-{place.number}")))
+    return ended
+
+
+def _blocked(locker: SeatLocker, show: str, seats: list[str]) -> str:
+    """Block seats: gives ``blocked``, or the rows of those that are held already."""
+    try:
+        assert locker.block(show, seats, reason="camera").blocked == tuple(seats)
+    except SeatsUnavailable as error:
+        assert {(c.state, c.yours, c.inconsistent) for c in error.conflicts.values()} == {("held", False, False)}
+        return "".join(sorted(seat[0] for seat in error.conflicts))
+    return "blocked"
+
+
+def _held(locker: SeatLocker, show: str, seat: str, holder: str) -> str:
+    """Ask for a seat: gives ``got``, or the state that it is in."""
+    try:
+        locker.acquire(show, [seat], holder=holder)
+    except SeatsUnavailable as error:
+        (conflict,) = error.conflicts.values()
+        assert not (conflict.yours or conflict.inconsistent)
+        return conflict.state
+    return "got"
+
+
 # A hold whose time runs out while it is confirmed
 
 
