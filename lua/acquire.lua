@@ -1,7 +1,7 @@
 -- acquire: holds seats for each of N requests, in order, each answered as if it had come alone.
 --
 -- KEYS  meta seats due changes | lock (one a seat, request by request)
--- ARGV  requests | owner (ttl_ms seats)
+-- ARGV  requests | owner (ttl_ms seats)                  behind the last: what few requests carry, see extras
 -- REPLY noshow
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
@@ -17,8 +17,10 @@ local SWEEP = 32 -- due seats that one batch takes back on its way
 -- @include show
 -- @include lock
 -- @include due
+-- @include state
 -- @include read
 -- @include batch
+-- @include extras
 
 local gone, freed, later = plan_sweep(SWEEP)
 check_changes()
@@ -27,15 +29,6 @@ local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
 
 local was_locked = {} -- places whose lock has passed but is still there
 local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
-
--- A seat is free only if there is no lock and the mirror says free, or held and past.
-local function is_free(mirror)
-  if string.byte(mirror) == FREE then
-    return true
-  end
-  local deadline = deadline_of(mirror)
-  return deadline ~= nil and now > deadline
-end
 
 local function live_lock(place)
   local lock = lock_at(place)
@@ -69,7 +62,7 @@ local function repair(places)
 end
 
 -- Sorts the seats of a request: under its own token, under another token of the same holder, free, or in the way.
-local function look(token, holder, first, count)
+local function look(token, holder, first, count, channel)
   local own, yours, free, refused, unknown = {}, {}, {}, {'refused'}, nil
   local several = false -- whether the holder's other seats are under more than one token
   for index = 1, count do
@@ -79,12 +72,12 @@ local function look(token, holder, first, count)
     if not mirror then
       unknown = unknown or {'unknown'}
       unknown[#unknown + 1] = index
-    elseif not lock and is_free(mirror) then
+    elseif not lock and is_free(mirror, channel) then
       free[#free + 1] = place
     elseif mine and lock.state == 'h' and lock.token == token then
       own[#own + 1] = place
     else
-      local state = lock and lock.state or string.sub(mirror, 1, 1)
+      local state = state_of(mirror, lock)
       local left, mark = -1, ''
       if mine then
         mark = 'yours'
@@ -92,7 +85,7 @@ local function look(token, holder, first, count)
           yours[#yours + 1] = place
           several = several or lock.token ~= lock_at(yours[1]).token
         end
-      elseif lock and lock.foreign or not lock and state ~= 'b' then
+      elseif lock and lock.foreign or not lock and state ~= 'b' and state ~= 'c' then
         mark = 'inconsistent'
       end
       if state == 'h' and not (lock and lock.foreign) then
@@ -133,7 +126,7 @@ local function grant(head, ttl, free, basket)
   return held('held', hold)
 end
 
-local function answer(owner, ttl, first, count)
+local function answer(owner, ttl, first, count, channel)
   if count == 1 and status == 'open' then -- most requests on most nights: one seat, and it is free
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
@@ -143,7 +136,7 @@ local function answer(owner, ttl, first, count)
   end
 
   local token, holder = token_of(owner), holder_of(owner)
-  local own, yours, free, refused, unknown, several = look(token, holder, first, count)
+  local own, yours, free, refused, unknown, several = look(token, holder, first, count, channel)
   if unknown then
     return unknown
   end
@@ -169,9 +162,13 @@ end
 local BOUNDS = {1, 86400000, 1, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 2 * requests + 1 then
+  read_extras(2 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], terms[1], place, terms[2])
+  reply[request + 1] = answer(ARGV[argument], terms[1], place, terms[2], channels[request])
   argument, place = argument + 2, place + terms[2]
 end
 

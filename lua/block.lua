@@ -39,9 +39,9 @@ for place, name in ipairs(names) do
   local state = state_of(mirror, lock)
   if not mirror then
     unknown[#unknown + 1] = place
-  elseif state == 'f' then
+  elseif state == 'f' or state == 'c' then
     fields[#fields + 1] = name
-    fields[#fields + 1] = 'b' .. category_of(mirror)
+    fields[#fields + 1] = 'b' .. kind_of(mirror)
   elseif state == 'b' then
     ok[#ok + 1] = place
   else

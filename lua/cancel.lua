@@ -34,8 +34,8 @@ local function answer(booking, booking_epoch, fence, first, count)
       replace_lock(place, false)
       given_back[#given_back + 1] = names[place]
       -- A mirror that says blocked stays as it is; one that fell behind is set right.
-      if mirror and string.find(mirror, '^[fhs]') then
-        change(names[place], 'f' .. category_of(mirror))
+      if mirror and string.find(mirror, '^[cfhs]') then
+        change(names[place], free_field(mirror))
       end
     else
       words[index] = 'gone'

@@ -59,7 +59,7 @@ local function fence_if_held(lock, head)
 end
 
 local function set_sold(place)
-  local mirror = 's' .. category_of(mirrors[place] or 's')
+  local mirror = 's' .. kind_of(mirrors[place] or 's')
   mirrors[place] = mirror
   change(names[place], mirror)
 end

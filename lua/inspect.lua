@@ -5,34 +5,33 @@
 -- REPLY noshow
 --       ok plan, then for each seat one of
 --         unknown
---         state category left_ms consistent reason                                 left_ms -1 where it does not apply;
---                                                                                  reason empty where there is none
---         state category left_ms consistent holder epoch fence booking payment     where there is a lock
+--         state category left_ms consistent channel reason            left_ms -1 where it does not apply;
+--                                                                     channel and reason empty where there is none
+--         state category left_ms consistent channel holder epoch fence booking payment  where there is a lock
 local FIXED_KEYS = 3
 local meta_key, seats_key, blocks_key = KEYS[1], KEYS[2], KEYS[3]
 -- @include clock
 -- @include integer
--- @include mirror
+-- @include state
+-- @include channels
 -- @include lock
 -- @include read
 
-local facts = redis.call('HMGET', meta_key, 'status', 'plan')
+local facts = redis.call('HMGET', meta_key, 'status', 'plan', 'channels')
 if not facts[1] then
   return {'noshow'}
 end
 
 local reasons = redis.call('HMGET', blocks_key, unpack(names))
+local _, channel_names = channels_of(facts[3])
 
 local function look(mirror, lock, reason)
   if not mirror then
     return {'unknown'}
   end
-  local state, deadline = string.sub(mirror, 1, 1), deadline_of(mirror)
+  local state, deadline = state_of(mirror), deadline_of(mirror)
   if lock and lock.past then
     lock = nil
-  end
-  if state == 'h' and now > deadline then
-    state = 'f'
   end
   local consistent
   if lock then
@@ -40,13 +39,13 @@ local function look(mirror, lock, reason)
     state = lock.state
     deadline = lock.deadline
   else
-    consistent = state == 'f' or state == 'b'
+    consistent = state == 'f' or state == 'c' or state == 'b'
   end
   local seat = {STATES[state], category_of(mirror), state == 'h' and deadline - now or -1, consistent and 1 or 0,
-                state == 'b' and reason or ''}
+                channel_names[tonumber(channel_of(mirror) or '')] or '', state == 'b' and reason or ''}
   if lock and not lock.foreign then
-    seat[5], seat[6], seat[7] = lock.holder, tonumber(lock.epoch), lock.fence
-    seat[8], seat[9] = lock.booking or '', lock.payment or ''
+    seat[6], seat[7], seat[8] = lock.holder, tonumber(lock.epoch), lock.fence
+    seat[9], seat[10] = lock.booking or '', lock.payment or ''
   end
   return seat
 end

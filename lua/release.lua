@@ -35,8 +35,8 @@ local function answer(owner, first, count)
       given_back[#given_back + 1] = names[place]
       replace_lock(place, false)
       -- A mirror that says sold or blocked stays as it is: only what was held becomes free.
-      if mirror and string.find(mirror, '^[fh]') then
-        change(names[place], 'f' .. category_of(mirror))
+      if mirror and string.find(mirror, '^[cfh]') then
+        change(names[place], free_field(mirror))
       end
     end
   end

@@ -24,7 +24,7 @@ for place, name in ipairs(names) do
   elseif state == 'b' then
     unblocked[#unblocked + 1] = name
     fields[#fields + 1] = name
-    fields[#fields + 1] = 'f' .. category_of(mirror)
+    fields[#fields + 1] = free_field(mirror)
   else
     ok[#ok + 1] = place
     ok[#ok + 1] = STATES[state]

@@ -20,6 +20,7 @@ MAX_SEAT_BYTES: Final = 128
 MAX_HOLDER_BYTES: Final = 256
 MAX_REFERENCE_BYTES: Final = 256  # a payment reference, a booking id or the reason of a block
 MAX_NAMESPACE_BYTES: Final = 64
+MAX_CHANNEL_BYTES: Final = 64
 MAX_SEATS_A_HOLD: Final = 100
 
 MIN_TTL_MS: Final = 1
@@ -116,6 +117,11 @@ def reference(name: str, value: object) -> str:
 def reason(value: object) -> str:
     """Check the reason of a block: up to 256 bytes, no control characters; empty where there is none."""
     return "" if value is None or value == "" else text("reason", value, limit=MAX_REFERENCE_BYTES)
+
+
+def channel(value: object) -> str:
+    """Check the name of a channel: up to 64 bytes, no control characters; None, the public, becomes empty."""
+    return "" if value is None else text("channel", value, limit=MAX_CHANNEL_BYTES)
 
 
 def fence(name: str, value: object) -> int:

@@ -34,7 +34,15 @@ def derived_booking_id(token: str, seats: Sequence[str]) -> str:
     return "bk-" + sha256(f"{token}\n{named}".encode()).hexdigest()[:32]
 
 
-def acquire(namespace: str, show: object, seats: object, holder: object, ttl: object, token: object) -> Ask[Hold]:
+def acquire(
+    namespace: str,
+    show: object,
+    seats: object,
+    holder: object,
+    ttl: object,
+    token: object,
+    channel: object = None,
+) -> Ask[Hold]:
     """Ask for seats; without a token of the caller's, one is minted here, before anything is sent."""
     keys = keys_of(namespace, show)
     seats, holder = _bounds.seats_and_holder(seats, holder)
@@ -51,6 +59,7 @@ def acquire(namespace: str, show: object, seats: object, holder: object, ttl: ob
         (f"{token}\n{holder}".encode(), b"%d %d" % (milliseconds, len(seats))),
         _replies.hold,
         minted,
+        () if channel is None else ((b"c", _bounds.channel(channel).encode()),),
     )
 
 
@@ -180,13 +189,14 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Ope
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Raw fields of the availability hash, read at one version."""
+    """Raw fields of the availability hash, read at one version; ``channels`` are names, in order of their numbers."""
 
     status: SaleStatus
     plan: str
     epoch: int
     version: int
     now: int
+    channels: tuple[str, ...]
     mirrors: list[bytes]
 
 
@@ -196,7 +206,8 @@ def mirrors(namespace: str, show: str, seats: Sequence[str]) -> Operation[Snapsh
 
     def decode(reply: list[Any]) -> Snapshot:
         check_show(reply, show)
-        return Snapshot(reply[1].decode(), reply[2].decode(), reply[3], reply[4], reply[5], reply[6:])
+        channels = tuple(reply[6].decode().split("\n")) if reply[6] else ()
+        return Snapshot(reply[1].decode(), reply[2].decode(), reply[3], reply[4], reply[5], channels, reply[7:])
 
     return Operation(load("availability"), show, [keys.meta, keys.seats], [seat.encode() for seat in seats], decode)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _blocks, _bounds, _commands, _procedures, _requests, _warming
+from seatlock import _blocks, _bounds, _channels, _commands, _procedures, _requests, _warming
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock.errors import (
@@ -21,7 +21,18 @@ from seatlock.errors import (
     UnknownSeats,
     UnsafeServer,
 )
-from seatlock.model import Availability, Block, Booking, Cancellation, Hold, Release, SeatState, Unblock, Warmed
+from seatlock.model import (
+    Availability,
+    Block,
+    Booking,
+    Cancellation,
+    ChannelChange,
+    Hold,
+    Release,
+    SeatState,
+    Unblock,
+    Warmed,
+)
 from seatlock.plan import SeatingPlan
 
 T = TypeVar("T")
@@ -53,9 +64,11 @@ class Core:
 
     # Asks: one caller's request each
 
-    def acquire(self, show: object, seats: object, holder: object, ttl: object, token: object = None) -> Ask[Hold]:
+    def acquire(
+        self, show: object, seats: object, holder: object, ttl: object, token: object = None, channel: object = None
+    ) -> Ask[Hold]:
         """Check an acquire."""
-        return _commands.acquire(self.namespace, show, seats, holder, ttl, token)
+        return _commands.acquire(self.namespace, show, seats, holder, ttl, token, channel)
 
     def extend(self, hold: object, ttl: object) -> Ask[Hold]:
         """Check an extend."""
@@ -114,12 +127,13 @@ class Core:
         yield from self._ready(show)
         return (yield from _procedures.valid(self.namespace, asks))
 
-    def availability(self, show: object, section: object) -> Procedure[Availability]:
+    def availability(self, show: object, section: object, channel: object = None) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
         if section not in (None, ""):  # seats without a section are the section of the empty name
             section = _bounds.text("section", section, limit=_bounds.MAX_SEAT_BYTES)
+        channel = _bounds.channel(channel)
         show = yield from self._ready(show)
-        return (yield from _procedures.availability(self.namespace, show, section, self._plans))
+        return (yield from _procedures.availability(self.namespace, show, section, self._plans, channel))
 
     def inspect(self, show: object, seats: object) -> Procedure[list[SeatState]]:
         """Read what is known of each seat."""
@@ -159,6 +173,13 @@ class Core:
         seats = _bounds.seat_ids(seats)
         show = yield from self._ready(show)
         return (yield _blocks.unblock(self.namespace, show, seats))
+
+    def set_channel(self, show: object, seats: object, channel: object) -> Procedure[ChannelChange]:
+        """Put seats into a channel, or back to the public."""
+        seats = _bounds.seat_ids(seats)
+        channel = _bounds.channel(channel)
+        show = yield from self._ready(show)
+        return (yield _channels.set_channel(self.namespace, show, seats, channel))
 
     def sweep(self, show: object) -> Procedure[int]:
         """Take back what is due."""

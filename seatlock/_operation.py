@@ -33,6 +33,7 @@ class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     """One caller's request to a batch script: its lock keys, its arguments, and how its answer is read.
 
     ``minted`` says that the token was made for this request alone, so that nobody else can know what it holds.
+    ``extras`` are what only few requests carry: each a letter and what follows, see ``lua/include/extras.lua``.
     """
 
     verb: Verb
@@ -44,6 +45,7 @@ class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     args: tuple[bytes, ...]
     read: Callable[[Ask[Any], list[Any]], T_co | SeatLockError]
     minted: bool = False
+    extras: tuple[tuple[bytes, bytes], ...] = ()
 
     def __repr__(self) -> str:  # without token and arguments: error trackers print local variables
         return f"Ask({self.verb!r}, {self.show!r}, {self.seats!r})"
@@ -95,6 +97,9 @@ def batch(script: Script, fixed_keys: list[bytes], asks: Sequence[Ask[T]]) -> Op
     for ask in asks:
         keys += ask.keys
         args += ask.args
+    for number, ask in enumerate(asks, 1):
+        for letter, rest in ask.extras:
+            args.append(b"%b %d %b" % (letter, number, rest))
 
     def decode(reply: list[Any]) -> list[T | SeatLockError]:
         check_show(reply, asks[0].show)

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from seatlock import _commands
 from seatlock._operation import Ask, Step, chunks
-from seatlock._replies import count_states, listing, state_of
+from seatlock._replies import channel_number, count_states, listing, state_of
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
     OutcomeUnknown,
@@ -185,13 +185,15 @@ class PlanCache:
         self._plans.pop(show, None)
 
 
-def availability(namespace: str, show: str, section: str | None, plans: PlanCache) -> Procedure[Availability]:
-    """Read the states of a whole show or of one section, at one version."""
+def availability(
+    namespace: str, show: str, section: str | None, plans: PlanCache, channel: str = ""
+) -> Procedure[Availability]:
+    """Read the states of a whole show or of one section, at one version, as those see it who name this channel."""
     for _ in range(SNAPSHOT_TRIES):
         plan: SeatingPlan = yield from plans.get(namespace, show)
         if section is None or section in plan.sections:
             seats = plan.sections[section] if section is not None else tuple(seat.id for seat in plan.seats)
-            result = yield from _snapshot(namespace, show, plan, seats)
+            result = yield from _snapshot(namespace, show, plan, seats, channel)
             if result is not None:
                 return result
         elif (yield _commands.mirrors(namespace, show, [plan.seats[0].id])).plan == plan.digest:
@@ -203,7 +205,9 @@ def availability(namespace: str, show: str, section: str | None, plans: PlanCach
     )
 
 
-def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Availability | None]:
+def _snapshot(
+    namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...], channel: str
+) -> Procedure[Availability | None]:
     """Read in bounded pieces, then replay the changes since the first piece; None where that cannot be done."""
     fields: dict[str, bytes] = {}
     first = last = None
@@ -222,8 +226,11 @@ def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ..
         if caught_up is None:
             return None
         status, version, now = caught_up.status, caught_up.version, caught_up.now
+    number = last.channels.index(channel) + 1 if channel in last.channels else None
+    if channel and number is None and any((channel_number(field) or 0) > len(last.channels) for field in fields.values()):
+        return None  # a channel was made while the show was read: it may be this one
     states: dict[str, StateName] = {
-        seat: state for seat, field in fields.items() if (state := state_of(field, now)) is not None
+        seat: state for seat, field in fields.items() if (state := state_of(field, now, number)) is not None
     }
     return Availability(show, status, (first.epoch, version), count_states(states), states)
 

@@ -31,8 +31,10 @@ _STATE_LETTERS: Final[Mapping[int, StateName]] = {
     ord("p"): "pinned",
     ord("s"): "sold",
     ord("b"): "blocked",
+    ord("c"): "channel",
 }
 _STATES: Final[Mapping[bytes, StateName]] = {state.encode(): state for state in _STATE_LETTERS.values()}
+_TOLD: Final[Mapping[StateName, str]] = {"channel": "in a channel that was not named"}
 _LISTED: Final = 5  # seats named in a message before it says how many more there are
 
 
@@ -99,7 +101,7 @@ def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
         own = own or (mark == b"yours" and state == "held")
         conflicts[seat] = Conflict(state, None if left < 0 else left / 1000, mark == b"yours", mark == b"inconsistent")
         if at < 4 * _LISTED:
-            told.append(f"{seat!r} is {state}")
+            told.append(f"{seat!r} is {_TOLD.get(state, state)}")
     what = ", ".join(told)
     more = f" and {len(conflicts) - _LISTED} more are not free" if len(conflicts) > _LISTED else ""
     advice = "ask for your own seats alone, or name their token to add to them" if own else "choose other seats"
@@ -166,7 +168,7 @@ def seat_states(seats: tuple[str, ...], answers: list[Any], categories: tuple[st
     for seat, answer in zip(seats, answers, strict=True):
         if answer[0] == b"unknown":
             continue
-        state, category, left, consistent, *more = answer
+        state, category, left, consistent, channel, *more = answer
         holder, epoch, fence, booking_id, payment = more if len(more) > 1 else (b"", 0, 0, b"", b"")
         (reason,) = more if len(more) == 1 else (b"",)
         number = int(category) if category else None
@@ -181,17 +183,32 @@ def seat_states(seats: tuple[str, ...], answers: list[Any], categories: tuple[st
             optional_text(booking_id),
             optional_text(payment),
             optional_text(reason),
+            optional_text(channel),
         )
 
 
-def state_of(mirror: bytes, now: int) -> StateName | None:
-    """The state that a field of the availability hash says; a hold whose time has passed is free. None if unknown."""
+def state_of(mirror: bytes, now: int, channel: int | None = None) -> StateName | None:
+    """The state that a field of the availability hash says; a hold whose time has passed is free. None if unknown.
+
+    A free seat of a channel is free to those who name its number, else it is ``channel``.
+    """
     if not mirror:
         return None
     state = _STATE_LETTERS[mirror[0]]
-    if state == "held" and now > int(mirror.rpartition(b":")[2]):
+    if state == "held":
+        mirror, _, deadline = mirror.rpartition(b":")
+        if now <= int(deadline):
+            return state
+        state = "free" if channel_number(mirror) is None else "channel"
+    if state == "channel" and channel is not None and channel_number(mirror) == channel:
         return "free"
     return state
+
+
+def channel_number(mirror: bytes) -> int | None:
+    """The number of the channel that a field of the availability hash says; None for a seat of the public."""
+    number = mirror.partition(b":")[0].partition(b"@")[2]
+    return int(number) if number else None
 
 
 def count_states(states: Mapping[str, StateName]) -> dict[StateName, int]:

@@ -26,6 +26,7 @@ from seatlock.model import (
     Block,
     Booking,
     Cancellation,
+    ChannelChange,
     ConfirmRequest,
     Hold,
     Release,
@@ -125,16 +126,18 @@ class AsyncSeatLocker:
         holder: str,
         ttl: Duration = DEFAULT_TTL,
         token: str | None = None,
+        channel: str | None = None,
     ) -> Hold:
         """Hold seats, all or none, for ``ttl`` (seconds or timedelta, default 600 s, cut at the show's maximum).
 
         ``holder`` is the application's authenticated user or session. Asking again for seats of one own hold gives
         that hold back, ``resumed``, with the time that is left. ``token`` (see `seatlock.new_token`) makes a repeated
-        call safe across processes, and adds seats to the hold it names: name the whole basket.
+        call safe across processes, and adds seats to the hold it names: name the whole basket. ``channel`` (see
+        `set_channel`) asks for seats of that channel and of the public; without it only those of the public are free.
 
         Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats` or `SaleNotOpen`.
         """
-        ask = self._core.acquire(show, seats, holder, ttl, token)
+        ask = self._core.acquire(show, seats, holder, ttl, token, channel)
         future = self._batcher.queue(ask)  # what `submit` does, written out: a coroutine less, for most calls are these
         try:
             return await future
@@ -186,14 +189,20 @@ class AsyncSeatLocker:
 
     @asynccontextmanager
     async def holding(
-        self, show: str, seats: Iterable[str], *, holder: str, ttl: Duration = DEFAULT_TTL
+        self,
+        show: str,
+        seats: Iterable[str],
+        *,
+        holder: str,
+        ttl: Duration = DEFAULT_TTL,
+        channel: str | None = None,
     ) -> AsyncGenerator[Hold, None]:
         """Hold seats for the length of an ``async with`` block, whose body never runs without the hold.
 
         On every exit the hold is released, unless it was resumed, and except for seats that are sold by then. If that
         release fails, the hold ends by itself.
         """
-        ask = self._core.acquire(show, seats, holder, ttl)
+        ask = self._core.acquire(show, seats, holder, ttl, channel=channel)
         try:
             hold = await self._batcher.submit(ask)  # which undoes it by itself if this is cancelled
         except CERTAINLY_NO_HOLD:
@@ -213,9 +222,14 @@ class AsyncSeatLocker:
 
     # What is known of seats
 
-    async def availability(self, show: str, *, section: str | None = None) -> Availability:
-        """Read the states of all seats, or of one section's, at one version of the show."""
-        return await self._follow(self._core.availability(show, section))
+    async def availability(
+        self, show: str, *, section: str | None = None, channel: str | None = None
+    ) -> Availability:
+        """Read the states of all seats, or of one section's, at one version of the show.
+
+        Free seats of the ``channel`` that is named are ``free``, those of other channels are ``channel``.
+        """
+        return await self._follow(self._core.availability(show, section, channel))
 
     async def inspect(self, show: str, seats: Iterable[str]) -> list[SeatState]:
         """Tell what is known of up to 100 seats, for support staff: state, holder, booking; never a token."""
@@ -268,6 +282,17 @@ class AsyncSeatLocker:
         Raises `UnknownSeats`, and then nothing was changed.
         """
         return await self._follow(self._core.unblock(show, seats))
+
+    async def set_channel(self, show: str, seats: Iterable[str], channel: str | None) -> ChannelChange:
+        """Put up to 100 seats into a channel, a quota for those who sell for the house, or (None) back to the public.
+
+        Works at any time, whatever the sale's status and the seats' states: a held or sold seat keeps its owner, and
+        comes free for its channel. A seat is in one channel at most, and a free one can be had only by requests that
+        name it. A channel is made by naming it (up to 64 bytes), 100 a show at most. All or none.
+
+        Raises `UnknownSeats`, and then nothing was changed.
+        """
+        return await self._follow(self._core.set_channel(show, seats, channel))
 
     async def sweep(self, show: str) -> int:
         """Take back every seat whose hold has run out, and publish that; gives how many.

@@ -18,6 +18,7 @@ __all__ = [
     "Block",
     "Booking",
     "Cancellation",
+    "ChannelChange",
     "ConfirmRequest",
     "Conflict",
     "Hold",
@@ -29,8 +30,8 @@ __all__ = [
     "Warmed",
 ]
 
-StateName = Literal["free", "held", "pinned", "sold", "blocked"]
-"""The states a seat can be in."""
+StateName = Literal["free", "held", "pinned", "sold", "blocked", "channel"]
+"""The states a seat can be in. ``channel``: free, but only to requests that name its channel."""
 
 SaleStatus = Literal["open", "paused", "closed"]
 """Whether a show takes new holds."""
@@ -148,12 +149,28 @@ class Unblock(msgspec.Struct, frozen=True):
     """
 
     show: str
-    seats: Mapping[str, Literal["unblocked", "free", "held", "pinned", "sold"]]
+    seats: Mapping[str, Literal["unblocked", "free", "held", "pinned", "sold", "channel"]]
 
     @property
     def unblocked(self) -> tuple[str, ...]:
         """The seats that this call put back on sale."""
         return tuple(seat for seat, word in self.seats.items() if word == "unblocked")
+
+
+class ChannelChange(msgspec.Struct, frozen=True):
+    """What a `set_channel` did, seat by seat; ``channel`` None is the public.
+
+    ``changed``: the seat was elsewhere and is in this channel now. ``already``: it was there before.
+    """
+
+    show: str
+    channel: str | None
+    seats: Mapping[str, Literal["changed", "already"]]
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The seats that this call moved."""
+        return tuple(seat for seat, word in self.seats.items() if word == "changed")
 
 
 class Conflict(msgspec.Struct, frozen=True, gc=False):
@@ -175,7 +192,7 @@ class SeatState(msgspec.Struct, frozen=True):
 
     ``expires_in`` is the seconds left of a hold. ``holder`` and ``fence`` are there while the seat is held, pinned or
     sold, ``booking`` and ``payment`` once it is sold; a seat sold elsewhere before the show was warmed has neither.
-    ``reason`` is why the house blocked the seat, where it said so.
+    ``reason`` is why the house blocked the seat, where it said so. ``channel`` is the channel that the seat is in.
     """
 
     seat: str
@@ -188,12 +205,14 @@ class SeatState(msgspec.Struct, frozen=True):
     booking: str | None = None
     payment: str | None = None
     reason: str | None = None
+    channel: str | None = None
 
 
 class Availability(msgspec.Struct, frozen=True):
     """The states of a show's seats at one version.
 
-    ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state.
+    ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state, and
+    adds up to all seats asked for. Free seats of a channel are ``free`` if that channel was named, else ``channel``.
     """
 
     show: str
@@ -225,6 +244,7 @@ class AcquireRequest(msgspec.Struct, frozen=True):
     holder: str
     ttl: Duration = DEFAULT_TTL
     token: str | None = None
+    channel: str | None = None
 
     def __repr__(self) -> str:
         return _without_token(self)

@@ -15,7 +15,7 @@ local function plan_sweep(limit)
       else
         gone[#gone + 1] = name
         if deadline then
-          freed[name] = 'f' .. category_of(found[index])
+          freed[name] = free_field(found[index])
         end
       end
     end

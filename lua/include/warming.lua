@@ -26,11 +26,12 @@ for place = 1, #names do
     error('SEATLOCK a seat to warm has no usable category or status')
   end
   local mirror, lock = mirrors[place], parse_lock(locks[place])
+  local kind = category .. (mirror and string.match(mirror, '@%d+') or '') -- a plan knows nothing of channels
   local state = state_of(mirror, lock)
   local target
   local imported_before = lock and lock.state == 's' and lock.token == ''
   if imported_before and wanted == 's' and string.sub(mirror or '', 1, 1) ~= 's' then
-    target = 's' .. category -- an earlier warm was cut off between lock and mirror
+    target = 's' .. kind -- an earlier warm was cut off between lock and mirror
   elseif state == 'h' or state == 'p' or state == 's' then
     local same_category = mirror and category_of(mirror) == category
     if not same_category or not (wanted == 'f' or wanted == state) then
@@ -38,9 +39,11 @@ for place = 1, #names do
       conflicts[#conflicts + 1] = STATES[state]
     end
   elseif state == 'b' and wanted == 'f' then
-    target = 'b' .. category
+    target = 'b' .. kind
+  elseif wanted == 'f' then
+    target = free_field('f' .. kind)
   else
-    target = wanted .. category
+    target = wanted .. kind
   end
   if target and target ~= mirror then
     changes[#changes + 1] = names[place]
