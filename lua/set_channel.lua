@@ -17,7 +17,8 @@ local text = redis.call('HMGET', meta_key, 'channels')[1] or ''
 local numbers, channel_names = channels_of(text)
 local suffix = ''
 if channel ~= '' then
-  suffix = '@' .. (numbers[channel] or numeral(#channel_names + 1))
+  suffix = numbers[channel] or numeral(#channel_names + 1)
+  suffix = '@' .. suffix
 end
 
 local mirrors = redis.call('HMGET', seats_key, unpack(ARGV, 2))

@@ -227,7 +227,8 @@ def _snapshot(
             return None
         status, version, now = caught_up.status, caught_up.version, caught_up.now
     number = last.channels.index(channel) + 1 if channel in last.channels else None
-    if channel and number is None and any((channel_number(field) or 0) > len(last.channels) for field in fields.values()):
+    known = len(last.channels)
+    if channel and number is None and any((channel_number(field) or 0) > known for field in fields.values()):
         return None  # a channel was made while the show was read: it may be this one
     states: dict[str, StateName] = {
         seat: state for seat, field in fields.items() if (state := state_of(field, now, number)) is not None

@@ -24,7 +24,8 @@ end
 
 -- The field of a seat that comes free: everything that frees a seat gives it back to its channel.
 local function free_field(mirror)
-  return (channel_of(mirror) and 'c' or 'f') .. kind_of(mirror)
+  local letter = channel_of(mirror) and 'c' or 'f'
+  return letter .. kind_of(mirror)
 end
 
 -- Whether a mirror says free, or held and past, for a request that names this channel, if any. A seat is free only if

@@ -26,7 +26,8 @@ for place = 1, #names do
     error('SEATLOCK a seat to warm has no usable category or status')
   end
   local mirror, lock = mirrors[place], parse_lock(locks[place])
-  local kind = category .. (mirror and string.match(mirror, '@%d+') or '') -- a plan knows nothing of channels
+  local suffix = mirror and string.match(mirror, '@%d+') or '' -- a plan knows nothing of channels
+  local kind = category .. suffix
   local state = state_of(mirror, lock)
   local target
   local imported_before = lock and lock.state == 's' and lock.token == ''

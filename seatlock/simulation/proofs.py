@@ -143,7 +143,7 @@ def _confirmed_is_sold(evidence: Evidence) -> Proof:
 
 def _all_seats_there(evidence: Evidence) -> Proof:
     states = Counter(mirror.state for mirror in evidence.raw.mirrors.values())
-    free, sold, blocked = states["f"], states["s"], states["b"]
+    free, sold, blocked = states["f"] + states["c"], states["s"], states["b"]
     seats = len(evidence.plan)
     ok = free + sold + blocked == seats == len(evidence.raw.mirrors)
     kept = f" + {blocked:,} blocked" if blocked else ""
@@ -171,7 +171,7 @@ def _agree(lock: RawLock | None, mirror: RawMirror | None) -> bool:
     if mirror is None:
         return False
     if lock is None:
-        return mirror.state in ("f", "b")
+        return mirror.state in ("f", "c", "b")
     if lock.state == "h":
         return mirror.state == "h" and mirror.deadline == lock.deadline and lock.expires
     return lock.state in ("p", "s") and mirror.state == lock.state and not lock.expires
@@ -258,7 +258,7 @@ _PROOFS: Final[tuple[Callable[[Evidence], Proof], ...]] = (
 )
 
 
-_WORDS: Final = {"f": "free", "h": "held", "p": "pinned", "s": "sold", "b": "blocked", "?": "something else"}
+_WORDS: Final = {"f": "free", "c": "free", "h": "held", "p": "pinned", "s": "sold", "b": "blocked", "?": "something else"}
 
 
 def _owns(receipt: Receipt, lock: RawLock) -> bool:

@@ -8,8 +8,8 @@ What lies in Redis under the show (hash tag ``{SHOW}``):
 
 - ``NS:{SHOW}:lock:SEAT``, a string of lines: ``h token holder epoch fence deadline limit`` while held, with an
   expiry; ``s token holder epoch fence since booking payment`` once sold, without one (``p`` while pinned);
-- ``NS:{SHOW}:seats``, a hash: seat to a letter (f, h, p, s, b), the number of its category, and ``:deadline`` while
-  held;
+- ``NS:{SHOW}:seats``, a hash: seat to a letter (f, c, h, p, s, b), the number of its category, ``@number`` if it is in
+  a channel, and ``:deadline`` while held;
 - ``NS:{SHOW}:due``, a sorted set: seat to deadline, and an empty member that keeps it in being;
 - ``NS:{SHOW}:outbox``, a stream: one entry a booking confirmed or cancelled, seats parted by line breaks.
 """
@@ -30,9 +30,9 @@ SCAN_STEP: Final = 5_000  # keys a call looks at in search of ours
 MOST_STEPS: Final = 200_000  # calls of one scan, at most
 
 _FENCES_AN_EPOCH: Final = 2**40
-_MIRROR: Final = re.compile(rb"([fhpsb])([0-9]*)(?::([0-9]+))?")
+_MIRROR: Final = re.compile(rb"([fchpsb])([0-9]*)(?:@[0-9]+)?(?::([0-9]+))?")
 
-State = Literal["f", "h", "p", "s", "b"]
+State = Literal["f", "c", "h", "p", "s", "b"]
 
 
 class RawLock(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _warming
+from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _channels, _commands, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, hold_of, token
@@ -57,6 +57,12 @@ def _unblock(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _blocks.unblock(NS, show, SEATS[:3])
 
 
+def _set_channel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    hold_of(locker, show)
+    locker.set_channel(show, SEATS[2:3], "agency")
+    return _channels.set_channel(NS, show, SEATS[:3], "partner")
+
+
 def _sweep(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
     due_seats(locker, raw, show)
     return _commands.sweep(NS, show)
@@ -89,6 +95,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "cancel": _cancel,
     "block": _block,
     "unblock": _unblock,
+    "set_channel": _set_channel,
     "sweep": _sweep,
     "status": lambda _locker, _raw, show: _commands.set_status(NS, show, "paused"),
     "warm": _warm_step("warm"),

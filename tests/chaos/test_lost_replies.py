@@ -43,6 +43,7 @@ DONE_BEFORE: Final[dict[str, tuple[str, str]]] = {
     "sweep": ("3", "0"),
     "block": ("'blocked'", "'already'"),
     "unblock": ("'unblocked'", "'free'"),
+    "set_channel": ("'changed'", "'already'"),
 }
 # Asking again a little later extends a little further, and what warms a show again founds it again.
 TAKES_MORE_STEPS: Final = ("extend", "warm")

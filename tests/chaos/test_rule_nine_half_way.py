@@ -54,6 +54,8 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("unblock", "hdel"): "",
     ("unblock", "hset"): "blocks",
     ("unblock", "xadd"): "blocks meta",
+    ("set_channel", "hset"): "",
+    ("set_channel", "xadd"): "meta",
     ("sweep", "zrem"): "",
     ("sweep", "hset"): "",
     ("sweep", "xadd"): "meta",

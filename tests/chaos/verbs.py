@@ -72,6 +72,7 @@ VERBS: Final[dict[str, Verb]] = {
     ),
     "block": Verb(_nothing, lambda door, show, _: door.block(show, SEATS[:2], reason="camera")),
     "unblock": Verb(_blocked, lambda door, show, _: door.unblock(show, SEATS[:3])),
+    "set_channel": Verb(hold_of, lambda door, show, _: door.set_channel(show, SEATS[:3], "partner")),
     "sweep": Verb(_due, lambda door, show, _: door.sweep(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
     "availability": Verb(hold_of, lambda door, show, _: door.availability(show)),

@@ -22,7 +22,7 @@ def test_every_seat_and_every_state(stage: Stage) -> None:
     stage.locker.confirm(stage.acquire("A-3"))
     found = stage.locker.availability(stage.show)
     assert (found.show, found.status) == (stage.show, "open")
-    assert dict(found.counts) == {"free": 2, "held": 2, "pinned": 0, "sold": 2, "blocked": 1}
+    assert dict(found.counts) == {"free": 2, "held": 2, "pinned": 0, "sold": 2, "blocked": 1, "channel": 0}
     assert list(found.seats) == [*SEATS, "B-1", "S-1"], "in plan order"
     assert found.free == ("A-4", "A-5")
     assert found.version == (1, stage.version())

@@ -81,6 +81,7 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
             lambda locker, bad: locker.warm(bad, SEATS),
             lambda locker, bad: locker.block(bad, ["A-1"]),
             lambda locker, bad: locker.unblock(bad, ["A-1"]),
+            lambda locker, bad: locker.set_channel(bad, ["A-1"], "partner"),
             lambda locker, bad: locker.open_sale(bad),
             lambda locker, bad: locker.pause_sale(bad),
             lambda locker, bad: locker.close_sale(bad),
@@ -96,6 +97,7 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
             lambda locker, bad: locker.inspect("show", bad),
             lambda locker, bad: locker.block("show", bad),
             lambda locker, bad: locker.unblock("show", bad),
+            lambda locker, bad: locker.set_channel("show", bad, "partner"),
         ],
     ),
     "holder": (
@@ -128,6 +130,14 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
     "reason": (
         [bad for bad in BAD_REFERENCES if bad != ""],
         [lambda locker, bad: locker.block("show", ["A-1"], reason=bad)],
+    ),
+    "channel": (
+        [7, True, b"partner", ["partner"], "", *CONTROL, "c" * 65, "é" * 33],
+        [
+            lambda locker, bad: locker.set_channel("show", ["A-1"], bad),
+            lambda locker, bad: locker.acquire("show", ["A-1"], holder="ada", channel=bad),
+            lambda locker, bad: locker.availability("show", channel=bad),
+        ],
     ),
     "a booking": (BAD_BOOKINGS, [lambda locker, bad: locker.cancel(bad)]),
     "section": (

@@ -30,6 +30,7 @@ FIRST_USES: dict[str, Callable[[Any], Any]] = {
     "inspect": lambda locker: locker.inspect("show", ["A-1"]),
     "block": lambda locker: locker.block("show", ["A-1"]),
     "unblock": lambda locker: locker.unblock("show", ["A-1"]),
+    "set_channel": lambda locker: locker.set_channel("show", ["A-1"], "partner"),
     "sweep": lambda locker: locker.sweep("show"),
     "retire": lambda locker: locker.retire("show"),
 }

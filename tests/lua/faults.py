@@ -36,6 +36,7 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "retire", {*fixed, "outbox", "blocks"}, lambda: locker.retire(show)
     asked = {"meta", "seats", "changes", "blocks"}
     yield "block", {*asked, "lock:A-4"}, lambda: locker.block(show, ["A-4"], reason="camera")
+    yield "set_channel", {"meta", "seats", "changes"}, lambda: locker.set_channel(show, ["A-4"], "partner")
     yield "unblock", {*asked, "lock:B-1"}, lambda: locker.unblock(show, ["B-1"])
 
 

@@ -64,18 +64,22 @@ class Near:
 class HeldField:
     """A field of the availability hash of a held seat."""
 
-    def __init__(self, category: int, deadline: Near) -> None:
-        self.category, self.deadline = category, deadline
+    def __init__(self, category: int, deadline: Near, channel: str = "") -> None:
+        self.category, self.deadline, self.channel = category, deadline, channel
+
+    def of_channel(self, number: int) -> HeldField:
+        """The same of a seat in a channel."""
+        return HeldField(self.category, self.deadline, f"@{number}")
 
     def __eq__(self, other: object) -> bool:
-        match = re.fullmatch(r"h(\d+):(\d+)", str(other))
+        match = re.fullmatch(rf"h(\d+){self.channel}:(\d+)", str(other))
         return match is not None and int(match[1]) == self.category and int(match[2]) == self.deadline
 
     def __hash__(self) -> int:
         raise TypeError
 
     def __repr__(self) -> str:
-        return f"h{self.category}:{self.deadline}"
+        return f"h{self.category}{self.channel}:{self.deadline}"
 
 
 class House:

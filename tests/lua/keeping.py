@@ -216,6 +216,7 @@ def a_show_that_is_not_there(house: House) -> None:
         lambda: locker.inspect(show, ["A-1"]),
         lambda: locker.block(show, ["A-1"]),
         lambda: locker.unblock(show, ["A-1"]),
+        lambda: locker.set_channel(show, ["A-1"], "partner"),
     ):
         house.failing(ShowNotFound, call)
     assert house.dump() == {}

@@ -80,6 +80,11 @@ def unblocking(house: House) -> Attempt:
     return Attempt(lambda: house.locker.unblock(house.show, ["A-1", "A-2"]), None, ("A-1", "A-2"))
 
 
+def channelling(house: House) -> Attempt:
+    house.acquire("A-1")
+    return Attempt(lambda: house.locker.set_channel(house.show, ["A-1", "A-2"], "partner"), None, ())
+
+
 def sweeping(house: House) -> Attempt:
     house.acquire("A-1", "A-2", ttl=60)
     house.advance(61)
@@ -118,6 +123,7 @@ ATTEMPTS: Final = [
     blocking,
     blocking_without_a_reason,
     unblocking,
+    channelling,
     sweeping,
     opening,
     loading,

@@ -33,7 +33,9 @@ def test_a_mirror_is_read_as_documented() -> None:
     assert parse_mirror(b"f") == RawMirror("f")
     assert parse_mirror(b"s12") == RawMirror("s", 12)
     assert parse_mirror(b"h3:1700000000000") == RawMirror("h", 3, 1_700_000_000_000)
-    for value in (b"", b"h3", b"f3:17", b"q1", b"f1 ", b"f\xff"):
+    assert parse_mirror(b"c3@1") == RawMirror("c", 3)
+    assert parse_mirror(b"h3@12:1700000000000") == RawMirror("h", 3, 1_700_000_000_000)
+    for value in (b"", b"h3", b"c3@", b"f3:17", b"q1", b"f1 ", b"f\xff"):
         assert parse_mirror(value) == RawMirror("?")
 
 

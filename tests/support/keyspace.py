@@ -113,10 +113,19 @@ def contradictions(client: Client, show: str) -> list[str]:
         complaint = _disagreement(mirror, lock, due.get(seat), now)
         if complaint:
             wrong.append(f"{seat.decode()}: {complaint} (mirror {mirror!r}, lock {lock}, due {due.get(seat)})")
+    names: bytes = found["meta"][1].get(b"channels", b"")
+    channels = len(names.split(b"\n")) if names else 0
+    wrong += [f"{seat!r} is astray: {mirror!r}" for seat, mirror in mirrors.items() if _is_astray(mirror, channels)]
     reasons: dict[bytes, bytes] = found["blocks"][1] if "blocks" in found else {}
     wrong += [f"{seat!r} has a reason and no block" for seat in reasons if mirrors.get(seat, b"")[:1] != b"b"]
     locked = {name.removeprefix("lock:").encode() for name in found if name.startswith("lock:")}
     return wrong + [f"{seat!r} has a lock and is no seat" for seat in locked - mirrors.keys()]
+
+
+def _is_astray(mirror: bytes, channels: int) -> bool:
+    """Whether a field is of a channel that is not there, or free for everybody in a channel, or the other way round."""
+    number = mirror.partition(b":")[0].partition(b"@")[2]
+    return mirror[:1] == (b"f" if number else b"c") or int(number or 0) > channels
 
 
 def _now(client: Client, show: str) -> int:
@@ -132,7 +141,7 @@ def _disagreement(mirror: bytes, lock: tuple[str, bytes, bool] | None, score: fl
     state = mirror[:1]
     if lock is None:
         past = state == b"h" and now > int(mirror.partition(b":")[2])
-        return None if state in (b"f", b"b") or past else "there is no lock"
+        return None if state in (b"f", b"c", b"b") or past else "there is no lock"
     parts = lock[1].split(b"\n")
     if parts[0] == b"h":
         deadline = int(parts[5])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _warming
+from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _channels, _commands, _warming
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from tests.support.lua_headers import Header
@@ -84,6 +84,8 @@ def calls() -> dict[str, Call]:
     add(_commands.mirrors("seatlock", SHOW, seats), *({"seat": seat.encode()} for seat in seats))
     add(_blocks.block("seatlock", SHOW, tuple(seats), "camera"), reason=b"camera")
     add(_blocks.unblock("seatlock", SHOW, tuple(seats)))
+    each_seat = [{"seat": seat.encode()} for seat in seats]
+    add(_channels.set_channel("seatlock", SHOW, tuple(seats), "partner"), *each_seat, channel=b"partner")
     count = b"%d" % _commands.CHANGES_STEP
     add(_commands.changes("seatlock", SHOW, 3, 4), epoch=b"3", version=b"4", count=count)
     add(_commands.retire("seatlock", SHOW, "keep"), outbox=b"keep")

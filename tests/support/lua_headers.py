@@ -34,7 +34,8 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["at_ms", "deadline_ms", "left_ms", "now_ms"], 1500),
     **dict.fromkeys(["epoch", "fence", "version", "place", "new", "consistent", "seats"], 1),
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due"], 2),
-    **dict.fromkeys(["token", "holder", "booking", "payment", "plan", "command", "error", "seat"], b"text"),
+    **dict.fromkeys(["most"], 100),
+    **dict.fromkeys(["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "channel", "channels"], b"text"),
     **dict.fromkeys(["category", "cursor"], b"0"),
     **dict.fromkeys(["status", "before"], b"paused"),
     **dict.fromkeys(["state"], b"held"),
@@ -148,7 +149,7 @@ class Header(NamedTuple):
 
 def _fits(answer: Answer, word: Any) -> bool:
     if answer.word == "state":
-        return word in (b"free", b"held", b"pinned", b"sold", b"blocked")
+        return word in (b"free", b"held", b"pinned", b"sold", b"blocked", b"channel")
     return word == answer.word.encode()
 
 
@@ -257,7 +258,7 @@ def _argv_complaints(header: Header, code: str) -> Iterator[str]:
     offsets = {int(number or 0) for number in re.findall(r"ARGV \[ argument(?: \+ (\d+))? \]", code)}
     advances = re.findall(r"argument , place = argument \+ (\d+) , place \+ terms \[ (\d+) \]", code)
     a_place = {2 - int(minus or 0) for minus in re.findall(r"ARGV \[ 2 \* place(?: - (\d))? \]", code)}
-    together = "unpack ( ARGV )" in code
+    together = [int(first or 1) for first in re.findall(r"unpack \( ARGV (?:, (\d+) )?\)", code)]
     if fixed == ("requests",):
         arguments = len(each) + bool(terms)
         if offsets != set(range(arguments)) or [by for by, _ in advances] != [str(arguments)]:
@@ -265,7 +266,9 @@ def _argv_complaints(header: Header, code: str) -> Iterator[str]:
         if terms[-1:] != ("seats",) or [count for _, count in advances] != [str(len(terms))]:
             yield f"seats is not where the code has the count of a request, {advances}"
         yield from _terms_complaints(header, code)
-    elif offsets or advances or terms or len(each) != max(len(a_place), int(together)):
+    elif offsets or advances or terms or (len(a_place) or len(together)) != len(each) or (
+        together and together != [len(fixed) + 1]
+    ):
         yield f"the header has {each} {terms} for each seat, the code uses {sorted(a_place)}"
 
 

@@ -23,6 +23,7 @@ from seatlock import (
     Block,
     Booking,
     Cancellation,
+    ChannelChange,
     ConfirmRequest,
     Conflict,
     Hold,
@@ -50,13 +51,16 @@ STRUCTS: Final = [
     Block("show-1", {"A-1": "blocked", "A-2": "already"}, "camera"),
     Block("show-1", {"A-1": "blocked"}),
     Unblock("show-1", {"A-1": "unblocked", "A-2": "free"}),
+    ChannelChange("show-1", "partner", {"A-1": "changed", "A-2": "already"}),
+    ChannelChange("show-1", None, {"A-1": "changed"}),
     Conflict("held", 12.5, yours=True, inconsistent=False),
     Conflict("sold"),
     SeatState("A-1", "held", "gold", expires_in=12.5, holder="ada", fence=7),
     SeatState("A-1", "free"),
     SeatState("A-1", "blocked", reason="camera"),
+    SeatState("A-1", "channel", channel="partner"),
     Availability(
-        "show-1", "open", (1, 42), {"free": 1, "held": 0, "pinned": 0, "sold": 0, "blocked": 0}, {"A-1": "free"}
+        "show-1", "open", (1, 42), {"free": 1, "held": 0, "pinned": 0, "sold": 0, "blocked": 0, "channel": 0}, {"A-1": "free"}
     ),
     Warmed("show-1", created=True, added=5, changed=0, kept=0),
     AcquireRequest(["A-1", "A-2"], "ada", 60.0, TOKEN),
@@ -135,6 +139,7 @@ def test_shortcuts() -> None:
     assert Release("s", {"A-1": "released", "A-2": "gone", "A-3": "released"}).released == ("A-1", "A-3")
     assert Cancellation("s", "b", {"A-1": "gone", "A-2": "cancelled"}).cancelled == ("A-2",)
     assert Block("s", {"A-1": "already", "A-2": "blocked"}).blocked == ("A-2",)
+    assert ChannelChange("s", None, {"A-1": "already", "A-2": "changed"}).changed == ("A-2",)
     assert Unblock("s", {"A-1": "sold", "A-2": "unblocked"}).unblocked == ("A-2",)
 
 

@@ -1,0 +1,195 @@
+"""Scenarios of channels: quotas of seats that are free only to requests that name them."""
+
+from __future__ import annotations
+
+from seatlock import InvalidRequest, ScriptFailed, SeatState, UnknownSeats
+from seatlock import _commands as commands
+from tests.lua.house import PLAN, T1, T2, House
+from tests.lua.scenario import scenario, to_the_millisecond
+from tests.lua.warming import outcome
+
+
+def put(house: House, *seats: str, channel: str | None = "partner") -> dict[str, str]:
+    """Put seats into a channel: gives what happened to each."""
+    return dict(house.locker.set_channel(house.show, seats, channel).seats)
+
+
+@scenario
+def seats_in_channels_and_back(house: House) -> None:
+    house.open()
+    with house.one_change(A_2="c1@1", A_1="c0@1"):
+        assert put(house, "A-2", "A-1") == {"A-2": "changed", "A-1": "changed"}
+    assert house.meta("channels") == "partner"
+    with house.one_change(A_3="c1@2", A_1="c0@2"):
+        assert put(house, "A-3", "A-1", channel="agency") == {"A-3": "changed", "A-1": "changed"}
+    assert house.meta("channels") == "partner\nagency"
+    with house.unchanged():
+        assert put(house, "A-1", channel="agency") == {"A-1": "already"}
+        assert put(house, "A-4", channel=None) == {"A-4": "already"}
+    assert house.refused("A-4", "A-1", "A-2", "A-3", channel="partner") == {
+        "A-1": ("channel", None, False, False),
+        "A-3": ("channel", None, False, False),
+    }
+    assert house.refused("A-2", channel="Partner") == {"A-2": ("channel", None, False, False)}
+    assert house.refused("A-2")["A-2"][0] == "channel"
+    assert house.acquire("A-4", "A-2", channel="partner")
+    assert house.mirror("A-2") == house.held(1, 600).of_channel(1)
+    with house.one_change(A_1="c0@1", A_3="c1@1"):
+        assert put(house, "A-1", "A-3") == {"A-1": "changed", "A-3": "changed"}
+    with house.one_change(A_1="f0"):
+        assert put(house, "A-1", "A-4", channel=None) == {"A-1": "changed", "A-4": "already"}
+    assert house.meta("channels") == "partner\nagency"
+    assert house.acquire("A-1", holder="bo")
+
+
+@scenario
+def every_state_keeps_its_channel(house: House) -> None:
+    house.open()
+    held, sold = house.acquire("A-1", token=T1), house.locker.confirm(house.acquire("A-2", holder="bo", token=T2))
+    put(house, "A-1", "A-2", "A-3", "B-1", "B-2")
+    assert [house.mirror(seat) for seat in ("A-2", "A-3", "B-1", "B-2")] == ["s1@1", "c1@1", "b0@1", "s1@1"]
+    assert house.locker.inspect(house.show, ["A-3", "B-1", "A-4", "A-1"]) == [
+        SeatState("A-3", "channel", "y", channel="partner"),
+        SeatState("B-1", "blocked", "x", channel="partner"),
+        SeatState("A-4", "free", "x"),
+        SeatState("A-1", "held", "x", True, house.left(600), "ada", held.fence, channel="partner"),
+    ]
+    with house.unchanged():
+        assert house.acquire("A-1", token=T1).deadline == held.deadline
+    longer = house.locker.extend(held, ttl=900)
+    assert house.mirror("A-1") == f"h0@1:{longer.deadline}"
+    with house.one_change(A_1="c0@1"):
+        assert house.locker.release(longer).released == ("A-1",)
+    with house.one_change(A_2="c1@1"):
+        assert house.locker.cancel(sold).cancelled == ("A-2",)
+    with house.one_change(A_3="b1@1"):
+        assert dict(house.locker.block(house.show, ["A-3"]).seats) == {"A-3": "blocked"}
+    with house.one_change(A_3="c1@1", B_1="c0@1"):
+        assert house.locker.unblock(house.show, ["A-3", "B-1"]).unblocked == ("A-3", "B-1")
+    with house.unchanged():
+        assert dict(house.locker.unblock(house.show, ["A-3"]).seats) == {"A-3": "channel"}
+    hold = house.acquire("A-1", "B-1", channel="partner")
+    with house.one_change(A_1="s0@1", B_1="s0@1"):
+        house.locker.confirm(hold)
+
+
+@to_the_millisecond
+def the_last_millisecond_of_a_hold_of_a_channel(house: House) -> None:
+    house.open()
+    put(house, "A-1")
+    hold = house.acquire("A-1", ttl=60, channel="partner")
+    house.tick_to(hold.deadline)
+    assert house.refused("A-1") == {"A-1": ("held", 0.0, False, False)}
+    assert house.refused("A-1", channel="partner") == {"A-1": ("held", 0.0, False, False)}
+    assert house.states()["A-1"] == "held"
+    house.tick_to(hold.deadline + 1)
+    assert house.refused("A-1") == {"A-1": ("channel", None, False, False)}
+    assert house.refused("A-1", channel="agency") == {"A-1": ("channel", None, False, False)}
+    assert house.locker.inspect(house.show, ["A-1"])[0] == SeatState("A-1", "channel", "x", channel="partner")
+    assert house.states()["A-1"] == "channel"
+    assert house.locker.availability(house.show, channel="partner").seats["A-1"] == "free"
+    assert house.acquire("A-1", holder="bo", channel="partner", ttl=60).fence == hold.fence + 1
+    house.tick_to(hold.deadline + 60_002)
+    with house.one_change(A_1="c0@1"):
+        assert house.locker.sweep(house.show) == 1
+    house.acquire("A-1", channel="partner", ttl=60)
+    house.tick_to(house.now + 60_001)
+    put(house, "A-1", channel=None)  # a hold that has run out goes where its seat goes
+    assert house.acquire("A-1", holder="cy")
+
+
+@scenario
+def the_sweep_on_the_way_gives_back_to_the_channel(house: House) -> None:
+    house.open()
+    put(house, "A-1", "A-2")
+    house.acquire("A-1", "A-2", holder="bo", ttl=60, channel="partner")
+    house.advance(61)
+    with house.one_change(A_1="c0@1", A_2="c1@1", A_3=house.held(1, 600)):
+        house.acquire("A-3")
+
+
+@scenario
+def requests_of_a_batch_name_their_channels(house: House) -> None:
+    house.open()
+    put(house, "A-1", "A-2")
+    put(house, "A-3", channel="agency")
+
+    def ask(seat: str, channel: str | None) -> commands.Ask:  # type: ignore[type-arg]
+        return commands.acquire("seatlock", house.show, [seat], f"{seat} {channel}", 60, None, channel)
+
+    asked = [("A-1", None), ("A-1", "agency"), ("A-1", "partner"), ("A-2", "nobody"), ("A-3", "agency"), ("A-4", None)]
+    asks = [ask(seat, channel) for seat, channel in asked]
+    operation = commands.of_asks("seatlock", asks)
+    assert operation.args[-4:] == [b"c 2 agency", b"c 3 partner", b"c 4 nobody", b"c 5 agency"]
+    answers = house.run(operation)
+    assert [not isinstance(answer, Exception) for answer in answers] == [False, False, True, False, True, True]
+
+
+@scenario
+def broken_extras(house: House) -> None:
+    house.open()
+    put(house, "A-1")
+    operation = commands.of_asks(
+        "seatlock", [commands.acquire("seatlock", house.show, ["A-1"], "ada", 60, T1, "partner")]
+    )
+    right = operation.args[-1]
+    for wrong in (b"", b"c", b"c 1", b"c 1 ", b"c  1 partner", b"x 1 partner", b"C 1 partner", b"c x partner", b"c 1partner",
+                  b"c 0 partner", b"c 2 partner", b"c 0x1 partner", b"c 1e0 partner", b" c 1 partner", b"cc 1 partner"):  # fmt: skip
+        operation.args[-1] = wrong
+        with house.unchanged():
+            error = house.failing(ScriptFailed, lambda: house.run(operation))
+        assert "SEATLOCK an argument " in str(error), wrong
+    operation.args[-1] = right
+    assert house.run(operation)[0].seats == ("A-1",)
+
+
+@scenario
+def channels_and_seats_that_cannot_be(house: House) -> None:
+    house.open()
+    with house.unchanged():
+        error = house.failing(UnknownSeats, lambda: put(house, "nowhere", "A-1", "elsewhere"))
+        assert error.seats == ("nowhere", "elsewhere")
+    for number in range(100):
+        assert put(house, "A-1", channel=f"channel {number}") == {"A-1": "changed"}
+    assert house.mirror("A-1") == "c0@100"
+    with house.unchanged():
+        told = str(house.failing(InvalidRequest, lambda: put(house, "A-2", channel="one more")))
+        assert "one more" in told
+        assert put(house, "A-1", channel="channel 99") == {"A-1": "already"}
+    assert put(house, "A-2", channel="channel 0") == {"A-2": "changed"}
+
+
+@scenario
+def mirrors_that_fell_behind_keep_their_channel(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1", token=T1)
+    booking = house.locker.confirm(house.acquire("A-2", holder="bo", token=T2))
+    for seat, field in (("A-1", "c0@1"), ("A-2", "c1@1")):
+        put(house, seat)
+        house.put_mirror(seat, field)
+    with house.one_change(A_1=f"h0@1:{hold.deadline}"):
+        house.acquire("A-1", token=T1)
+    assert house.refused("A-2") == {"A-2": ("sold", None, False, False)}
+    house.put_mirror("A-1", "c0@1")
+    with house.one_change(A_1="c0@1"):
+        assert house.locker.release(hold).released == ("A-1",)
+    with house.one_change(A_2="c1@1"):
+        assert house.locker.cancel(booking).cancelled == ("A-2",)
+    house.drop_lock("B-2")
+    put(house, "B-2")
+    assert house.refused("B-2", channel="partner") == {"B-2": ("sold", None, False, True)}
+
+
+@scenario
+def channels_and_plans(house: House) -> None:
+    house.open()
+    put(house, "A-1", "A-2", "B-1", "B-2")
+    house.acquire("A-2", channel="partner", ttl=60)
+    assert outcome(house, PLAN) == (False, 0, 0, 6)
+    assert [house.mirror(seat) for seat in ("A-1", "B-1", "B-2")] == ["c0@1", "b0@1", "s1@1"]
+    house.advance(61)
+    assert outcome(house, PLAN) == (False, 0, 1, 5)
+    assert house.mirror("A-2") == "c1@1"
+    house.put_mirror("B-2", "c1@1")  # a warm that was cut off
+    assert outcome(house, PLAN) == (False, 0, 1, 5)
+    assert house.mirror("B-2") == "s1@1"
