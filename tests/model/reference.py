@@ -71,6 +71,7 @@ class Show:
 
     def __init__(self, seats: list[str]) -> None:
         self.seats: dict[str, Held | Sold | Blocked | None] = dict.fromkeys(seats)
+        self.channels: dict[str, str | None] = dict.fromkeys(seats)
         self.status: Literal["open", "paused", "closed"] = "open"
         self.now = 0.0
         self.fence = 0
@@ -85,13 +86,26 @@ class Show:
         """Whether no hold has run out since its seats were last taken."""
         return not any(isinstance(found, Held) and self.now > found.deadline for found in self.seats.values())
 
-    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:
+    def state(self, seat: str, channel: str | None = None) -> str:
+        """The state of a seat, as those see it who name this channel."""
+        found = self.at(seat)
+        if found is None and self.channels[seat] not in (None, channel):
+            return "channel"
+        return STATES[type(found)]
+
+    def set_channel(self, seats: list[str], channel: str | None) -> Outcome:
+        """Put seats into a channel, or back to the public."""
+        words = {seat: "already" if self.channels[seat] == channel else "changed" for seat in seats}
+        self.channels.update(dict.fromkeys(seats, channel))
+        return Outcome("channel", words=words)
+
+    def acquire(self, token: str, holder: str, seats: list[str], ttl: float, channel: str | None = None) -> Outcome:
         """Hold seats, all or none."""
         if any(seat not in self.seats for seat in seats):
             return Outcome("unknown")
         here = {seat: self.at(seat) for seat in seats}
         own = {s: h for s, h in here.items() if isinstance(h, Held) and (h.token, h.holder) == (token, holder)}
-        others = {s: h for s, h in here.items() if s not in own and h is not None}
+        others = {s: h for s, h in here.items() if s not in own and self.state(s, channel) != "free"}
         if len(own) == len(seats):
             return self._held("held", list(own.values()))
         mine = [h for h in others.values() if isinstance(h, Held) and h.holder == holder]
@@ -103,7 +117,7 @@ class Show:
             return Outcome(
                 "refused",
                 conflicts={
-                    s: (STATES[type(h)], h.holder == holder) for s, h in others.items()
+                    s: (self.state(s, channel), h is not None and h.holder == holder) for s, h in others.items()
                 },
             )
         if own:
@@ -223,9 +237,9 @@ class Show:
                 words[seat] = "unblocked"
                 self.seats[seat] = None
             else:
-                words[seat] = STATES[type(found)]
+                words[seat] = self.state(seat)
         return Outcome("unblocked", words=words)
 
-    def states(self) -> dict[str, str]:
-        """The state of every seat."""
-        return {seat: STATES[type(self.at(seat))] for seat in self.seats}
+    def states(self, channel: str | None = None) -> dict[str, str]:
+        """The state of every seat, as those see it who name this channel."""
+        return {seat: self.state(seat, channel) for seat in self.seats}

@@ -38,6 +38,7 @@ SEATS = [f"S-{number}" for number in range(6)]
 HOLDERS = ["ada", "bo", "cy"]
 PAYMENTS = ["pay-1", "pay-2", None]
 REASONS = ["camera", "pillar", None]
+CHANNELS = [None, None, "partner", "agency"]
 TTLS = [100.0, 600.0, 1700.0, 5000.0]
 # Deadlines are multiples of 100 s from a step; every step of the clock adds 1 s to that, at most STEPS times, so the
 # few seconds that an example really takes never decide whether a hold has expired.
@@ -140,22 +141,37 @@ class Sale(RuleBasedStateMachine):
         holder=st.sampled_from(HOLDERS),
         ttl=st.sampled_from(TTLS),
         choice=st.integers(0, 5),
+        channel=st.sampled_from(CHANNELS),
         lose=st.sampled_from([0, 0, 0, 1, 2]),
     )
-    def acquire(self, seats: list[str], holder: str, ttl: float, choice: int, lose: int) -> Any:
+    def acquire(
+        self, seats: list[str], holder: str, ttl: float, choice: int, channel: str | None, lose: int
+    ) -> Any:
         """Acquire, with a new token or one used before, perhaps losing replies."""
         token = self.token(choice)
-        expected = self.model.acquire(token, holder, seats, ttl)
+        expected = self.model.acquire(token, holder, seats, ttl, channel)
         self.client.lose_next = lose
-        answer = attempt(lambda: self.locker.acquire(self.show, seats, holder=holder, ttl=ttl, token=token))
+        answer = attempt(
+            lambda: self.locker.acquire(self.show, seats, holder=holder, ttl=ttl, token=token, channel=channel)
+        )
         self.check_hold(answer, expected, token)
         return answer if isinstance(answer, Hold) else multiple()
 
-    @rule(target=holds, requests=st.lists(st.tuples(seats, st.sampled_from(HOLDERS), st.integers(0, 3)), max_size=5))
-    def acquire_many(self, requests: list[tuple[list[str], str, int]]) -> Any:
+    @rule(
+        target=holds,
+        requests=st.lists(
+            st.tuples(seats, st.sampled_from(HOLDERS), st.integers(0, 3), st.sampled_from(CHANNELS)), max_size=5
+        ),
+    )
+    def acquire_many(self, requests: list[tuple[list[str], str, int, str | None]]) -> Any:
         """A batch is answered as if each request had come alone, in order."""
-        asks = [AcquireRequest(seats, holder, 600.0, self.token(choice)) for seats, holder, choice in requests]
-        expected = [self.model.acquire(ask.token or "", ask.holder, list(ask.seats), 600.0) for ask in asks]
+        asks = [
+            AcquireRequest(seats, holder, 600.0, self.token(choice), channel)
+            for seats, holder, choice, channel in requests
+        ]
+        expected = [
+            self.model.acquire(ask.token or "", ask.holder, list(ask.seats), 600.0, ask.channel) for ask in asks
+        ]
         answers = self.locker.acquire_many(self.show, asks)
         for answer, outcome, ask in zip(answers, expected, asks, strict=True):
             self.check_hold(answer, outcome, ask.token or "")
@@ -249,6 +265,14 @@ class Sale(RuleBasedStateMachine):
         self.client.lose_next = lose
         assert dict(self.locker.unblock(self.show, seats).seats) == expected.words
 
+    @rule(seats=seats, channel=st.sampled_from(CHANNELS), lose=st.sampled_from([0, 0, 1]))
+    def set_channel(self, seats: list[str], channel: str | None, lose: int) -> None:
+        """Put seats into a channel, or back to the public, whatever state they are in."""
+        for _ in range(1 + lose):
+            expected = self.model.set_channel(seats, channel)
+        self.client.lose_next = lose
+        assert dict(self.locker.set_channel(self.show, seats, channel).seats) == expected.words
+
     @rule(jump=st.sampled_from(JUMPS))
     def time_moves(self, jump: float) -> None:
         """Move the server's clock, mostly forwards."""
@@ -289,12 +313,15 @@ class Sale(RuleBasedStateMachine):
         found = self.locker.availability(self.show)
         assert dict(found.seats) == self.model.states()
         assert sum(found.counts.values()) == len(SEATS)
+        partner = self.locker.availability(self.show, channel="partner")
+        assert dict(partner.seats) == self.model.states("partner")
         for state in self.locker.inspect(self.show, SEATS):
             expected = self.model.at(state.seat)
             assert state.consistent, state
             assert state.holder == (expected.holder if expected else None)
             if isinstance(expected, Held):
                 assert state.fence == 2**40 + expected.fence
+            assert state.channel == self.model.channels[state.seat]
             assert state.reason == (expected.reason if isinstance(expected, Blocked) else None)
             if isinstance(expected, Sold):
                 assert (state.booking, state.payment) == (expected.booking, expected.payment)
