@@ -205,7 +205,8 @@ def test_warming_again_keeps_the_channels(stage: Stage) -> None:
     before = stage.mirrors()
     stage.locker.warm(stage.show, seats)
     assert stage.mirrors() == before
-    stage.locker.warm(stage.show, [Seat("A-1", category="y"), Seat("A-2", status="blocked"), Seat("A-3", status="sold")])
+    changed = [Seat("A-1", category="y"), Seat("A-2", status="blocked"), Seat("A-3", status="sold")]
+    stage.locker.warm(stage.show, changed)
     assert stage.mirrors() == {"A-1": "c1@1", "A-2": "b2@1", "A-3": "s2@1"}
 
 

@@ -133,9 +133,9 @@ def broken_extras(house: House) -> None:
         "seatlock", [commands.acquire("seatlock", house.show, ["A-1"], "ada", 60, T1, "partner")]
     )
     right = operation.args[-1]
-    for wrong in (b"", b"c", b"c 1", b"c 1 ", b"c  1 partner", b"x 1 partner", b"C 1 partner", b"c x partner", b"c 1partner",
-                  b"c 0 partner", b"c 2 partner", b"c 0x1 partner", b"c 1e0 partner", b" c 1 partner", b"cc 1 partner"):  # fmt: skip
-        operation.args[-1] = wrong
+    shapes = ("", "c", "c 1", "c 1 ", "c  1 partner", "c x partner", "c 1partner", " c 1 partner", "cc 1 partner")
+    for wrong in (*shapes, "x 1 p", "C 1 p", "c 0 p", "c 2 p", "c -1 p", "c 0x1 p", "c 1e0 p", "c 1.0 p"):
+        operation.args[-1] = wrong.encode()
         with house.unchanged():
             error = house.failing(ScriptFailed, lambda: house.run(operation))
         assert "SEATLOCK an argument " in str(error), wrong

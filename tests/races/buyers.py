@@ -271,15 +271,39 @@ def _blocked(locker: SeatLocker, show: str, seats: list[str]) -> str:
     return "blocked"
 
 
-def _held(locker: SeatLocker, show: str, seat: str, holder: str) -> str:
+def _held(locker: SeatLocker, show: str, seat: str, holder: str, channel: str | None = None) -> str:
     """Ask for a seat: gives ``got``, or the state that it is in."""
     try:
-        locker.acquire(show, [seat], holder=holder)
+        locker.acquire(show, [seat], holder=holder, channel=channel)
     except SeatsUnavailable as error:
         (conflict,) = error.conflicts.values()
         assert not (conflict.yours or conflict.inconsistent)
         return conflict.state
     return "got"
+
+
+# Seats that are put into a channel
+
+
+def against_a_switch(place: Place, socket: str, show: str, rounds: int) -> list[Ended]:
+    """One process puts both seats of each round into a channel; of the others half name it, half do not."""
+    ended: list[Ended] = []
+    draw = random.Random(place.number)
+    with redis.Redis(unix_socket_path=socket) as client:
+        locker = SeatLocker(client)
+        for number in range(rounds):
+            seats = [f"A-{number}", f"B-{number}"]
+            place.step()
+            for _ in range(draw.randint(0, 4)):
+                client.ping()
+            if place.number == 0:
+                done = locker.set_channel(show, seats, "partner")
+                ended.append(Ended(number, "AB", "switched" if done.changed == tuple(seats) else "odd"))
+                continue
+            channel = "partner" if place.number % 2 else None
+            got = _held(locker, show, draw.choice(seats), f"buyer-{place.number}", channel)
+            ended.append(Ended(number, channel or "public", got))
+    return ended
 
 
 # A hold whose time runs out while it is confirmed

@@ -173,6 +173,28 @@ def test_seats_that_are_blocked_and_wanted_at_once_are_the_houses_or_a_buyers(se
     assert {seat for seat, state in found.items() if state == "held"} == held
 
 
+def test_seats_that_are_switched_while_they_are_wanted_keep_hold_and_channel(server: RedisServer) -> None:
+    show = "race-switch"
+    seats = tuple(f"{row}-{number}" for row in "AB" for number in range(BLOCKS))
+    open_show(server, show, seats)
+
+    ended = list(itertools.chain(*crowd(buyers.against_a_switch, str(server.socket), show, BLOCKS)))
+
+    got = Counter((ending.wanted, ending.got) for ending in ended)
+    assert got["AB", "switched"] == BLOCKS
+    both = itertools.product(["partner", "public"], ["got", "held"])
+    assert got.keys() <= {*both, ("AB", "switched"), ("public", "channel")}
+    assert min(got["public", "got"], got["public", "channel"], got["partner", "got"]) > 0
+    with server.unix_client() as client:
+        held = locks_of(client, show, seats).keys()
+        found = SeatLocker(client).availability(show).seats
+        mirrors = client.hgetall(f"seatlock:{{{show}}}:seats")
+    assert len(held) == got["public", "got"] + got["partner", "got"]
+    assert {seat for seat, state in found.items() if state == "held"} == held
+    assert {seat for seat, state in found.items() if state == "channel"} == set(seats) - held
+    assert all(mirror.startswith((b"h0@1:", b"c0@1")) for mirror in mirrors.values())
+
+
 def test_a_hold_confirmed_in_its_last_moment_is_sold_or_somebody_elses(
     private_server: PrivateServer, clock: Clock
 ) -> None:

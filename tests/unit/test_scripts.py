@@ -154,6 +154,12 @@ def test_every_file_is_small_and_plain(path: Path) -> None:
     assert list(number_faults(text)) == []
 
 
+@pytest.mark.parametrize("path", all_files())
+def test_a_seat_keeps_its_channel_whatever_becomes_of_it(path: Path) -> None:
+    """A new field is made of `kind_of`, which has the channel in it, and that of a free seat by `free_field`."""
+    assert re.findall(r"'\w' \.\. category_of", path.read_text("utf-8")) == []
+
+
 def test_every_include_is_there_is_used_and_goes_in_no_circle() -> None:
     folder = _script.folder()
     includes = {path.stem: set(re.findall(r"^-- @include (\w+)$", path.read_text(), re.MULTILINE)) for path in files()}
