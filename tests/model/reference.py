@@ -102,9 +102,7 @@ class Show:
         if others:
             return Outcome(
                 "refused",
-                conflicts={
-                    s: (STATES[type(h)], h.holder == holder) for s, h in others.items()
-                },
+                conflicts={s: (STATES[type(h)], h.holder == holder) for s, h in others.items()},
             )
         if own:
             hold = whole(list(own.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from seatlock import (
     AcquireRequest,
     AsyncSeatLocker,
     BookingConflict,
+    Conflict,
     Hold,
     HoldLost,
     SeatLocker,
@@ -266,23 +267,24 @@ def against_the_house(place: Place, socket: str, show: str, rounds: int) -> list
 
 def _blocked(locker: SeatLocker, show: str, seats: list[str]) -> str:
     """Block seats: gives ``blocked``, or the rows of those that are held already."""
+    conflicts: Mapping[str, Conflict] = {}
     try:
         assert locker.block(show, seats, reason="camera").blocked == tuple(seats)
     except SeatsUnavailable as error:
-        assert {(c.state, c.yours, c.inconsistent) for c in error.conflicts.values()} == {("held", False, False)}
-        return "".join(sorted(seat[0] for seat in error.conflicts))
-    return "blocked"
+        conflicts = error.conflicts
+    assert all((c.state, c.yours, c.inconsistent) == ("held", False, False) for c in conflicts.values())
+    return "".join(sorted(seat[0] for seat in conflicts)) or "blocked"
 
 
 def _held(locker: SeatLocker, show: str, seat: str, holder: str) -> str:
     """Ask for a seat: gives ``got``, or the state that it is in."""
+    conflicts: Mapping[str, Conflict] = {}
     try:
         locker.acquire(show, [seat], holder=holder)
     except SeatsUnavailable as error:
-        (conflict,) = error.conflicts.values()
-        assert not (conflict.yours or conflict.inconsistent)
-        return conflict.state
-    return "got"
+        conflicts = error.conflicts
+    assert not any(conflict.yours or conflict.inconsistent for conflict in conflicts.values())
+    return conflicts[seat].state if conflicts else "got"
 
 
 # A hold whose time runs out while it is confirmed
