@@ -51,7 +51,8 @@ def unblock(namespace: str, show: str, seats: tuple[str, ...]) -> Operation[Unbl
 
 def _check_known(reply: list[Any], show: str, seats: tuple[str, ...]) -> None:
     if reply[0] == b"unknown":
-        unknown = tuple(seats[place - 1] for place in reply[1:])
+        places: list[int] = reply[1:]
+        unknown = tuple(seats[place - 1] for place in places)
         raise UnknownSeats(
             f"show {show!r} has no seat {listing(unknown)}; nothing was changed: look at its plan.", seats=unknown
         )

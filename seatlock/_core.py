@@ -166,13 +166,15 @@ class Core:
         seats = _bounds.seat_ids(seats)
         reason = _bounds.reason(reason)
         show = yield from self._ready(show)
-        return (yield _blocks.block(self.namespace, show, seats, reason))
+        done: Block = yield _blocks.block(self.namespace, show, seats, reason)
+        return done
 
     def unblock(self, show: object, seats: object) -> Procedure[Unblock]:
         """Put blocked seats back on sale."""
         seats = _bounds.seat_ids(seats)
         show = yield from self._ready(show)
-        return (yield _blocks.unblock(self.namespace, show, seats))
+        done: Unblock = yield _blocks.unblock(self.namespace, show, seats)
+        return done
 
     def set_channel(self, show: object, seats: object, channel: object) -> Procedure[ChannelChange]:
         """Put seats into a channel, or back to the public."""

@@ -193,9 +193,7 @@ class SeatLocker:
 
     # What is known of seats
 
-    def availability(
-        self, show: str, *, section: str | None = None, channel: str | None = None
-    ) -> Availability:
+    def availability(self, show: str, *, section: str | None = None, channel: str | None = None) -> Availability:
         """Read the states of all seats, or of one section's, at one version of the show.
 
         Free seats of the ``channel`` that is named are ``free``, those of other channels are ``channel``.

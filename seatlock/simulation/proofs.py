@@ -258,7 +258,15 @@ _PROOFS: Final[tuple[Callable[[Evidence], Proof], ...]] = (
 )
 
 
-_WORDS: Final = {"f": "free", "c": "free", "h": "held", "p": "pinned", "s": "sold", "b": "blocked", "?": "something else"}
+_WORDS: Final = {
+    "f": "free",
+    "c": "free",
+    "h": "held",
+    "p": "pinned",
+    "s": "sold",
+    "b": "blocked",
+    "?": "something else",
+}
 
 
 def _owns(receipt: Receipt, lock: RawLock) -> bool:

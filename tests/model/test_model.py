@@ -144,9 +144,7 @@ class Sale(RuleBasedStateMachine):
         channel=st.sampled_from(CHANNELS),
         lose=st.sampled_from([0, 0, 0, 1, 2]),
     )
-    def acquire(
-        self, seats: list[str], holder: str, ttl: float, choice: int, channel: str | None, lose: int
-    ) -> Any:
+    def acquire(self, seats: list[str], holder: str, ttl: float, choice: int, channel: str | None, lose: int) -> Any:
         """Acquire, with a new token or one used before, perhaps losing replies."""
         token = self.token(choice)
         expected = self.model.acquire(token, holder, seats, ttl, channel)

@@ -42,7 +42,7 @@ class Call(NamedTuple):
         return args
 
 
-_SEATS = dict.fromkeys(["check", "warm", "inspect", "forget", "block", "unblock"], ["A-1", "B-1"])
+_SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock")}
 
 
 def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:

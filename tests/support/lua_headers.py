@@ -35,7 +35,9 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["epoch", "fence", "version", "place", "new", "consistent", "seats"], 1),
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due"], 2),
     **dict.fromkeys(["most"], 100),
-    **dict.fromkeys(["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "channel", "channels"], b"text"),
+    **dict.fromkeys(
+        ["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "channel", "channels"], b"text"
+    ),
     **dict.fromkeys(["category", "cursor"], b"0"),
     **dict.fromkeys(["status", "before"], b"paused"),
     **dict.fromkeys(["state"], b"held"),
@@ -266,8 +268,12 @@ def _argv_complaints(header: Header, code: str) -> Iterator[str]:
         if terms[-1:] != ("seats",) or [count for _, count in advances] != [str(len(terms))]:
             yield f"seats is not where the code has the count of a request, {advances}"
         yield from _terms_complaints(header, code)
-    elif offsets or advances or terms or (len(a_place) or len(together)) != len(each) or (
-        together and together != [len(fixed) + 1]
+    elif (
+        offsets
+        or advances
+        or terms
+        or (len(a_place) or len(together)) != len(each)
+        or (together and together != [len(fixed) + 1])
     ):
         yield f"the header has {each} {terms} for each seat, the code uses {sorted(a_place)}"
 

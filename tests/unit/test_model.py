@@ -60,7 +60,11 @@ STRUCTS: Final = [
     SeatState("A-1", "blocked", reason="camera"),
     SeatState("A-1", "channel", channel="partner"),
     Availability(
-        "show-1", "open", (1, 42), {"free": 1, "held": 0, "pinned": 0, "sold": 0, "blocked": 0, "channel": 0}, {"A-1": "free"}
+        "show-1",
+        "open",
+        (1, 42),
+        {"free": 1, "held": 0, "pinned": 0, "sold": 0, "blocked": 0, "channel": 0},
+        {"A-1": "free"},
     ),
     Warmed("show-1", created=True, added=5, changed=0, kept=0),
     AcquireRequest(["A-1", "A-2"], "ada", 60.0, TOKEN),
