@@ -1,7 +1,8 @@
--- acquire: holds seats for each of N requests, in order, each answered as if it had come alone.
+-- acquire: holds seats for each of N requests, in order, each answered as if it had come alone. What only a few of them
+-- carry, a channel, comes behind the last one: see extras.
 --
 -- KEYS  meta seats due changes | lock (one a seat, request by request)
--- ARGV  requests | owner (ttl_ms seats)                  behind the last: what few requests carry, see extras
+-- ARGV  requests | owner (ttl_ms seats)
 -- REPLY noshow
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms

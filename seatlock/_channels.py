@@ -23,7 +23,8 @@ def set_channel(namespace: str, show: str, seats: tuple[str, ...], channel: str)
     def decode(reply: list[Any]) -> ChannelChange:
         check_show(reply, show)
         if reply[0] == b"unknown":
-            unknown = tuple(seats[place - 1] for place in reply[1:])
+            places: list[int] = reply[1:]
+            unknown = tuple(seats[place - 1] for place in places)
             raise UnknownSeats(
                 f"show {show!r} has no seat {listing(unknown)}; nothing was changed: look at its plan.", seats=unknown
             )

@@ -181,7 +181,8 @@ class Core:
         seats = _bounds.seat_ids(seats)
         channel = _bounds.channel(channel)
         show = yield from self._ready(show)
-        return (yield _channels.set_channel(self.namespace, show, seats, channel))
+        done: ChannelChange = yield _channels.set_channel(self.namespace, show, seats, channel)
+        return done
 
     def sweep(self, show: object) -> Procedure[int]:
         """Take back what is due."""

@@ -52,7 +52,15 @@ def every_state_keeps_its_channel(house: House) -> None:
         SeatState("A-3", "channel", "y", channel="partner"),
         SeatState("B-1", "blocked", "x", channel="partner"),
         SeatState("A-4", "free", "x"),
-        SeatState("A-1", "held", "x", True, house.left(600), "ada", held.fence, channel="partner"),
+        SeatState(
+            "A-1",
+            "held",
+            "x",
+            expires_in=house.left(600),
+            holder="ada",
+            fence=held.fence,
+            channel="partner",
+        ),
     ]
     with house.unchanged():
         assert house.acquire("A-1", token=T1).deadline == held.deadline
@@ -169,7 +177,7 @@ def mirrors_that_fell_behind_keep_their_channel(house: House) -> None:
         house.put_mirror(seat, field)
     with house.one_change(A_1=f"h0@1:{hold.deadline}"):
         house.acquire("A-1", token=T1)
-    assert house.refused("A-2") == {"A-2": ("sold", None, False, False)}
+    assert house.refused("A-2", holder="cy") == {"A-2": ("sold", None, False, False)}
     house.put_mirror("A-1", "c0@1")
     with house.one_change(A_1="c0@1"):
         assert house.locker.release(hold).released == ("A-1",)

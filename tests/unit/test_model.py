@@ -224,7 +224,9 @@ def test_a_repr_shows_all_the_rest() -> None:
         "Hold(show='show-1', seats=('A-1', 'Ä {2}'), holder='ada', fence=1099511627783, ttl=59.5, resumed=True, "
         "deadline=1700000000000)"
     )
-    assert repr(AcquireRequest(["A-1"], "ada", 60.0, TOKEN)) == "AcquireRequest(seats=['A-1'], holder='ada', ttl=60.0)"
+    assert repr(AcquireRequest(["A-1"], "ada", 60.0, TOKEN)) == (
+        "AcquireRequest(seats=['A-1'], holder='ada', ttl=60.0, channel=None)"
+    )
     assert pretty_repr(ConfirmRequest(HOLD, "pay-1")).startswith("ConfirmRequest(")
 
 
