@@ -6,12 +6,14 @@
 --       ok status plan epoch version now_ms, then one field of the availability hash a seat ('' where unknown)
 local meta_key, seats_key = KEYS[1], KEYS[2]
 -- @include clock
+-- @include times
 
 local facts = redis.call('HMGET', meta_key, 'status', 'plan', 'epoch', 'version')
 if not facts[1] then
   return {'noshow'}
 end
-local reply = {'ok', facts[1], facts[2], tonumber(facts[3]), tonumber(facts[4]), now}
+local status = sale_of(facts[1])
+local reply = {'ok', status, facts[2], tonumber(facts[3]), tonumber(facts[4]), now}
 local found = redis.call('HMGET', seats_key, unpack(ARGV))
 for index = 1, #ARGV do
   reply[6 + index] = found[index] or ''

@@ -154,16 +154,21 @@ def inspect(
     return Operation(load("inspect"), show, [keys.meta, keys.seats, *keys.locks(seats)], [], decode, seats=seats)
 
 
-def set_status(namespace: str, show: str, status: SaleStatus) -> Operation[SaleStatus]:
-    """Open, pause or close a sale; gives the status before."""
+def set_status(namespace: str, show: str, status: SaleStatus, at: int = 0) -> Operation[SaleStatus]:
+    """Open, pause or close a sale, at once or (open, close) at a time in milliseconds; gives the status before."""
     keys = keys_of(namespace, show)
 
     def decode(reply: list[Any]) -> SaleStatus:
         check_show(reply, show)
         before: SaleStatus = reply[1].decode()
+        if reply[0] == b"past":
+            raise InvalidRequest(
+                f"the time for the sale of show {show!r} to open has passed by the server's clock, and it is {before}; "
+                "nothing was changed: give a time to come, or none to open it now."
+            )
         return before
 
-    return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode()], decode)
+    return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode(), b"%d" % at], decode)
 
 
 def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Operation[tuple[int, int] | None]:

@@ -157,6 +157,8 @@ class Availability(msgspec.Struct, frozen=True):
     """The states of a show's seats at one version.
 
     ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state.
+    ``status`` is what the sale was when it was read, by the server's clock: it opens and closes by itself where times
+    are set.
     """
 
     show: str

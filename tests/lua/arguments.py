@@ -98,6 +98,7 @@ def arguments_that_are_no_numbers(house: House) -> None:
         for number, values in enumerate(TERMS[name]):
             refused(house, operation, -1, values, number)
     refused(house, commands.sweep("seatlock", house.show), 0, ("1001", *NUMBERS))
+    refused(house, commands.set_status("seatlock", house.show, "closed"), 1, TOLD)
     changes = commands.changes("seatlock", house.show, 1, 1)
     refused(house, changes, 0, (str(2**40 + 1), *WITHOUT_ZERO))
     refused(house, changes, 1, (str(2**49 + 1), *WITHOUT_ZERO))

@@ -17,6 +17,7 @@ from seatlock import (
     Cancellation,
     Hold,
     HoldLost,
+    InvalidRequest,
     PlanConflict,
     Release,
     SaleNotOpen,
@@ -67,7 +68,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "remnants": {"": tuple},
     "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple},
     "server": {"": tuple},
-    "status": {"noshow": ShowNotFound, "ok": str},
+    "status": {"noshow": ShowNotFound, "past": InvalidRequest, "ok": str},
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
     "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
 }
