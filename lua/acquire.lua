@@ -160,7 +160,7 @@ local function answer(owner, ttl, first, count)
     resumed[6] = hold.token
     return resumed
   elseif status ~= 'open' then
-    return {'closed', status, opens and opens > now and opens - now or -1}
+    return {'closed', status, left_until(opens)}
   elseif #refused > 1 then
     return refused
   end

@@ -191,6 +191,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     epoch: int
     version: int
     now: int
+    opens_in: float | None
+    closes_in: float | None
     mirrors: list[bytes]
 
 
@@ -200,7 +202,8 @@ def mirrors(namespace: str, show: str, seats: Sequence[str]) -> Operation[Snapsh
 
     def decode(reply: list[Any]) -> Snapshot:
         check_show(reply, show)
-        return Snapshot(reply[1].decode(), reply[2].decode(), reply[3], reply[4], reply[5], reply[6:])
+        opens_in, closes_in = _replies.seconds_left(reply[6]), _replies.seconds_left(reply[7])
+        return Snapshot(reply[1].decode(), reply[2].decode(), *reply[3:6], opens_in, closes_in, reply[8:])
 
     return Operation(load("availability"), show, [keys.meta, keys.seats], [seat.encode() for seat in seats], decode)
 
@@ -212,6 +215,8 @@ class Changes(msgspec.Struct, frozen=True):
     epoch: int
     version: int
     now: int
+    opens_in: float | None
+    closes_in: float | None
     batches: list[tuple[int, dict[str, bytes]]]
 
 
@@ -226,9 +231,10 @@ def changes(namespace: str, show: str, epoch: int, version: int) -> Operation[Ch
                 int(entry.partition(b"-")[2]),
                 {seat.decode(): field for seat, field in zip(fields[::2], fields[1::2], strict=True)},
             )
-            for entry, fields in reply[5:]
+            for entry, fields in reply[7:]
         ]
-        return Changes(reply[1].decode(), reply[2], reply[3], reply[4], batches)
+        opens_in, closes_in = _replies.seconds_left(reply[5]), _replies.seconds_left(reply[6])
+        return Changes(reply[1].decode(), *reply[2:5], opens_in, closes_in, batches)
 
     args = [b"%d" % number for number in (epoch, version, CHANGES_STEP)]
     return Operation(load("changes"), show, [keys.meta, keys.changes], args, decode)

@@ -57,6 +57,11 @@ def optional_text(raw: bytes) -> str | None:
     return raw.decode() or None
 
 
+def seconds_left(milliseconds: int) -> float | None:
+    """A time left, which is -1 on the wire where there is none."""
+    return None if milliseconds < 0 else milliseconds / 1000
+
+
 def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     """Read the answer to an acquire or an extend."""
     word = answer[0]
@@ -87,8 +92,7 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
 
 
 def _not_open(ask: Ask[Any], answer: list[Any]) -> SaleNotOpen:
-    status, left = answer[1].decode(), answer[2]
-    opens_in = None if left < 0 else left / 1000
+    status, opens_in = answer[1].decode(), seconds_left(answer[2])
     until = "it takes no new holds until open_sale" if opens_in is None else f"it opens by itself in {opens_in} s"
     return SaleNotOpen(f"the sale of show {ask.show!r} is {status}: {until}.", status=status, opens_in=opens_in)
 

@@ -24,3 +24,8 @@ local function sale_of(field)
   end
   return word, opens, closes
 end
+
+-- The milliseconds until a time comes; -1 where none is to come.
+local function left_until(time)
+  return time and time > now and time - now or -1
+end

@@ -48,7 +48,10 @@ def test_a_sale_opens_and_closes_as_time_goes_by(stage: Stage) -> None:
     assert refusal.opens_in is not None
     assert HOUR - TOLERANCE < refusal.opens_in <= HOUR
     assert f"opens by itself in {refusal.opens_in} s" in str(refusal)
-    assert stage.locker.availability(stage.show).status == "closed"
+    found = stage.locker.availability(stage.show)
+    assert (found.status, found.closes_in) == ("closed", None)
+    assert found.opens_in is not None
+    assert HOUR - TOLERANCE < found.opens_in <= refusal.opens_in
 
     stage.locker.open_sale(stage.show, at=now_of(stage) + 0.7)
     until(lambda: stage.locker.availability(stage.show).status == "open", "the sale has opened")
@@ -106,8 +109,17 @@ class House:
     @property
     def opens_in(self) -> float | None:
         """The hours until the sale opens, as a buyer is told; exact to a few minutes."""
-        left = refusal_of(self.stage).opens_in
-        return None if left is None else round(left / HOUR, 1)
+        return _hours(refusal_of(self.stage).opens_in)
+
+    @property
+    def to_come(self) -> tuple[float | None, float | None]:
+        """The hours until the sale opens and until it closes, as a reader is told; exact to a few minutes."""
+        found = self.locker.availability(self.show)
+        return _hours(found.opens_in), _hours(found.closes_in)
+
+
+def _hours(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds / HOUR, 1)
 
 
 @pytest.fixture(scope="module", params=["redis-6.2", "redis-7", "redis-8", "valkey-8"])
@@ -135,6 +147,21 @@ def test_a_sale_opens_and_closes_at_its_times(house: House) -> None:
     assert (house.status, house.opens_in) == ("closed", 1.0)
     assert house.statuses(0.5, 1, 2.9, 3, 30) == ["closed", "open", "open", "closed", "closed"]
     assert house.opens_in is None
+
+
+def test_readers_see_the_times_to_come(house: House) -> None:
+    assert house.to_come == (None, None)
+    house.locker.open_sale(house.show, at=house.at(1))
+    house.locker.close_sale(house.show, at=house.at(3))
+    assert house.to_come == (1.0, 3.0)
+    house.go(2)
+    assert house.to_come == (None, 1.0)
+    house.go(3)
+    assert house.to_come == (None, None)
+    house.locker.warm(house.show, [*SEATS, *(f"S-{number}" for number in range(1500))])  # more than one call reads
+    house.locker.open_sale(house.show, at=house.at(5))
+    house.locker.close_sale(house.show, at=house.at(7))
+    assert house.to_come == (2.0, 4.0)
 
 
 def test_the_order_of_the_calls_does_not_matter(house: House) -> None:

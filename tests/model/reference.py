@@ -78,8 +78,16 @@ class Show:
     @property
     def opens_in(self) -> float | None:
         """Seconds until it opens by itself."""
-        opens = self.times.get("open", -math.inf)
-        return opens - self.now if opens > self.now else None
+        return self._until("open")
+
+    @property
+    def closes_in(self) -> float | None:
+        """Seconds until it closes by itself."""
+        return self._until("closed")
+
+    def _until(self, word: Literal["open", "closed"]) -> float | None:
+        at = self.times.get(word, -math.inf)
+        return at - self.now if at > self.now else None
 
     def say(self, word: Literal["open", "paused", "closed"]) -> None:
         """Open, pause or close now: only a closing time to come outlives it, and not a closing."""

@@ -295,6 +295,9 @@ class Sale(RuleBasedStateMachine):
         found = self.locker.availability(self.show)
         assert dict(found.seats) == self.model.states()
         assert found.status == self.model.status
+        for left, expected_left in ((found.opens_in, self.model.opens_in), (found.closes_in, self.model.closes_in)):
+            assert (left is None) == (expected_left is None)
+            assert abs((left or 0.0) - (expected_left or 0.0)) < TOLERANCE
         assert sum(found.counts.values()) == len(SEATS)
         for state in self.locker.inspect(self.show, SEATS):
             expected = self.model.at(state.seat)
