@@ -226,9 +226,7 @@ def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ..
         seat: state for seat, field in fields.items() if (state := state_of(field, newest.now)) is not None
     }
     version = (first.epoch, newest.version)
-    return Availability(
-        show, newest.status, version, count_states(states), states, newest.opens_in, newest.closes_in
-    )
+    return Availability(show, newest.status, version, count_states(states), states, newest.opens_in, newest.closes_in)
 
 
 def _catch_up(

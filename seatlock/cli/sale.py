@@ -11,7 +11,6 @@ from seatlock.cli.connection import locker_at
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
 from seatlock.cli.terminal import terminal
 
-
 At = Annotated[
     str | None,
     typer.Option(
@@ -23,9 +22,7 @@ At = Annotated[
 ]
 
 
-def open_(
-    show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE, at: At = None
-) -> None:
+def open_(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE, at: At = None) -> None:
     """Open the sale: buyers can hold seats."""
     moment = _moment(at)
     with locker_at(redis, namespace) as locker:
@@ -40,9 +37,7 @@ def pause(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAU
     terminal.say(f"{show} is paused; holds that exist can still be paid.")
 
 
-def close(
-    show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE, at: At = None
-) -> None:
+def close(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE, at: At = None) -> None:
     """Close the sale: no new holds; who holds seats can still pay."""
     moment = _moment(at)
     with locker_at(redis, namespace) as locker:

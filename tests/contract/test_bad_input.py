@@ -41,7 +41,7 @@ BAD_TIMES: Final = [
     timedelta(0), timedelta(seconds=-1), timedelta(microseconds=999), timedelta(days=1, milliseconds=1), timedelta.max,
 ]  # fmt: skip
 BAD_MOMENTS: Final = [
-    "", "now", "2030-01-01T00:00:00Z", b"1900000000", [1_900_000_000], object(), True, False, 60j, Decimal(1_900_000_000),
+    "", "now", "2030-01-01T00:00:00Z", b"1900000000", [1_900_000_000], object(), True, False, 60j, Decimal(2 * 10**9),
     timedelta(minutes=10), date(2030, 1, 1), dt_time(10), datetime.max.replace(tzinfo=UTC),
     datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), datetime.now(UTC).replace(tzinfo=None),
     math.nan, -math.nan, math.inf, -math.inf, 0, 0.0, -1, 600, 600.0, 1e300, -1e300, 10**400, -(10**400), 5e-324,

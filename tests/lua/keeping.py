@@ -75,8 +75,8 @@ def a_sale_opens_and_closes_to_the_millisecond(house: House) -> None:
     ):
         house.tick_to(at)
         closes_in = (start + 600_000 - at) / 1000 if at < start + 600_000 else None
-        for found in (house.locker.availability(house.show), house.run(commands.changes("seatlock", house.show, 1, 0))):
-            assert (found.status, found.opens_in, found.closes_in) == (status, left, closes_in)
+        for seen in (house.locker.availability(house.show), house.run(commands.changes("seatlock", house.show, 1, 0))):
+            assert (seen.status, seen.opens_in, seen.closes_in) == (status, left, closes_in)
         if status == "open":
             house.locker.release(house.acquire("A-1"))
             continue
