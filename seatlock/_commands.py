@@ -202,8 +202,9 @@ def mirrors(namespace: str, show: str, seats: Sequence[str]) -> Operation[Snapsh
 
     def decode(reply: list[Any]) -> Snapshot:
         check_show(reply, show)
-        opens_in, closes_in = _replies.seconds_left(reply[6]), _replies.seconds_left(reply[7])
-        return Snapshot(reply[1].decode(), reply[2].decode(), *reply[3:6], opens_in, closes_in, reply[8:])
+        status, plan, epoch, version, now, opens_in, closes_in = reply[1:8]
+        opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
+        return Snapshot(status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, reply[8:])
 
     return Operation(load("availability"), show, [keys.meta, keys.seats], [seat.encode() for seat in seats], decode)
 
@@ -233,8 +234,9 @@ def changes(namespace: str, show: str, epoch: int, version: int) -> Operation[Ch
             )
             for entry, fields in reply[7:]
         ]
-        opens_in, closes_in = _replies.seconds_left(reply[5]), _replies.seconds_left(reply[6])
-        return Changes(reply[1].decode(), *reply[2:5], opens_in, closes_in, batches)
+        status, found_epoch, newest, now, opens_in, closes_in = reply[1:7]
+        opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
+        return Changes(status.decode(), found_epoch, newest, now, opens_in, closes_in, batches)
 
     args = [b"%d" % number for number in (epoch, version, CHANGES_STEP)]
     return Operation(load("changes"), show, [keys.meta, keys.changes], args, decode)
