@@ -190,7 +190,7 @@ def the_largest_batches(house: House) -> None:
     house.open(seats)
 
     def acquire(seat: str, holder: str) -> Ask[Any]:
-        return commands.acquire("seatlock", house.show, [seat], holder, 60, None)
+        return commands.acquire("seatlock", house.show, [seat], holder, 600, None)
 
     for wide in (False, True):
 
@@ -210,8 +210,8 @@ def the_largest_batches(house: House) -> None:
 
         wanted = [Hold(house.show, (seat,), seat, T1, 0, 60.0) for seat in (seats[:1] if wide else seats[:512])]
         holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
-        longer = each(lambda hold: commands.extend("seatlock", hold, 90), holds)
-        assert all(hold.ttl == house.left(90) for hold in longer)
+        longer = each(lambda hold: commands.extend("seatlock", hold, 900), holds)
+        assert all(hold.ttl == house.left(900) for hold in longer)
         each(lambda hold: commands.release("seatlock", hold), holds)
         assert house.due() == {}
         holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
