@@ -220,20 +220,21 @@ def _snapshot(
         fields.update(zip(piece, last.mirrors, strict=True))
     if first is None or last is None:
         return None
-    status, version, now = last.status, last.version, last.now
+    newest: _commands.Snapshot | _commands.Changes = last
     if len(seats) > _commands.READ_STEP:
         caught_up = yield from _catch_up(namespace, show, first, fields)
         if caught_up is None:
             return None
-        status, version, now = caught_up.status, caught_up.version, caught_up.now
+        newest = caught_up
     number = last.channels.index(channel) + 1 if channel in last.channels else None
     known = len(last.channels)
     if channel and number is None and any((channel_number(field) or 0) > known for field in fields.values()):
         return None  # a channel was made while the show was read: it may be this one
     states: dict[str, StateName] = {
-        seat: state for seat, field in fields.items() if (state := state_of(field, now, number)) is not None
+        seat: state for seat, field in fields.items() if (state := state_of(field, newest.now, number)) is not None
     }
-    return Availability(show, status, (first.epoch, version), count_states(states), states)
+    version = (first.epoch, newest.version)
+    return Availability(show, newest.status, version, count_states(states), states, newest.opens_in, newest.closes_in)
 
 
 def _catch_up(

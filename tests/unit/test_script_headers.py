@@ -73,7 +73,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple},
     "server": {"": tuple},
     "set_channel": {"noshow": ShowNotFound, "ok": ChannelChange, "unknown": UnknownSeats, "full": InvalidRequest},
-    "status": {"noshow": ShowNotFound, "ok": str},
+    "status": {"noshow": ShowNotFound, "past": InvalidRequest, "ok": str},
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
     "unblock": {"noshow": ShowNotFound, "ok": Unblock, "unknown": UnknownSeats},
     "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
