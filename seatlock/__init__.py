@@ -26,6 +26,7 @@ from seatlock.locker import SeatLocker
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    BestHold,
     Booking,
     Cancellation,
     ConfirmRequest,
@@ -41,6 +42,7 @@ __all__ = [
     "AcquireRequest",
     "AsyncSeatLocker",
     "Availability",
+    "BestHold",
     "Booking",
     "BookingConflict",
     "Cancellation",

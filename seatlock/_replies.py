@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, cast, get_args
 
+import msgspec
+
 from seatlock._operation import Ask
 from seatlock.errors import (
     BookingConflict,
@@ -77,16 +79,50 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     if word == b"lost":
         return hold_lost(ask, answer)
     if word == b"closed":
-        status = answer[1].decode()
-        return SaleNotOpen(
-            f"the sale of show {ask.show!r} is {status}: it takes no new holds until open_sale.", status=status
-        )
+        return _closed(ask, answer)
     places: list[int] = answer[1:]
     unknown = tuple(ask.seats[place - 1] for place in places)
     return UnknownSeats(
         f"show {ask.show!r} has no seat {listing(unknown)}: seat ids come from the plan it was warmed with.",
         seats=unknown,
     )
+
+
+def _closed(ask: Ask[Any], answer: list[Any]) -> SaleNotOpen:
+    status = answer[1].decode()
+    return SaleNotOpen(
+        f"the sale of show {ask.show!r} is {status}: it takes no new holds until open_sale.", status=status
+    )
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """The seats that an owner was given before, where they are not held as they were."""
+
+    seats: tuple[str, ...]
+
+
+class NoneFree(msgspec.Struct, frozen=True):
+    """No set was wholly free at this version (epoch and version): the first seat in the way of each."""
+
+    version: tuple[int, int]
+    in_the_way: tuple[str, ...]
+
+
+def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLockError:
+    """Read the answer to an acquire of the best of several sets."""
+    word = answer[0]
+    size = int(ask.args[1].split()[1])
+    if word == b"held":
+        first = (answer[1] - 1) * size
+        seats = ask.seats[first : first + size]
+        fence = fence_of(answer[2], answer[3])
+        return Hold(ask.show, seats, ask.holder, cast("str", ask.token), fence, answer[4] / 1000, False, answer[5])
+    if word == b"noted":
+        return Noted(tuple([seat.decode() for seat in answer[1:]]))
+    if word == b"closed":
+        return _closed(ask, answer)
+    ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(answer[3:])])
+    return NoneFree((answer[1], answer[2]), ways)
 
 
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:

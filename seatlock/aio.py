@@ -13,6 +13,8 @@ from typing import Any, Literal, Self, TypeVar
 from seatlock import _connect, _requests
 from seatlock._attempts import Attempts
 from seatlock._batcher import Batcher
+from seatlock._best import Quest
+from seatlock._board import Found, Look
 from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
@@ -23,6 +25,7 @@ from seatlock.errors import SeatLockError
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    BestHold,
     Booking,
     Cancellation,
     ConfirmRequest,
@@ -170,6 +173,35 @@ class AsyncSeatLocker:
         """Undo a booking (a refund): the seats that still belong to it are free again."""
         return await self._batcher.submit(self._core.cancel(booking))
 
+    async def acquire_best(
+        self,
+        show: str,
+        count: int,
+        *,
+        holder: str,
+        ttl: Duration = DEFAULT_TTL,
+        token: str | None = None,
+        section: str | None = None,
+        category: str | None = None,
+        adjacent: bool = True,
+        avoid_orphans: bool = True,
+    ) -> BestHold:
+        """Hold the best ``count`` seats (1 to 100) that are free, for ``ttl`` (as `acquire`); says whether they adjoin.
+
+        The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``) and are nearest to the
+        middle of the front row. Where no seats adjoin, those as close as possible are given; with ``adjacent=False``
+        just the nearest to the front. ``section`` and ``category`` narrow the choice, by name. ``token`` as in
+        `acquire`: asked again with it, the same seats are given, whatever is the best by then.
+
+        Raises `SeatsUnavailable` if there are not so many seats free, `UnknownSeats` for a section that is not there,
+        `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
+        """
+        return await self._pursue(
+            self._core.best(
+                show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, asyncio.Lock
+            )
+        )
+
     async def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
         return await self._many(show, _requests.acquire_asks(self._core.namespace, show, requests))
@@ -275,6 +307,24 @@ class AsyncSeatLocker:
 
     async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
         return await self._drive(self._core.group(asks), time.monotonic() + patience)
+
+    async def _pursue(self, quest: Quest) -> BestHold:
+        try:
+            step = next(quest)
+            while True:
+                try:
+                    result = await self._look(step) if isinstance(step, Look) else await self._batcher.submit(step)
+                except SeatLockError as error:
+                    step = quest.throw(error)
+                else:
+                    step = quest.send(result)
+        except StopIteration as stop:
+            found: BestHold = stop.value
+            return found
+
+    async def _look(self, look: Look) -> Found:
+        async with look.board.lock:
+            return await self._follow(self._core.look(look))
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         with self._batcher.visit():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect
 from seatlock._attempts import Attempts
+from seatlock._best import Quest
+from seatlock._board import Found, Look
 from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._operation import Ask, Step
@@ -20,6 +23,7 @@ from seatlock.errors import SeatLockError
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    BestHold,
     Booking,
     Cancellation,
     ConfirmRequest,
@@ -139,6 +143,35 @@ class SeatLocker:
         """Undo a booking (a refund): the seats that still belong to it are free again."""
         return self._one(self._core.cancel(booking))
 
+    def acquire_best(
+        self,
+        show: str,
+        count: int,
+        *,
+        holder: str,
+        ttl: Duration = DEFAULT_TTL,
+        token: str | None = None,
+        section: str | None = None,
+        category: str | None = None,
+        adjacent: bool = True,
+        avoid_orphans: bool = True,
+    ) -> BestHold:
+        """Hold the best ``count`` seats (1 to 100) that are free, for ``ttl`` (as `acquire`); says whether they adjoin.
+
+        The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``) and are nearest to the
+        middle of the front row. Where no seats adjoin, those as close as possible are given; with ``adjacent=False``
+        just the nearest to the front. ``section`` and ``category`` narrow the choice, by name. ``token`` as in
+        `acquire`: asked again with it, the same seats are given, whatever is the best by then.
+
+        Raises `SeatsUnavailable` if there are not so many seats free, `UnknownSeats` for a section that is not there,
+        `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
+        """
+        return self._pursue(
+            self._core.best(
+                show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, threading.Lock
+            )
+        )
+
     def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
         return self._follow(self._core.acquire_many(show, requests))
@@ -240,6 +273,24 @@ class SeatLocker:
 
     def _one(self, ask: Ask[T]) -> T:
         return self._follow(self._core.one(ask))
+
+    def _pursue(self, quest: Quest) -> BestHold:
+        try:
+            step = next(quest)
+            while True:
+                try:
+                    result = self._look(step) if isinstance(step, Look) else self._one(step)
+                except SeatLockError as error:
+                    step = quest.throw(error)
+                else:
+                    step = quest.send(result)
+        except StopIteration as stop:
+            found: BestHold = stop.value
+            return found
+
+    def _look(self, look: Look) -> Found:
+        with look.board.lock:
+            return self._follow(self._core.look(look))
 
     def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         try:
