@@ -18,8 +18,9 @@ FIXED_KEYS = FIXED_KEYS + integer(ARGV[1], 1, 512)
 -- @include grant
 
 -- A note says which seats an owner was given, so that the same request asked again, also with other sets, gets no more.
+-- It lasts as long as the hold can be extended.
 local notes = {} -- as the earlier requests of the batch leave them
-local note_keys, note_deadlines = {}, {}
+local note_keys, note_limits = {}, {}
 
 local function note_at(key)
   if notes[key] == nil then
@@ -64,7 +65,7 @@ local function take(owner, ttl, set, places, note_key)
   local hold = grant(held_by(owner), ttl, places)
   notes[note_key] = names_at(places)
   note_keys[#note_keys + 1] = note_key
-  note_deadlines[#note_keys] = hold.deadline
+  note_limits[#note_keys] = hold.limit
   return held(set, hold)
 end
 
@@ -126,11 +127,13 @@ for request = 1, integer(ARGV[1], 1, 512) do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
   reply[request + 1] = answer(KEYS[NOTE_KEYS + request], ARGV[argument], terms[1], terms[2], place, terms[3])
   argument, place = argument + 2, place + terms[3]
+  assert(terms[3] % terms[2] == 0, 'SEATLOCK the seats of a request do not make up whole sets')
 end
+assert(place == #names, 'SEATLOCK the requests do not name as many seats as came with them')
 
 -- Notes first: a note of what was not taken does no harm, since asking again asks for the same seats.
 for index, key in ipairs(note_keys) do
-  redis.call('SET', key, notes[key], 'PXAT', digits(note_deadlines[index]))
+  redis.call('SET', key, notes[key], 'PXAT', digits(note_limits[index]))
 end
 -- @include keep
 return reply

@@ -1,41 +1,44 @@
 """Which seats are the best: pure, no I/O.
 
-A `Layout` is a plan as one line of cells: the rows one behind the other, nearest to the stage first, and an empty cell
-wherever two seats do not adjoin. A `Chooser` knows which of these cells are free, and ranks sets of free seats:
+A `Chooser` knows which cells of a `Layout` are free, and ranks sets of free cells:
 
 1. Sets that adjoin in one row and leave no single seat alone beside them.
 2. Sets that adjoin.
 3. Sets in one row: the fewer cells from the first to the last seat, the better.
-4. Sets in one section: the fewer rows, the better, then the narrower.
+4. Sets in one section: the fewer rows, the better.
 5. Sets anywhere.
 
-Among equals those nearest to the focal point come first. A plan has none of its own, so it is the middle of the front
-row: rows count from the first of each section, in the order of the plan; sections stand in the order of the plan; then
-the distance from the middle of the row decides.
+Among equals those in the nearest row come first, and in the row the nearest (see `seatlock._layout`). If the seats need
+not adjoin, the nearest ones come first, wherever they are.
 
-Seats adjoin that follow one another in their row, unless the plan shows a gap between them: in the positions if both
-are drawn (more than 1.75 times as far as is usual in the row), else in the numbers (more than 1, or 2 where that is usual in the
-row: even numbers on one side). Seats without row and number take both from their id, ``A-12`` for one, and where
-that has none they adjoin nothing.
+Cells can be set aside for somebody who is about to get them: others are offered the sets that are left. What the rows
+have to offer is kept, and worked out anew only for those in which something changed.
 """
 
 from __future__ import annotations
 
 import heapq
 import random
-import re
-from collections.abc import Iterable, Iterator, Sequence, Set
-from itertools import pairwise
-from statistics import median, mode
-from typing import Final
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from operator import and_
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from seatlock.plan import Seat, SeatingPlan
+from seatlock._layout import Layout, Row
 
-WIDEST_GAP: Final = 1.75  # usual distances between two seats that adjoin, at most
-_NUMBERED: Final = re.compile(r"(.*?)(\d{1,9})", re.DOTALL)
+KEPT: Final = 16  # wishes whose rankings are kept
+APART: Final = 64  # sets in one row that do not adjoin, ranked at a time
+NEAREST: Final = 32  # sets that need not adjoin, looked at for one that leaves no single seat alone
 _FREE: Final = b"\x01"
+
+T = TypeVar("T")
+
+Cells = tuple[int, ...]
+Window = tuple[int, bool, int, int, Cells]
+"""A set in one row that does not adjoin, behind what ranks it: its width, orphans, its row, how far away it is."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -46,109 +49,14 @@ class Wish(msgspec.Struct, frozen=True):
     category: str | None = None
     adjacent: bool = True
     avoid_orphans: bool = True
+    accessible: bool | None = None
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """A set of seats, as cells in order, and its tier: how good it is, whatever its place; 0 is the best."""
+class Choice(NamedTuple):
+    """A set of cells in order, and its tier: how good it is, whatever its place; 0 is the best."""
 
     tier: int
-    cells: tuple[int, ...]
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A row: its cells from ``first`` up to ``end``, its section, and which row of the section it is, from 0."""
-
-    first: int
-    end: int
-    section: str
-    number: int
-
-
-class Layout:
-    """Where the seats of a plan are: ``seats`` has the id in every cell ('' in an empty one), ``row_of`` its row."""
-
-    def __init__(self, plan: SeatingPlan) -> None:
-        rows: dict[tuple[str, str], list[Seat]] = {}
-        for seat in plan.seats:
-            rows.setdefault((seat.section, _row_name(seat)), []).append(seat)
-        counts: dict[str, int] = {}
-        ranked: list[tuple[int, str, list[Seat]]] = []
-        for (section, _), seats in rows.items():
-            counts[section] = counts.get(section, 0) + 1
-            ranked.append((counts[section] - 1, section, seats))
-        order = {section: at for at, section in enumerate(counts)}
-        ranked.sort(key=lambda row: (row[0], order[row[1]]))
-        self.seats: list[str] = ["", ""]  # two empty cells before every row: whoever looks beyond its ends finds them
-        self.categories: list[str] = ["", ""]
-        self.rows: list[Row] = []
-        self.row_of: list[int] = [0, 0]
-        for number, section, seats in ranked:
-            first = len(self.seats)
-            for seat, gap in zip(seats, [False, *_gaps(seats)], strict=True):
-                if gap:
-                    self._put("", "")
-                self._put(seat.id, seat.category)
-            self.rows.append(Row(first, len(self.seats), section, number))
-            self._put("", "")
-            self._put("", "")
-        self.cell_of = {seat: cell for cell, seat in enumerate(self.seats) if seat}
-        self.sections = order
-
-    def _put(self, seat: str, category: str) -> None:
-        self.seats.append(seat)
-        self.categories.append(category)
-        self.row_of.append(len(self.rows))
-
-    def adjoin(self, seats: Iterable[str]) -> bool:
-        """Whether seats adjoin, one beside the other."""
-        cells = sorted(self.cell_of.get(seat, -1) for seat in seats)
-        return cells[0] >= 0 and cells[-1] - cells[0] == len(cells) - 1
-
-    def off_centre(self, cells: Sequence[int]) -> int:
-        """How far the outer cells of a set are from the middle of the row of the first, in half cells."""
-        row = self.rows[self.row_of[cells[0]]]
-        return abs(cells[0] + cells[-1] - row.first - row.end + 1)
-
-
-def _row_name(seat: Seat) -> str:
-    if seat.row or seat.number:
-        return seat.row
-    named = _NUMBERED.fullmatch(seat.id)
-    return f"\n{named[1]}" if named else f"\n\n{seat.id}"  # a line break is in no row's name
-
-
-def _number(seat: Seat) -> int | None:
-    text = seat.number if seat.row or seat.number else seat.id
-    named = _NUMBERED.fullmatch(text)
-    return int(named[2]) if named else None
-
-
-def _gaps(seats: Sequence[Seat]) -> list[bool]:
-    """Between which seats of a row there is a gap."""
-    pairs = list(pairwise(seats))
-    if not pairs:
-        return []
-    steps = [_distance(one, other) for one, other in pairs]
-    known = [step for step in steps if step]
-    usual_step = median(known) if known else 0.0
-    jumps = [_jump(one, other) for one, other in pairs]
-    counted = [jump for jump in jumps if jump]
-    usual_jump = min(mode(counted), 2) if counted else 0
-    return [
-        step > WIDEST_GAP * usual_step if step is not None else jump is not None and jump > usual_jump
-        for step, jump in zip(steps, jumps, strict=True)
-    ]
-
-
-def _distance(one: Seat, other: Seat) -> float | None:
-    if one.x is None or one.y is None or other.x is None or other.y is None:
-        return None
-    return float(abs(complex(one.x - other.x, one.y - other.y)))
-
-
-def _jump(one: Seat, other: Seat) -> int | None:
-    here, there = _number(one), _number(other)
-    return None if here is None or there is None else abs(here - there)
+    cells: Cells
 
 
 class Chooser:
@@ -156,68 +64,164 @@ class Chooser:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self._cells = bytearray(len(layout.seats))
+        self._free = bytearray(len(layout.seats))
+        self._open = bytearray(len(layout.seats))  # free, and not set aside
+        self._aside: dict[int, int] = {}  # how often each cell is set aside
+        self._rankings: dict[Wish, _Ranking] = {}
+        self._whole: Chooser | None = None  # the same with nothing set aside
 
-    def set_free(self, seat: str, free: bool) -> None:
+    def set_free(self, seat: str, *, free: bool) -> None:
         """Note whether a seat is free."""
-        self._cells[self.layout.cell_of[seat]] = free
+        cell = self.layout.cell_of[seat]
+        if self._free[cell] != free:
+            self._free[cell] = free
+            self._whole = None
+            self._set_open(cell)
 
-    def ranked(self, wish: Wish, limit: int, barred: Set[str] = frozenset()) -> list[Choice]:
-        """List the best sets that are wholly free, best first, at most ``limit``; empty only if there is no set.
+    def set_aside(self, cells: Iterable[int]) -> None:
+        """Keep cells for somebody."""
+        for cell in cells:
+            self._aside[cell] = self._aside.get(cell, 0) + 1
+            self._set_open(cell)
 
-        Seats that are ``barred`` count as taken.
-        """
-        cells = self._eligible(wish, barred)
-        if cells.count(_FREE) < wish.count:
-            return []
-        if not wish.adjacent:
-            return self._nearest(cells, wish, limit)
-        found = self._adjoining(cells, wish, limit)
-        if len(found) < limit:
-            found += self._apart(cells, wish, limit - len(found))
-        return found
+    def put_back(self, cells: Iterable[int]) -> None:
+        """Keep cells no longer."""
+        for cell in cells:
+            self._aside[cell] -= 1
+            if not self._aside[cell]:
+                del self._aside[cell]
+            self._set_open(cell)
 
-    def _eligible(self, wish: Wish, barred: Set[str]) -> bytearray:
-        layout = self.layout
-        cells = bytearray(self._cells)
-        if wish.section is not None:
-            for row in layout.rows:
-                if row.section != wish.section:
-                    cells[row.first : row.end] = bytes(row.end - row.first)
-        if wish.category is not None:
-            for cell in _free(cells):
-                if layout.categories[cell] != wish.category:
-                    cells[cell] = 0
-        for seat in barred:
-            cells[layout.cell_of[seat]] = 0
-        return cells
+    def _set_open(self, cell: int) -> None:
+        is_open = self._free[cell] and cell not in self._aside
+        if self._open[cell] != is_open:
+            self._open[cell] = is_open
+            for ranking in self._rankings.values():
+                ranking.touch(self.layout.row_of[cell])
+
+    def best(self, wish: Wish, limit: int) -> list[Choice]:
+        """List the best sets of what is free and not set aside, best first, at most ``limit``."""
+        ranking = self._rankings.pop(wish, None)
+        if ranking is None:
+            ranking = _Ranking(self.layout, self._open, wish)
+        self._rankings[wish] = ranking  # the last one asked for goes last
+        if len(self._rankings) > KEPT:
+            del self._rankings[next(iter(self._rankings))]
+        return ranking.best(limit)
+
+    def best_of_all(self, wish: Wish, limit: int) -> list[Choice]:
+        """List the best sets of what is free, whether set aside or not; empty only if there is no set."""
+        if not self._aside:
+            return self.best(wish, limit)
+        if self._whole is None:
+            self._whole = Chooser(self.layout)
+            self._whole._free[:] = self._whole._open[:] = self._free
+        return self._whole.best(wish, limit)
+
+
+class _Ranking:
+    """What there is for one wish, row by row; ``cells`` are the chooser's, which tells of every change."""
+
+    def __init__(self, layout: Layout, cells: bytearray, wish: Wish) -> None:
+        self._layout = layout
+        self._cells = cells
+        self._wish = wish
+        self._mask = layout.mask(wish.category, wish.accessible)
+        self._rows = [at for at, row in enumerate(layout.rows) if wish.section is None or row.section == wish.section]
+        self._looked_at = 0  # rows looked at so far: mostly the first few do
+        self._runs: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})  # by tier: row → where its sets begin
+        self._having: tuple[list[int], list[int]] = ([], [])  # by tier: the rows that have a set, in order
+        self._stale: set[int] = set()
+        self._windows: dict[int, list[Window]] = {}  # by row
+        self._apart: list[Window] | None = None  # the best of them, up to ``_bound`` if there are more
+        self._bound: Window | None = None
+
+    def touch(self, row: int) -> None:
+        """Something changed in a row."""
+        self._stale.add(row)
+
+    def best(self, limit: int) -> list[Choice]:
+        """List the best sets."""
+        if not self._wish.adjacent and self._wish.count > 1:
+            return self._nearest(limit)
+        self._bring_up_to_date()
+        found = self._adjoining(limit)
+        if found or self._wish.count == 1:
+            self._apart = None
+            return found
+        return self._in_one_row(limit) or self._anywhere(limit)
+
+    def _bring_up_to_date(self) -> None:
+        stale = [row for row in self._stale if row in self._runs[0]]
+        if self._apart is not None and stale:
+            self._apart = [window for window in self._apart if window[2] not in self._stale]
+        for row in stale:
+            for tier in (0, 1):
+                if self._runs[tier][row]:
+                    having = self._having[tier]
+                    del having[bisect_left(having, row)]
+            self._look_at(row)
+            self._windows.pop(row, None)
+            if self._apart is not None:
+                bound = self._bound
+                self._apart += [window for window in self._windows_of(row) if bound is None or window <= bound]
+        if self._apart is not None and stale:
+            self._apart.sort()
+        self._stale.clear()
 
     # Sets that adjoin
 
-    def _adjoining(self, cells: bytearray, wish: Wish, limit: int) -> list[Choice]:
-        """All that adjoin, row by row, until there are enough of the best."""
-        run = _FREE * wish.count
-        good: list[Choice] = []
-        leaving: list[Choice] = []  # a single seat alone
-        start = cells.find(run)
-        while start >= 0 and len(good) < limit:
-            row = self.layout.rows[self.layout.row_of[start]]
-            here: list[tuple[int, int]] = []
-            while 0 <= start < row.end:
-                middle = abs(2 * start + wish.count - row.first - row.end)
-                here.append((middle, start))
-                start = cells.find(run, start + 1)
-            for _, first in sorted(here):
-                chosen = tuple(range(first, first + wish.count))
-                if wish.avoid_orphans and self.leaves_one_alone(chosen):
-                    if len(leaving) < limit:
-                        leaving.append(Choice(1, chosen))
-                else:
-                    good.append(Choice(0, chosen))
-        return (good + leaving)[:limit]
+    def _adjoining(self, limit: int) -> list[Choice]:
+        found: list[Choice] = []
+        self._gather(0, limit, found)
+        while len(found) < limit and self._looked_at < len(self._rows):
+            row = self._rows[self._looked_at]
+            self._looked_at += 1
+            self._look_at(row)
+            found += [self._choice(0, first) for first in self._runs[0][row]]
+        self._gather(1, limit, found)
+        return found[:limit]
 
-    def leaves_one_alone(self, chosen: Sequence[int]) -> bool:
-        """Whether a free seat beside a set would have no free seat beside it any more, though it has one now."""
+    def _gather(self, tier: int, limit: int, found: list[Choice]) -> None:
+        for row in self._having[tier]:
+            if len(found) >= limit:
+                return
+            found += [self._choice(tier, first) for first in self._runs[tier][row]]
+
+    def _choice(self, tier: int, first: int) -> Choice:
+        return Choice(tier, tuple(range(first, first + self._wish.count)))
+
+    def _look_at(self, row: int) -> None:
+        """Find where the sets of a row begin that adjoin, the nearest first."""
+        layout, count = self._layout, self._wish.count
+        first, piece = layout.rows[row].first, self._allowed(layout.rows[row])
+        run = _FREE * count
+        found: tuple[list[int], list[int]] = ([], [])
+        at = piece.find(run)
+        while at >= 0:
+            start = first + at
+            alone = self._wish.avoid_orphans and self._leaves_one_alone_beside(start, start + count)
+            found[alone].append(start)
+            at = piece.find(run, at + 1)
+        for tier in (0, 1):
+            starts = found[tier]
+            if len(starts) > 1:
+                starts.sort(key=lambda start: (layout.away_of_run(start, count), start))
+            self._runs[tier][row] = starts
+            if starts:
+                insort(self._having[tier], row)
+
+    def _allowed(self, row: Row) -> bytes | bytearray:
+        piece = self._cells[row.first : row.end]
+        return piece if self._mask is None else bytes(map(and_, piece, self._mask[row.first : row.end]))
+
+    def _leaves_one_alone_beside(self, first: int, end: int) -> bool:
+        """Whether the seat before or behind a run is free, and the next one is not."""
+        cells = self._cells
+        return bool((cells[first - 1] and not cells[first - 2]) or (cells[end] and not cells[end + 1]))
+
+    def _leaves_one_alone(self, chosen: Sequence[int]) -> bool:
+        """Whether a free seat beside a set would have no free seat beside it any more."""
         taken = set(chosen)
         return any(
             self._free_without(cell + side, taken) and not self._free_without(cell + 2 * side, taken)
@@ -225,103 +229,90 @@ class Chooser:
             for side in (-1, 1)
         )
 
-    def _free_without(self, cell: int, taken: Set[int]) -> bool:
+    def _free_without(self, cell: int, taken: set[int]) -> bool:
         return self._cells[cell] == 1 and cell not in taken
 
     # Sets that do not adjoin
 
-    def _apart(self, cells: bytearray, wish: Wish, limit: int) -> list[Choice]:
-        spots = list(_free(cells))
-        found = [Choice(2, chosen) for chosen in self._in_one_row(spots, wish, limit)]
-        if len(found) < limit:
-            found += [Choice(3, chosen) for chosen in self._in_one_section(spots, wish, limit - len(found))]
-        if len(found) < limit:
-            found += [Choice(4, chosen) for chosen in _several(_windows(spots, wish.count), limit - len(found))]
-        return found
+    def _in_one_row(self, limit: int) -> list[Choice]:
+        if self._apart is None or (self._bound is not None and not self._apart):
+            windows = (window for row in self._rows for window in self._windows_of(row))
+            self._apart = heapq.nsmallest(APART, windows)
+            self._bound = self._apart[-1] if len(self._apart) == APART else None
+        return [Choice(2, window[-1]) for window in self._apart[:limit]]
 
-    def _in_one_row(self, spots: list[int], wish: Wish, limit: int) -> list[tuple[int, ...]]:
-        layout, count = self.layout, wish.count
-        candidates = (
-            chosen
-            for chosen in _windows(spots, count)
-            if layout.row_of[chosen[0]] == layout.row_of[chosen[-1]] and chosen[-1] - chosen[0] >= count
-        )
-        return heapq.nsmallest(
-            limit,
-            candidates,
-            key=lambda chosen: (
-                chosen[-1] - chosen[0],
-                wish.avoid_orphans and self.leaves_one_alone(chosen),
-                layout.row_of[chosen[0]],
-                layout.off_centre(chosen),
-                chosen,
-            ),
-        )
+    def _windows_of(self, row: int) -> list[Window]:
+        """The sets of a row that do not adjoin, each with what ranks it."""
+        windows = self._windows.get(row)
+        if windows is None:
+            place = self._layout.rows[row]
+            spots = [place.first + at for at in _where(self._allowed(place))]
+            windows = self._windows[row] = [self._ranked(row, chosen) for chosen in _windows(spots, self._wish.count)]
+        return windows
 
-    def _in_one_section(self, spots: list[int], wish: Wish, limit: int) -> list[tuple[int, ...]]:
-        layout = self.layout
-        by_section: dict[str, list[int]] = {}
-        for cell in spots:
-            by_section.setdefault(layout.rows[layout.row_of[cell]].section, []).append(cell)
+    def _ranked(self, row: int, chosen: Cells) -> Window:
+        alone = self._wish.avoid_orphans and self._leaves_one_alone(chosen)
+        away = sum([self._layout.away[cell] for cell in chosen])
+        return chosen[-1] - chosen[0], alone, row, away, chosen
 
-        def rows_and_width(chosen: tuple[int, ...]) -> tuple[int, int, tuple[int, ...]]:
-            rows = [layout.rows[layout.row_of[cell]] for cell in chosen]
-            columns = [cell - row.first for cell, row in zip(chosen, rows, strict=True)]
-            return rows[-1].number - rows[0].number, max(columns) - min(columns), chosen
-
-        candidates = (
-            chosen
-            for cells in by_section.values()
-            for chosen in _windows(cells, wish.count)
-            if layout.row_of[chosen[0]] != layout.row_of[chosen[-1]]
-        )
-        return heapq.nsmallest(limit, candidates, key=rows_and_width)
-
-    def _nearest(self, cells: bytearray, wish: Wish, limit: int) -> list[Choice]:
-        """Sets of the seats nearest to the focal point, wherever they are: the first so many, the next, and so on."""
-        layout = self.layout
-        wanted = limit * wish.count
+    def _anywhere(self, limit: int) -> list[Choice]:
+        layout, count = self._layout, self._wish.count
+        by_section: dict[str, list[tuple[int, int]]] = {}
         spots: list[int] = []
-        start = cells.find(_FREE)
-        while start >= 0 and len(spots) < wanted:
-            row = layout.rows[layout.row_of[start]]
-            here = [start + at for at, free in enumerate(cells[start : row.end]) if free]
-            spots += sorted(here, key=lambda cell: (layout.off_centre((cell,)), cell))
-            start = cells.find(_FREE, row.end)
-        slices = [tuple(sorted(chosen)) for chosen in _slices(spots, wish.count)]
-        found = [Choice(int(wish.avoid_orphans and self.leaves_one_alone(chosen)), chosen) for chosen in slices]
+        for at in self._rows:
+            row = layout.rows[at]
+            here = [row.first + cell for cell in _where(self._allowed(row))]
+            by_section.setdefault(row.section, []).extend([(row.number, cell) for cell in here])
+            spots += here
+        candidates = (
+            (window[-1][0] - window[0][0], tuple([cell for _, cell in window]))
+            for places in by_section.values()
+            for window in _windows(sorted(places), count)
+        )
+        found = [Choice(3, tuple(sorted(chosen))) for _, chosen in heapq.nsmallest(limit, candidates)]
+        return found or [Choice(4, chosen) for chosen in islice(_windows(spots, count), limit)]
+
+    def _nearest(self, limit: int) -> list[Choice]:
+        """The nearest so many seats, the next ones, and so on; those that leave no single seat alone first."""
+        layout, count = self._layout, self._wish.count
+        spots: list[int] = []
+        for at in self._rows:
+            row = layout.rows[at]
+            if self._cells.find(_FREE, row.first, row.end) >= 0:
+                here = [row.first + cell for cell in _where(self._allowed(row))]
+                spots += sorted(here, key=lambda cell: (layout.away[cell], cell))
+            if len(spots) >= NEAREST * count:
+                break
+        slices = [tuple(sorted(spots[at : at + count])) for at in range(0, len(spots) - count + 1, count)][:NEAREST]
+        found = [Choice(int(self._wish.avoid_orphans and self._leaves_one_alone(chosen)), chosen) for chosen in slices]
         return sorted(found, key=lambda choice: choice.tier)[:limit]
 
 
-def _free(cells: bytearray) -> Iterator[int]:
+def _where(cells: bytes | bytearray) -> Iterator[int]:
     at = cells.find(_FREE)
     while at >= 0:
         yield at
         at = cells.find(_FREE, at + 1)
 
 
-def _windows(spots: Sequence[int], count: int) -> Iterator[tuple[int, ...]]:
+def _windows(spots: Sequence[T], count: int) -> Iterator[tuple[T, ...]]:
     return (tuple(spots[at : at + count]) for at in range(len(spots) - count + 1))
 
 
-def _slices(spots: Sequence[int], count: int) -> Iterator[tuple[int, ...]]:
-    """Disjoint sets, and one more of the last seats where some are left over."""
-    for at in range(0, len(spots) - count + 1, count):
-        yield tuple(spots[at : at + count])
-    if len(spots) % count:
-        yield tuple(spots[-count:])
+def several(ranked: Sequence[Choice], most: int, chance: random.Random | None) -> list[Choice]:
+    """Take up to ``most`` sets without a seat in common, in order; by ``chance`` among those of the best tier if given.
 
-
-def _several(windows: Iterator[tuple[int, ...]], limit: int) -> list[tuple[int, ...]]:
-    return [chosen for chosen, _ in zip(windows, range(limit), strict=False)]
-
-
-def drawn(ranked: Sequence[Choice], near: int, most: int, chance: random.Random) -> list[Choice]:
-    """Take ``most`` of the best, in order; the first ``near`` count as equals of the others of their tier among them.
-
-    So callers that come at the same time do not all ask for the same set, and nobody gets a worse kind of set.
+    So callers that come at the same time do not all ask for the same, and nobody gets a worse kind of set for it.
     """
-    mixed = list(ranked[:near])
-    chance.shuffle(mixed)
-    mixed.sort(key=lambda choice: choice.tier)
-    return (mixed + list(ranked[near:most]))[:most]
+    if chance is not None and ranked:
+        equals = [choice for choice in ranked if choice.tier == ranked[0].tier]
+        ranked = chance.sample(equals, len(equals)) if len(equals) <= 2 * most else chance.sample(equals, 2 * most)
+    found: list[Choice] = []
+    taken: set[int] = set()
+    for choice in ranked:
+        if len(found) == most:
+            break
+        if taken.isdisjoint(choice.cells):
+            found.append(choice)
+            taken.update(choice.cells)
+    return found

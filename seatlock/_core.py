@@ -5,11 +5,11 @@ Every method is pure until its procedure is driven; bad arguments raise `Invalid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
 from seatlock import _best, _bounds, _commands, _procedures, _requests, _warming
-from seatlock._board import Board, Found, Look
+from seatlock._board import Board
 from seatlock._choosing import Wish
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
@@ -93,9 +93,9 @@ class Core:
         category: object,
         adjacent: object,
         avoid_orphans: object,
-        lock: Callable[[], Any],
+        accessible: object,
     ) -> _best.Quest:
-        """Seek the best seats; ``lock`` makes the lock of a board."""
+        """Seek the best seats."""
         show = _bounds.show_id(show)
         wish = Wish(
             _bounds.seat_count(count),
@@ -103,6 +103,7 @@ class Core:
             None if category is None else _named("category", category),
             _bounds.flag("adjacent", adjacent),
             _bounds.flag("avoid_orphans", avoid_orphans),
+            None if accessible is None else _bounds.flag("accessible", accessible),
         )
         request = _best.Request(
             self.namespace,
@@ -112,20 +113,24 @@ class Core:
             new_token() if token is None else _bounds.token(token),
             token is None,
         )
-        return (yield from _best.seek(request, self._board(show, lock), self.patience))
+        return (yield from _best.seek(request, self._board(show), self.patience))
 
-    def _board(self, show: str, lock: Callable[[], Any]) -> Board:
+    def _board(self, show: str) -> Board:
         board = self._boards.get(show)
         if board is None:
-            board = self._boards.setdefault(show, Board(self.namespace, show, self._plans, lock()))
+            board = self._boards.setdefault(show, Board(self.namespace, show, self._plans))
             while len(self._boards) > self.BOARDS:
                 self._boards.pop(next(iter(self._boards)), None)
         return board
 
-    def look(self, look: Look) -> Procedure[Found]:
-        """Look at a board: under its lock."""
-        yield from self._ready(look.board.show)
-        return (yield from look.carry_out())
+    def read(self, board: Board) -> Procedure[None]:
+        """Bring a board up to date."""
+        try:
+            yield from self._ready(board.show)
+            yield from board.refresh()
+        except SeatLockError as error:
+            board.failed(error)
+            raise
 
     # Procedures
 

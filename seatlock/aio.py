@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -185,20 +185,22 @@ class AsyncSeatLocker:
         category: str | None = None,
         adjacent: bool = True,
         avoid_orphans: bool = True,
+        accessible: bool | None = None,
     ) -> BestHold:
         """Hold the best ``count`` seats (1 to 100) that are free, for ``ttl`` (as `acquire`); says whether they adjoin.
 
-        The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``) and are nearest to the
-        middle of the front row. Where no seats adjoin, those as close as possible are given; with ``adjacent=False``
-        just the nearest to the front. ``section`` and ``category`` narrow the choice, by name. ``token`` as in
-        `acquire`: asked again with it, the same seats are given, whatever is the best by then.
+        The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``; unless there is no other
+        way) and are nearest to the middle of the plan's first row. Where no seats adjoin, those as close as possible
+        are given; with ``adjacent=False`` just the nearest. ``section`` and ``category`` narrow the choice by name,
+        ``accessible`` to seats that are (True) or are not (False). ``token`` as in `acquire`: asked again with it, the
+        same seats are the answer.
 
-        Raises `SeatsUnavailable` if there are not so many seats free, `UnknownSeats` for a section that is not there,
+        Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
         `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
         """
         return await self._pursue(
             self._core.best(
-                show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, asyncio.Lock
+                show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible
             )
         )
 
@@ -309,22 +311,44 @@ class AsyncSeatLocker:
         return await self._drive(self._core.group(asks), time.monotonic() + patience)
 
     async def _pursue(self, quest: Quest) -> BestHold:
-        try:
-            step = next(quest)
-            while True:
-                try:
-                    result = await self._look(step) if isinstance(step, Look) else await self._batcher.submit(step)
-                except SeatLockError as error:
-                    step = quest.throw(error)
-                else:
-                    step = quest.send(result)
-        except StopIteration as stop:
-            found: BestHold = stop.value
-            return found
+        self._batcher.check_loop()
+        with closing(quest):  # at once, when this is cancelled
+            try:
+                step = next(quest)
+                while True:
+                    try:
+                        if isinstance(step, Look):
+                            result: Any = await self._look(step)
+                        elif isinstance(step, Ask):
+                            result = await self._batcher.submit(step)
+                        else:
+                            with self._batcher.visit():
+                                result = await self._run(step, self._core.patience)
+                    except SeatLockError as error:
+                        step = quest.throw(error)
+                    else:
+                        step = quest.send(result)
+            except StopIteration as stop:
+                found: BestHold = stop.value
+                return found
 
     async def _look(self, look: Look) -> Found:
-        async with look.board.lock:
-            return await self._follow(self._core.look(look))
+        """Those who look while a read is under way share the next one: one reads, the others wait together."""
+        board = look.board
+        failures = board.failures
+        while board.current <= look.since:
+            if board.reading is not None:
+                await board.reading.wait()
+                if board.failures != failures and board.current <= look.since:
+                    raise board.failure()
+                continue
+            reading = board.reading = asyncio.Event()
+            try:
+                await self._follow(self._core.read(board))
+            finally:
+                board.reading = None
+                reading.set()
+        return look.choose()
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         with self._batcher.visit():

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -155,20 +154,22 @@ class SeatLocker:
         category: str | None = None,
         adjacent: bool = True,
         avoid_orphans: bool = True,
+        accessible: bool | None = None,
     ) -> BestHold:
         """Hold the best ``count`` seats (1 to 100) that are free, for ``ttl`` (as `acquire`); says whether they adjoin.
 
-        The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``) and are nearest to the
-        middle of the front row. Where no seats adjoin, those as close as possible are given; with ``adjacent=False``
-        just the nearest to the front. ``section`` and ``category`` narrow the choice, by name. ``token`` as in
-        `acquire`: asked again with it, the same seats are given, whatever is the best by then.
+        The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``; unless there is no other
+        way) and are nearest to the middle of the plan's first row. Where no seats adjoin, those as close as possible
+        are given; with ``adjacent=False`` just the nearest. ``section`` and ``category`` narrow the choice by name,
+        ``accessible`` to seats that are (True) or are not (False). ``token`` as in `acquire`: asked again with it, the
+        same seats are the answer.
 
-        Raises `SeatsUnavailable` if there are not so many seats free, `UnknownSeats` for a section that is not there,
+        Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
         `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
         """
         return self._pursue(
             self._core.best(
-                show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, threading.Lock
+                show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible
             )
         )
 
@@ -275,22 +276,33 @@ class SeatLocker:
         return self._follow(self._core.one(ask))
 
     def _pursue(self, quest: Quest) -> BestHold:
-        try:
-            step = next(quest)
-            while True:
-                try:
-                    result = self._look(step) if isinstance(step, Look) else self._one(step)
-                except SeatLockError as error:
-                    step = quest.throw(error)
-                else:
-                    step = quest.send(result)
-        except StopIteration as stop:
-            found: BestHold = stop.value
-            return found
+        with closing(quest):
+            try:
+                step = next(quest)
+                while True:
+                    try:
+                        if isinstance(step, Look):
+                            result: Any = self._look(step)
+                        else:
+                            result = self._one(step) if isinstance(step, Ask) else self._run(step)
+                    except SeatLockError as error:
+                        step = quest.throw(error)
+                    else:
+                        step = quest.send(result)
+            except StopIteration as stop:
+                found: BestHold = stop.value
+                return found
 
     def _look(self, look: Look) -> Found:
-        with look.board.lock:
-            return self._follow(self._core.look(look))
+        """Threads that look while a read is under way share the next one: they wait for it in line."""
+        board = look.board
+        failures = board.failures
+        with board.lock:
+            if board.current <= look.since:
+                if board.failures != failures:
+                    raise board.failure()
+                self._follow(self._core.read(board))
+            return look.choose()
 
     def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         try:
