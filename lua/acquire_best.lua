@@ -1,5 +1,5 @@
--- acquire_best: holds for each of N requests the first of its sets of seats that is wholly free, in order. The sets of a
--- request have the same size, and stand one behind the other. All notes come before all locks.
+-- acquire_best: holds for each of N requests the first of its sets of seats that is wholly free, in order. The sets of
+-- a request have the same size, and stand one behind the other. All notes come before all locks.
 --
 -- KEYS  meta seats due changes | note lock (one a request, then one a seat, set by set)
 -- ARGV  requests | owner (ttl_ms size seats)
@@ -127,9 +127,9 @@ for request = 1, integer(ARGV[1], 1, 512) do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
   reply[request + 1] = answer(KEYS[NOTE_KEYS + request], ARGV[argument], terms[1], terms[2], place, terms[3])
   argument, place = argument + 2, place + terms[3]
-  assert(terms[3] % terms[2] == 0, 'SEATLOCK the seats of a request do not make up whole sets')
+  if terms[3] % terms[2] > 0 then place = -1 end
 end
-assert(place == #names, 'SEATLOCK the requests do not name as many seats as came with them')
+if place ~= #names then error('SEATLOCK an argument counts other seats or sets than those that came') end
 
 -- Notes first: a note of what was not taken does no harm, since asking again asks for the same seats.
 for index, key in ipairs(note_keys) do

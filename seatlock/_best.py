@@ -7,7 +7,6 @@ in docs/decisions/best-available.md.
 
 from __future__ import annotations
 
-import itertools
 import random
 import time
 from collections.abc import Generator
@@ -51,7 +50,7 @@ def seek(request: Request, board: Board, patience: float) -> Quest:
     deadline = time.monotonic() + patience
     chance = random.Random(request.token)  # noqa: S311 - which of equals comes first is no secret
     refusals = left = 0
-    for rounds in itertools.count(1):
+    while True:
         sets = min(FIRST_SETS << min(refusals, 8), MOST_SETS, MAX_BATCH_SEATS // request.wish.count)
         near = NEAR * sets if refusals else 0
         look = Look(board, request.wish, near, sets, left >= LEFT_TO_OTHERS, chance, board.reads)
@@ -75,7 +74,7 @@ def seek(request: Request, board: Board, patience: float) -> Quest:
         if time.monotonic() > deadline:
             break
     raise ServerUnavailable(
-        f"the best {request.wish.count} seats of show {board.show!r}: others were faster, {rounds} times in a row; "
+        f"the best {request.wish.count} seats of show {board.show!r}: others were faster, {refusals} times; "
         "this request changed nothing: ask again."
     )
 

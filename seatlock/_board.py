@@ -30,13 +30,75 @@ BARRED: Final = 1.0  # seconds for which a seat is not offered that was refused 
 CONTENDED: Final = 0.5  # seconds after a refusal in which others are thought to seek as well
 
 
+class View:
+    """The free seats of a plan at one version, and who is about to get which of them."""
+
+    def __init__(self, plan: SeatingPlan, layout: Layout) -> None:
+        self.plan = plan
+        self.layout = layout
+        self.chooser = Chooser(layout)
+        self.version = (0, 0)
+        self.returned: deque[Cells] = deque()  # sets that are no longer set aside
+        self.refused: deque[tuple[tuple[int, int], tuple[str, ...]]] = deque()
+        self._held: dict[str, int] = {}
+        self._deadlines: list[tuple[int, str]] = []  # a heap; whatever `_held` does not say any more is void
+        self._barred: dict[str, float] = {}
+
+    def take_in(self, fields: dict[str, bytes]) -> None:
+        """Take in new fields of the availability hash."""
+        known = self.layout.cell_of
+        for seat, field in fields.items():
+            if seat not in known:
+                continue  # the empty seat, which stands for the show itself
+            self._held.pop(seat, None)
+            self._barred.pop(seat, None)
+            self.chooser.set_free(seat, free=field[:1] == b"f")
+            if field[:1] == b"h":
+                self._held[seat] = deadline = int(field.rpartition(b":")[2])
+                heapq.heappush(self._deadlines, (deadline, seat))
+
+    def arrive(self, version: tuple[int, int], now: int) -> None:
+        """Note the version and the time reached: holds whose time has passed are free."""
+        self.version = version
+        while self._deadlines and self._deadlines[0][0] < now:
+            deadline, seat = heapq.heappop(self._deadlines)
+            if self._held.get(seat) == deadline:
+                del self._held[seat]
+                self.chooser.set_free(seat, free=True)
+        if self._barred:
+            for seat in [seat for seat, until in self._barred.items() if until < time.monotonic()]:
+                del self._barred[seat]
+                self.chooser.set_free(seat, free=True)
+
+    def settle(self) -> None:
+        """Put back what was returned, and bar what was refused though nothing had changed: lock and hash disagree."""
+        while self.returned:
+            self.chooser.put_back(self.returned.popleft())
+        while self.refused:
+            version, in_the_way = self.refused.popleft()
+            if version == self.version:
+                self._barred.update(dict.fromkeys(in_the_way, time.monotonic() + BARRED))
+                for seat in in_the_way:
+                    self.chooser.set_free(seat, free=False)
+
+    def check(self, show: str, wish: Wish) -> None:
+        """Refuse a section or a category that the show does not have."""
+        sections = self.plan.sections
+        if wish.section is not None and wish.section not in sections:
+            raise UnknownSeats(f"show {show!r} has no section {wish.section!r}; it has {listing(list(sections))}.")
+        if wish.category is not None:
+            self.plan.category_number(wish.category)
+
+
 class Board:
-    """The free seats of one show at one version.
+    """What is known of one show.
 
     ``reads`` counts the reads that were begun, ``current`` is the number of the read that the board shows: a read with
     a higher number than was begun at some moment tells of a later one. ``lock`` and ``reading`` are for the lockers:
     whoever reads has them. ``failures`` counts reads that failed, so that those who waited for one learn of it.
     """
+
+    view: View  # from the first read on
 
     def __init__(self, namespace: str, show: str, plans: PlanCache) -> None:
         self.show = show
@@ -45,21 +107,13 @@ class Board:
         self.reads = 0
         self.current = 0
         self.failures = 0
-        self.version = (0, 0)
         self.status: SaleStatus = "closed"
-        self.returned: deque[Cells] = deque()  # no longer set aside
         self._failure: SeatLockError | None = None
         self._namespace = namespace
         self._plans = plans
-        self._plan: SeatingPlan | None = None
-        self._layout: Layout | None = None
-        self._chooser: Chooser | None = None
-        self._held: dict[str, int] = {}
-        self._deadlines: list[tuple[int, str]] = []  # a heap; whatever `_held` does not say any more is void
-        self._barred: dict[str, float] = {}
-        self._contended_until = 0.0
-        self._refused: deque[tuple[tuple[int, int], tuple[str, ...]]] = deque()
+        self._whole = False  # whether the view can be brought up to date
         self._seen = -IDLE
+        self._contended_until = 0.0
 
     # Reading
 
@@ -67,7 +121,7 @@ class Board:
         """Bring the board to a version that is not older than this call."""
         self.reads += 1
         number, begun = self.reads, time.monotonic()
-        if self._chooser is None or begun - self._seen >= IDLE or not (yield from self._catch_up()):
+        if not self._whole or begun - self._seen >= IDLE or not (yield from self._catch_up()):
             yield from self._read()
         self._seen = begun
         self.current = number
@@ -79,18 +133,17 @@ class Board:
 
     def failure(self) -> SeatLockError:
         """The error of the last read that failed, to be raised once more."""
-        assert self._failure is not None
-        error = copy.copy(self._failure)
-        error.__cause__ = self._failure.__cause__
+        error = copy.copy(self._failure or ServerUnavailable(f"the free seats of show {self.show!r} cannot be read."))
+        error.__cause__ = self._failure
         return error
 
     def _catch_up(self) -> Procedure[bool]:
-        found = yield from _procedures.catch_up(self._namespace, self.show, self.version, self._take_in)
+        view, self._whole = self.view, False  # until it has taken in all
+        found = yield from _procedures.catch_up(self._namespace, self.show, view.version, view.take_in)
         if found is None:
-            self._chooser = None  # it may have taken in a part
             return False
-        self.status = found.status
-        self._arrive((found.epoch, found.version), found.now)
+        self._whole, self.status = True, found.status
+        view.arrive((found.epoch, found.version), found.now)
         return True
 
     def _read(self) -> Procedure[None]:
@@ -98,14 +151,11 @@ class Board:
             plan = yield from self._plans.get(self._namespace, self.show)
             found = yield from _procedures.read_fields(self._namespace, self.show, plan, tuple(plan.index))
             if found is not None:
-                if self._layout is None or self._plan is None or self._plan.digest != plan.digest:
-                    self._layout = Layout(plan)
-                self._plan, self._chooser = plan, Chooser(self._layout)
-                self.returned = deque()  # what was set aside, was so in another chooser
-                self._held, self._deadlines, self._barred = {}, [], {}
-                self._take_in(found.fields)
-                self.status = found.status
-                self._arrive(found.version, found.now)
+                same = hasattr(self, "view") and self.view.plan.digest == plan.digest
+                self.view = View(plan, self.view.layout if same else Layout(plan))
+                self.view.take_in(found.fields)
+                self.view.arrive(found.version, found.now)
+                self._whole, self.status = True, found.status
                 return
             self._plans.forget(self.show)
         raise ServerUnavailable(
@@ -113,99 +163,44 @@ class Board:
             f"{_procedures.SNAPSHOT_TRIES} times; nothing was changed: ask again."
         )
 
-    def _take_in(self, fields: dict[str, bytes]) -> None:
-        assert self._chooser is not None
-        assert self._layout is not None
-        for seat, field in fields.items():
-            if seat not in self._layout.cell_of:
-                continue  # the empty seat, which stands for the show itself
-            self._held.pop(seat, None)
-            self._barred.pop(seat, None)
-            self._chooser.set_free(seat, free=field[:1] == b"f")
-            if field[:1] == b"h":
-                self._held[seat] = deadline = int(field.rpartition(b":")[2])
-                heapq.heappush(self._deadlines, (deadline, seat))
-
-    def _arrive(self, version: tuple[int, int], now: int) -> None:
-        """Note the version and the time reached: holds whose time has passed are free."""
-        assert self._chooser is not None
-        self.version = version
-        while self._deadlines and self._deadlines[0][0] < now:
-            deadline, seat = heapq.heappop(self._deadlines)
-            if self._held.get(seat) == deadline:
-                del self._held[seat]
-                self._chooser.set_free(seat, free=True)
-        if self._barred:
-            for seat in [seat for seat, until in self._barred.items() if until < time.monotonic()]:
-                del self._barred[seat]
-                self._chooser.set_free(seat, free=True)
-
     # Choosing
 
     def choose(self, wish: Wish, near: int, most: int, chance: random.Random, *, contend: bool) -> Chosen:
         """Choose up to ``most`` sets; the first is set aside. See `Look` for ``near`` and ``contend``."""
-        chooser = self._chooser
-        assert chooser is not None
-        self._check(wish)
-        self._put_back_and_bar(chooser)
+        view = self.view
+        view.check(self.show, wish)
+        view.settle()
         if not near and time.monotonic() < self._contended_until:
             near = 2 * most
         limit = max(near, 2 * most)
-        ranked = chooser.best(wish, limit)
+        ranked = view.chooser.best(wish, limit)
         of_others = False
         if not ranked:
-            ranked = chooser.best_of_all(wish, limit)
+            ranked = view.chooser.best_of_all(wish, limit)
             of_others = bool(ranked) and not contend
-            if of_others:
-                ranked = []
-        sets = several(ranked, most, chance if near else None)
+        sets = [] if of_others else several(ranked, most, chance if near else None)
         if sets:
-            chooser.set_aside(sets[0].cells)
-        return Chosen(sets, of_others, self.returned)
-
-    def _check(self, wish: Wish) -> None:
-        """Refuse a section or a category that the show does not have."""
-        assert self._plan is not None
-        sections = self._plan.sections
-        if wish.section is not None and wish.section not in sections:
-            raise UnknownSeats(f"show {self.show!r} has no section {wish.section!r}; it has {listing(list(sections))}.")
-        if wish.category is not None:
-            self._plan.category_number(wish.category)
-
-    def seats(self, choice: Choice) -> tuple[str, ...]:
-        """The seats of a set."""
-        assert self._layout is not None
-        return tuple([self._layout.seats[cell] for cell in choice.cells])
+            view.chooser.set_aside(sets[0].cells)
+        return Chosen(sets, of_others, view)
 
     def adjoin(self, seats: Iterable[str]) -> bool:
         """Whether seats adjoin."""
-        assert self._layout is not None
-        return self._layout.adjoin(seats)
+        return self.view.layout.adjoin(seats)
 
     def refused(self, version: tuple[int, int], current: tuple[int, int], in_the_way: tuple[str, ...]) -> None:
         """Note that sets chosen at one version were refused at the ``current`` one; from any thread."""
         if version != current:
             self._contended_until = time.monotonic() + CONTENDED
         else:
-            self._refused.append((current, in_the_way))
-
-    def _put_back_and_bar(self, chooser: Chooser) -> None:
-        while self.returned:
-            chooser.put_back(self.returned.popleft())
-        while self._refused:
-            version, in_the_way = self._refused.popleft()
-            if version == self.version:  # nothing had changed: lock and availability hash disagree
-                self._barred.update(dict.fromkeys(in_the_way, time.monotonic() + BARRED))
-                for seat in in_the_way:
-                    chooser.set_free(seat, free=False)
+            self.view.refused.append((current, in_the_way))
 
 
 class Chosen(msgspec.Struct):
-    """Sets that were chosen, the first one set aside until it is put into ``returns_to``; ``of_others``: see `Found`."""
+    """Sets that were chosen from a view; ``of_others``: see `Found`."""
 
     sets: list[Choice]
     of_others: bool
-    returns_to: deque[Cells]
+    view: View
 
 
 class Found(msgspec.Struct):
@@ -241,9 +236,10 @@ class Look(msgspec.Struct):
         board = self.board
         chosen = board.choose(self.wish, self.near, self.most, self.chance, contend=self.contend)
         if chosen.sets:
-            self.aside = chosen.sets[0].cells, chosen.returns_to
-        sets = [board.seats(choice) for choice in chosen.sets]
-        return Found(sets, chosen.of_others, board.version, board.status)
+            self.aside = chosen.sets[0].cells, chosen.view.returned
+        names = chosen.view.layout.seats
+        sets = [tuple([names[cell] for cell in choice.cells]) for choice in chosen.sets]
+        return Found(sets, chosen.of_others, chosen.view.version, board.status)
 
     def done(self) -> None:
         """Put back what was set aside."""

@@ -62,10 +62,10 @@ class Choice(NamedTuple):
 class Chooser:
     """Which cells of a layout are free, and the best sets of them."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, free: bytearray | None = None) -> None:
         self.layout = layout
-        self._free = bytearray(len(layout.seats))
-        self._open = bytearray(len(layout.seats))  # free, and not set aside
+        self._free = bytearray(len(layout.seats)) if free is None else bytearray(free)
+        self._open = bytearray(self._free)  # free, and not set aside
         self._aside: dict[int, int] = {}  # how often each cell is set aside
         self._rankings: dict[Wish, _Ranking] = {}
         self._whole: Chooser | None = None  # the same with nothing set aside
@@ -114,8 +114,7 @@ class Chooser:
         if not self._aside:
             return self.best(wish, limit)
         if self._whole is None:
-            self._whole = Chooser(self.layout)
-            self._whole._free[:] = self._whole._open[:] = self._free
+            self._whole = Chooser(self.layout, self._free)
         return self._whole.best(wish, limit)
 
 
@@ -126,7 +125,7 @@ class _Ranking:
         self._layout = layout
         self._cells = cells
         self._wish = wish
-        self._mask = layout.mask(wish.category, wish.accessible)
+        self._mask = layout.mask(wish.category, accessible=wish.accessible)
         self._rows = [at for at, row in enumerate(layout.rows) if wish.section is None or row.section == wish.section]
         self._looked_at = 0  # rows looked at so far: mostly the first few do
         self._runs: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})  # by tier: row → where its sets begin

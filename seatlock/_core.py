@@ -82,7 +82,7 @@ class Core:
         """Check a cancel."""
         return _commands.cancel(self.namespace, booking)
 
-    def best(  # noqa: PLR0913 - as many as the caller can say
+    def best(  # noqa: PLR0913, PLR0917 - as many as the caller can say
         self,
         show: object,
         count: object,

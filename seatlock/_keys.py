@@ -11,7 +11,19 @@ from seatlock import _bounds
 class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
-    __slots__ = ("changes", "due", "lock_prefix", "meta", "note_prefix", "outbox", "plan", "probe", "retired", "seats", "show")
+    __slots__ = (
+        "changes",
+        "due",
+        "lock_prefix",
+        "meta",
+        "note_prefix",
+        "outbox",
+        "plan",
+        "probe",
+        "retired",
+        "seats",
+        "show",
+    )
 
     def __init__(self, namespace: str, show: str) -> None:
         self.show = show

@@ -90,7 +90,7 @@ class Layout:
         """How far so many cells in a run are away, all together."""
         return self._away_up_to[first + count] - self._away_up_to[first]
 
-    def mask(self, category: str | None, accessible: bool | None) -> bytes | None:
+    def mask(self, category: str | None, *, accessible: bool | None) -> bytes | None:
         """Mark the cells that a wish allows; None where it allows all."""
         if category is None and accessible is None:
             return None

@@ -224,9 +224,7 @@ class Fields(msgspec.Struct, frozen=True):
     fields: dict[str, bytes]
 
 
-def read_fields(
-    namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]
-) -> Procedure[Fields | None]:
+def read_fields(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Fields | None]:
     """Read in bounded pieces, then replay the changes since the first piece; None where that cannot be done."""
     fields: dict[str, bytes] = {}
     first = last = None

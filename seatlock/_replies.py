@@ -116,7 +116,7 @@ def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLock
         first = (answer[1] - 1) * size
         seats = ask.seats[first : first + size]
         fence = fence_of(answer[2], answer[3])
-        return Hold(ask.show, seats, ask.holder, cast("str", ask.token), fence, answer[4] / 1000, False, answer[5])
+        return Hold(ask.show, seats, ask.holder, cast("str", ask.token), fence, answer[4] / 1000, deadline=answer[5])
     if word == b"noted":
         return Noted(tuple([seat.decode() for seat in answer[1:]]))
     if word == b"closed":

@@ -173,7 +173,7 @@ class AsyncSeatLocker:
         """Undo a booking (a refund): the seats that still belong to it are free again."""
         return await self._batcher.submit(self._core.cancel(booking))
 
-    async def acquire_best(
+    async def acquire_best(  # noqa: PLR0913 - all but the first two by name
         self,
         show: str,
         count: int,
@@ -199,9 +199,7 @@ class AsyncSeatLocker:
         `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
         """
         return await self._pursue(
-            self._core.best(
-                show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible
-            )
+            self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
         )
 
     async def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:

@@ -142,7 +142,7 @@ class SeatLocker:
         """Undo a booking (a refund): the seats that still belong to it are free again."""
         return self._one(self._core.cancel(booking))
 
-    def acquire_best(
+    def acquire_best(  # noqa: PLR0913 - all but the first two by name
         self,
         show: str,
         count: int,
@@ -168,9 +168,7 @@ class SeatLocker:
         `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
         """
         return self._pursue(
-            self._core.best(
-                show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible
-            )
+            self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
         )
 
     def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:

@@ -124,7 +124,7 @@ def check(reference: Reference, wish: Wish, found: list[Choice], limit: int, cel
     assert bool(found) == bool(ranked)
     assert len(found) <= limit
     assert len({choice.cells for choice in found}) == len(found)
-    keys = dict((chosen, key) for key, chosen in ranked)
+    keys = {chosen: key for key, chosen in ranked}
     assert all(choice.cells in keys and choice.tier == keys[choice.cells][0] for choice in found)
     if found:
         best = keys[found[0].cells]
@@ -168,7 +168,13 @@ def test_it_chooses_as_one_who_looks_at_every_set(
 
 def chooser_of(*rows: str) -> Chooser:
     """A chooser of rows, ``.`` free and ``x`` taken."""
-    plan = SeatingPlan.of([Seat(f"{row}-{at}", row=str(row), number=str(at)) for row, cells in enumerate(rows) for at in range(len(cells))])
+    plan = SeatingPlan.of(
+        [
+            Seat(f"{row}-{at}", row=str(row), number=str(at))
+            for row, cells in enumerate(rows)
+            for at in range(len(cells))
+        ]
+    )
     chooser = Chooser(Layout(plan))
     for row, cells in enumerate(rows):
         for at, cell in enumerate(cells):

@@ -41,7 +41,9 @@ def test_ids_without_numbers_adjoin_nothing(ids: list[str]) -> None:
 
 
 def test_row_and_number_of_the_plan_come_before_the_id() -> None:
-    seats = [Seat(f"s{number}", "Stalls", row, str(at)) for number, (row, at) in enumerate([("A", 1), ("B", 1), ("A", 2)])]
+    seats = [
+        Seat(f"s{number}", "Stalls", row, str(at)) for number, (row, at) in enumerate([("A", 1), ("B", 1), ("A", 2)])
+    ]
     assert rows_of(layout_of(*seats)) == ["s0 s2", "s1"]
 
 
