@@ -116,8 +116,8 @@ def _nothing(wish: Wish, show: str, found: Found) -> SeatLockError:
     where = "".join(
         f" in {name} {value!r}" for name, value in (("section", wish.section), ("category", wish.category)) if value
     )
-    seats = "a seat" if wish.count == 1 else f"{wish.count} seats"
-    kind = {None: "", True: " accessible", False: " (not accessible ones)"}[wish.accessible]
+    kind = "accessible " if wish.accessible else ""
+    seats = f"{wish.count} {kind}seat{'s' if wish.count > 1 else ''}"
     return SeatsUnavailable(
-        f"show {show!r} has not {seats}{kind} free{where}; ask for fewer, or again when some have come back."
+        f"show {show!r} has not {seats} free{where}; ask for fewer, or again when some have come back."
     )
