@@ -41,16 +41,6 @@ local function held(set, hold)
   return {'held', set, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
 end
 
-local function owns_all(places, token, holder)
-  for _, place in ipairs(places) do
-    local lock = live_lock(place)
-    if not lock or lock.state ~= 'h' or lock.token ~= token or lock.holder ~= holder then
-      return false
-    end
-  end
-  return true
-end
-
 -- The place in a set of the first seat that is not free; nil if it is wholly free.
 local function in_the_way(places)
   for index, place in ipairs(places) do
@@ -61,8 +51,20 @@ local function in_the_way(places)
   end
 end
 
-local function take(owner, ttl, set, places, note_key)
-  local hold = grant(held_by(owner), ttl, places)
+-- The seats of a set that are under the token already, and the others.
+local function own_of(places, token, holder)
+  local own, others = {}, {}
+  for _, place in ipairs(places) do
+    local lock = live_lock(place)
+    local mine = lock and lock.state == 'h' and lock.token == token and lock.holder == holder
+    local to = mine and own or others
+    to[#to + 1] = place
+  end
+  return own, others
+end
+
+local function take(owner, ttl, set, places, note_key, free, own)
+  local hold = grant(held_by(owner), ttl, free, own and whole_hold(own))
   notes[note_key] = names_at(places)
   note_keys[#note_keys + 1] = note_key
   note_limits[#note_keys] = hold.limit
@@ -86,11 +88,13 @@ end
 local function replay(owner, ttl, sets, note_key, note)
   for set, places in ipairs(sets) do
     if names_at(places) == note then
-      if owns_all(places, token_of(owner), holder_of(owner)) then
-        repair(places)
-        return held(set, whole_hold(places))
-      elseif status == 'open' and not in_the_way(places) then
-        return take(owner, ttl, set, places, note_key)
+      local own, others = own_of(places, token_of(owner), holder_of(owner))
+      if #others == 0 then
+        repair(own)
+        return held(set, whole_hold(own))
+      elseif status == 'open' and not in_the_way(others) then
+        repair(own)
+        return take(owner, ttl, set, places, note_key, others, own)
       end
     end
   end
@@ -112,7 +116,7 @@ local function answer(note_key, owner, ttl, size, first, count)
   for set, places in ipairs(sets) do
     local way = in_the_way(places)
     if not way then
-      return take(owner, ttl, set, places, note_key)
+      return take(owner, ttl, set, places, note_key, places)
     end
     ways[set] = way
   end

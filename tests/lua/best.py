@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from seatlock import Hold, SaleNotOpen, ScriptFailed, _commands
+from msgspec.structs import replace
+
+from seatlock import Hold, SaleNotOpen, ScriptFailed, ShowNotFound, _commands
 from seatlock._replies import NoneFree, Noted
 from tests.lua.house import T1, T2, T3, House
 from tests.lua.scenario import scenario, to_the_millisecond
@@ -33,6 +35,7 @@ def the_first_set_that_is_free(house: House) -> None:
 
 @scenario
 def no_set_is_free(house: House) -> None:
+    house.failing(ShowNotFound, lambda: house.best(FIRST))
     house.open()
     house.acquire("A-2", holder="bo", token=T2)
     with house.unchanged():
@@ -126,6 +129,17 @@ def the_same_request_when_the_seats_are_not_held_as_they_were(house: House) -> N
     house.locker.confirm(house.best(THIRD, token=T3))
     with house.unchanged():
         assert house.best(THIRD, token=T3) == Noted(THIRD)
+
+
+@scenario
+def a_part_of_the_best_is_held_still(house: House) -> None:
+    house.open()
+    hold = house.best(FIRST, ttl=300)
+    house.locker.release(replace(hold, seats=("A-1",)))
+    house.advance(100)
+    whole = house.best(THIRD, FIRST)
+    assert (whole.seats, whole.fence, whole.deadline) == (FIRST, hold.fence, hold.deadline)
+    assert house.lock("A-1") == house.lock("A-2")
 
 
 @scenario
