@@ -18,7 +18,7 @@ FIXED_KEYS = FIXED_KEYS + integer(ARGV[1], 1, 512)
 -- @include grant
 
 -- A note says which seats an owner was given, so that the same request asked again, also with other sets, gets no more.
--- It lasts as long as the hold can be extended.
+-- It lasts as long as the first hold can be extended.
 local notes = {} -- as the earlier requests of the batch leave them
 local note_keys, note_limits = {}, {}
 
@@ -63,8 +63,8 @@ local function own_of(places, token, holder)
   return own, others
 end
 
-local function take(owner, ttl, set, places, note_key, free, own)
-  local hold = grant(held_by(owner), ttl, free, own and whole_hold(own))
+local function take(owner, ttl, set, places, note_key)
+  local hold = grant(held_by(owner), ttl, places)
   notes[note_key] = names_at(places)
   note_keys[#note_keys + 1] = note_key
   note_limits[#note_keys] = hold.limit
@@ -85,7 +85,7 @@ local function sets_of(first, size, count)
 end
 
 -- The replay comes before the status: a set that the owner was given is the owner's, or free again.
-local function replay(owner, ttl, sets, note_key, note)
+local function replay(owner, ttl, sets, note)
   for set, places in ipairs(sets) do
     if names_at(places) == note then
       local own, others = own_of(places, token_of(owner), holder_of(owner))
@@ -94,7 +94,7 @@ local function replay(owner, ttl, sets, note_key, note)
         return held(set, whole_hold(own))
       elseif status == 'open' and not in_the_way(others) then
         repair(own)
-        return take(owner, ttl, set, places, note_key, others, own)
+        return held(set, grant(held_by(owner), ttl, others, whole_hold(own)))
       end
     end
   end
@@ -108,7 +108,7 @@ end
 local function answer(note_key, owner, ttl, size, first, count)
   local sets, note = sets_of(first, size, count), note_at(note_key)
   if note then
-    return replay(owner, ttl, sets, note_key, note)
+    return replay(owner, ttl, sets, note)
   elseif status ~= 'open' then
     return {'closed', status}
   end
@@ -116,7 +116,7 @@ local function answer(note_key, owner, ttl, size, first, count)
   for set, places in ipairs(sets) do
     local way = in_the_way(places)
     if not way then
-      return take(owner, ttl, set, places, note_key, places)
+      return take(owner, ttl, set, places, note_key)
     end
     ways[set] = way
   end
