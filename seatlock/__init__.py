@@ -27,6 +27,7 @@ from seatlock.model import (
     AcquireRequest,
     Availability,
     BestHold,
+    Block,
     Booking,
     Cancellation,
     ConfirmRequest,
@@ -34,6 +35,7 @@ from seatlock.model import (
     Hold,
     Release,
     SeatState,
+    Unblock,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -43,6 +45,7 @@ __all__ = [
     "AsyncSeatLocker",
     "Availability",
     "BestHold",
+    "Block",
     "Booking",
     "BookingConflict",
     "Cancellation",
@@ -68,6 +71,7 @@ __all__ = [
     "ServerUnavailable",
     "ShowInUse",
     "ShowNotFound",
+    "Unblock",
     "UnknownSeats",
     "UnsafeServer",
     "WaitingRoomFull",

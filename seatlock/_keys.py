@@ -12,16 +12,19 @@ class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
-        "changes",
-        "due",
-        "lock_prefix",
-        "meta",
-        "note_prefix",
-        "outbox",
-        "plan",
-        "probe",
-        "retired",
-        "seats",
+        *(
+            "blocks",
+            "changes",
+            "due",
+            "lock_prefix",
+            "meta",
+            "note_prefix",
+            "outbox",
+            "plan",
+            "probe",
+            "retired",
+            "seats",
+        ),
         "show",
     )
 
@@ -35,6 +38,7 @@ class Keys:
         self.changes = base + b"changes"
         self.outbox = base + b"outbox"
         self.retired = base + b"retired"
+        self.blocks = base + b"blocks"
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"
         self.note_prefix = base + b"best:"
