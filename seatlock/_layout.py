@@ -66,8 +66,8 @@ class Layout:
         found.sort(key=lambda row: row[0])
         for _, section, number, cells, away in found:
             first = len(self.seats)
-            for seat, distance in zip(cells, away, strict=True):
-                self._put(seat, distance)
+            for cell, distance in zip(cells, away, strict=True):
+                self._put(cell, distance)
             self.rows.append(Row(first, len(self.seats), section, number))
             self._put(None, 0)
             self._put(None, 0)

@@ -6,19 +6,18 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect, _requests
 from seatlock._attempts import Attempts
 from seatlock._batcher import Batcher
-from seatlock._best import Quest
-from seatlock._board import Found, Look
 from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
-from seatlock._operation import Ask, Step
+from seatlock._operation import Ask, Command, Step
+from seatlock._pursuit import pursue_async
 from seatlock._seam import FOREIGN
 from seatlock._warming import Progress
 from seatlock.errors import SeatLockError
@@ -200,9 +199,9 @@ class AsyncSeatLocker:
         Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
         `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
         """
-        return await self._pursue(
-            self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
-        )
+        quest = self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
+        self._batcher.check_loop()
+        return await pursue_async(quest, lambda board: self._follow(self._core.read(board)), self._seek)
 
     async def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
@@ -326,45 +325,11 @@ class AsyncSeatLocker:
     async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
         return await self._drive(self._core.group(asks), time.monotonic() + patience)
 
-    async def _pursue(self, quest: Quest) -> BestHold:
-        self._batcher.check_loop()
-        with closing(quest):  # at once, when this is cancelled
-            try:
-                step = next(quest)
-                while True:
-                    try:
-                        if isinstance(step, Look):
-                            result: Any = await self._look(step)
-                        elif isinstance(step, Ask):
-                            result = await self._batcher.submit(step)
-                        else:
-                            with self._batcher.visit():
-                                result = await self._run(step, self._core.patience)
-                    except SeatLockError as error:
-                        step = quest.throw(error)
-                    else:
-                        step = quest.send(result)
-            except StopIteration as stop:
-                found: BestHold = stop.value
-                return found
-
-    async def _look(self, look: Look) -> Found:
-        """Those who look while a read is under way share the next one: one reads, the others wait together."""
-        board = look.board
-        failures = board.failures
-        while board.current <= look.since:
-            if board.reading is not None:
-                await board.reading.wait()
-                if board.failures != failures and board.current <= look.since:
-                    raise board.failure()
-                continue
-            reading = board.reading = asyncio.Event()
-            try:
-                await self._follow(self._core.read(board))
-            finally:
-                board.reading = None
-                reading.set()
-        return look.choose()
+    async def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
+        if isinstance(step, Ask):
+            return await self._batcher.submit(step)
+        with self._batcher.visit():
+            return await self._run(step, self._core.patience)
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         with self._batcher.visit():

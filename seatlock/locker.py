@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator, Iterable
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect
 from seatlock._attempts import Attempts
-from seatlock._best import Quest
-from seatlock._board import Found, Look
 from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._operation import Ask, Step
+from seatlock._pursuit import pursue
 from seatlock._seam import FOREIGN
 from seatlock._warming import Progress
 from seatlock.errors import SeatLockError
@@ -169,8 +168,11 @@ class SeatLocker:
         Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
         `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
         """
-        return self._pursue(
-            self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
+        quest = self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
+        return pursue(
+            quest,
+            lambda board: self._follow(self._core.read(board)),
+            lambda step: self._one(step) if isinstance(step, Ask) else self._run(step),
         )
 
     def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
@@ -290,35 +292,6 @@ class SeatLocker:
 
     def _one(self, ask: Ask[T]) -> T:
         return self._follow(self._core.one(ask))
-
-    def _pursue(self, quest: Quest) -> BestHold:
-        with closing(quest):
-            try:
-                step = next(quest)
-                while True:
-                    try:
-                        if isinstance(step, Look):
-                            result: Any = self._look(step)
-                        else:
-                            result = self._one(step) if isinstance(step, Ask) else self._run(step)
-                    except SeatLockError as error:
-                        step = quest.throw(error)
-                    else:
-                        step = quest.send(result)
-            except StopIteration as stop:
-                found: BestHold = stop.value
-                return found
-
-    def _look(self, look: Look) -> Found:
-        """Threads that look while a read is under way share the next one: they wait for it in line."""
-        board = look.board
-        failures = board.failures
-        with board.lock:
-            if board.current <= look.since:
-                if board.failures != failures:
-                    raise board.failure()
-                self._follow(self._core.read(board))
-            return look.choose()
 
     def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         try:
