@@ -7,7 +7,6 @@ in docs/decisions/best-available.md.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Generator
 from typing import Any, Final
@@ -48,12 +47,11 @@ class Request(msgspec.Struct, frozen=True):
 def seek(request: Request, board: Board, patience: float) -> Quest:
     """Get the best seats there are."""
     deadline = time.monotonic() + patience
-    chance = random.Random(request.token)  # noqa: S311 - which of equals comes first is no secret
     refusals = left = 0
     while True:
         sets = min(FIRST_SETS << min(refusals, 8), MOST_SETS, MAX_BATCH_SEATS // request.wish.count)
         near = NEAR * sets if refusals else 0
-        look = Look(board, request.wish, near, sets, left >= LEFT_TO_OTHERS, chance, board.reads)
+        look = Look(board, request.wish, near, sets, left >= LEFT_TO_OTHERS, board.reads)
         try:
             found: Found = yield look
             if found.sets:

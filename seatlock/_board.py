@@ -28,6 +28,7 @@ from seatlock.plan import SeatingPlan
 IDLE: Final = 10.0  # seconds without a look, after which a board is read anew: the show may be another by then
 BARRED: Final = 1.0  # seconds for which a seat is not offered that was refused although nothing had changed
 CONTENDED: Final = 0.5  # seconds after a refusal in which others are thought to seek as well
+_chance: Final = random.Random()  # noqa: S311 - which of equals comes first is no secret
 
 
 class View:
@@ -165,7 +166,7 @@ class Board:
 
     # Choosing
 
-    def choose(self, wish: Wish, near: int, most: int, chance: random.Random, *, contend: bool) -> Chosen:
+    def choose(self, wish: Wish, near: int, most: int, *, contend: bool) -> Chosen:
         """Choose up to ``most`` sets; the first is set aside. See `Look` for ``near`` and ``contend``."""
         view = self.view
         view.check(self.show, wish)
@@ -178,7 +179,7 @@ class Board:
         if not ranked:
             ranked = view.chooser.best_of_all(wish, limit)
             of_others = bool(ranked) and not contend
-        sets = [] if of_others else several(ranked, most, chance if near else None)
+        sets = [] if of_others else several(ranked, most, _chance if near else None)
         if sets:
             view.chooser.set_aside(sets[0].cells)
         return Chosen(sets, of_others, view)
@@ -227,14 +228,13 @@ class Look(msgspec.Struct):
     near: int
     most: int
     contend: bool
-    chance: random.Random
     since: int  # the reads that had begun
     aside: tuple[Cells, deque[Cells]] | None = None
 
     def choose(self) -> Found:
         """Choose, on a board that was read since."""
         board = self.board
-        chosen = board.choose(self.wish, self.near, self.most, self.chance, contend=self.contend)
+        chosen = board.choose(self.wish, self.near, self.most, contend=self.contend)
         if chosen.sets:
             self.aside = chosen.sets[0].cells, chosen.view.returned
         names = chosen.view.layout.seats

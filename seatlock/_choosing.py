@@ -22,7 +22,6 @@ import random
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from operator import and_
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -212,7 +211,9 @@ class _Ranking:
 
     def _allowed(self, row: Row) -> bytes | bytearray:
         piece = self._cells[row.first : row.end]
-        return piece if self._mask is None else bytes(map(and_, piece, self._mask[row.first : row.end]))
+        if self._mask is None:
+            return piece
+        return bytes([cell & may for cell, may in zip(piece, self._mask[row.first : row.end], strict=True)])
 
     def _leaves_one_alone_beside(self, first: int, end: int) -> bool:
         """Whether the seat before or behind a run is free, and the next one is not."""

@@ -121,7 +121,8 @@ def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLock
         return Noted(tuple([seat.decode() for seat in answer[1:]]))
     if word == b"closed":
         return _closed(ask, answer)
-    ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(answer[3:])])
+    places: list[int] = answer[3:]
+    ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(places)])
     return NoneFree((answer[1], answer[2]), ways)
 
 

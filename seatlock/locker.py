@@ -13,7 +13,7 @@ from seatlock import _connect
 from seatlock._attempts import Attempts
 from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
-from seatlock._operation import Ask, Step
+from seatlock._operation import Ask, Command, Step
 from seatlock._pursuit import pursue
 from seatlock._seam import FOREIGN
 from seatlock._warming import Progress
@@ -169,11 +169,7 @@ class SeatLocker:
         `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
         """
         quest = self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
-        return pursue(
-            quest,
-            lambda board: self._follow(self._core.read(board)),
-            lambda step: self._one(step) if isinstance(step, Ask) else self._run(step),
-        )
+        return pursue(quest, lambda board: self._follow(self._core.read(board)), self._seek)
 
     def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
@@ -292,6 +288,9 @@ class SeatLocker:
 
     def _one(self, ask: Ask[T]) -> T:
         return self._follow(self._core.one(ask))
+
+    def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
+        return self._one(step) if isinstance(step, Ask) else self._run(step)
 
     def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         try:

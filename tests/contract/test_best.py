@@ -159,6 +159,15 @@ def test_a_seat_whose_lock_and_mirror_disagree_is_passed_over(stage: Stage) -> N
     assert locker.confirm(hold).seats == ("A-1",)
 
 
+def test_what_the_house_blocks_and_unblocks_is_seen(stage: Stage) -> None:
+    stage.open(ROW[:4])
+    stage.locker.block(stage.show, ["A-2", "A-3"])
+    apart = stage.locker.acquire_best(stage.show, 2, holder="ada")
+    assert (apart.hold.seats, apart.adjacent) == (("A-1", "A-4"), False)
+    stage.locker.unblock(stage.show, ["A-2", "A-3"])
+    assert best(stage, 2) == ("A-2", "A-3")
+
+
 # --- when it may not be
 
 
