@@ -8,7 +8,7 @@
 --         resumed epoch fence left_ms deadline_ms token
 --         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown
 --         unknown place...
---         closed status
+--         closed status left_ms                    left -1 where no opening is to come
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include grant
@@ -92,7 +92,7 @@ local function answer(owner, ttl, first, count)
     resumed[6] = hold.token
     return resumed
   elseif status ~= 'open' then
-    return {'closed', status}
+    return {'closed', status, left_until(opens)}
   elseif #refused > 1 then
     return refused
   end

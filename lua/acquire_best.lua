@@ -8,7 +8,7 @@
 --         held place epoch fence left_ms deadline_ms
 --                                              the place of the set among the sets
 --         noted seat...                        what this owner was given before, and does not hold as it was
---         closed status
+--         closed status left_ms               left -1 where no opening is to come
 --         none epoch version place...          the place in each set of the first seat that is in the way
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -110,7 +110,7 @@ local function answer(note_key, owner, ttl, size, first, count)
   if note then
     return replay(owner, ttl, sets, note)
   elseif status ~= 'open' then
-    return {'closed', status}
+    return {'closed', status, left_until(opens)}
   end
   local ways = {}
   for set, places in ipairs(sets) do

@@ -18,8 +18,8 @@ from seatlock._board import Board, Found, Look
 from seatlock._choosing import Wish
 from seatlock._keys import keys_of
 from seatlock._operation import MAX_BATCH_SEATS, Ask, Command
-from seatlock._replies import NoneFree, Noted
-from seatlock.errors import SaleNotOpen, SeatLockError, SeatsUnavailable, ServerUnavailable
+from seatlock._replies import NoneFree, Noted, not_open
+from seatlock.errors import SeatLockError, SeatsUnavailable, ServerUnavailable
 from seatlock.model import BestHold, Hold
 
 FIRST_SETS: Final = 2  # sets proposed at first; twice as many after each refusal
@@ -108,9 +108,7 @@ def _none(request: Request, board: Board, found: Found) -> Quest:
 
 def _nothing(wish: Wish, show: str, found: Found) -> SeatLockError:
     if found.status != "open":
-        return SaleNotOpen(
-            f"the sale of show {show!r} is {found.status}: it takes no new holds until open_sale.", status=found.status
-        )
+        return not_open(show, found.status, found.opens_in)
     where = "".join(
         f" in {name} {value!r}" for name, value in (("section", wish.section), ("category", wish.category)) if value
     )

@@ -109,6 +109,7 @@ class Board:
         self.current = 0
         self.failures = 0
         self.status: SaleStatus = "closed"
+        self.opens_in: float | None = None
         self._failure: SeatLockError | None = None
         self._namespace = namespace
         self._plans = plans
@@ -143,7 +144,7 @@ class Board:
         found = yield from _procedures.catch_up(self._namespace, self.show, view.version, view.take_in)
         if found is None:
             return False
-        self._whole, self.status = True, found.status
+        self._whole, self.status, self.opens_in = True, found.status, found.opens_in
         view.arrive((found.epoch, found.version), found.now)
         return True
 
@@ -156,7 +157,7 @@ class Board:
                 self.view = View(plan, self.view.layout if same else Layout(plan))
                 self.view.take_in(found.fields)
                 self.view.arrive(found.version, found.now)
-                self._whole, self.status = True, found.status
+                self._whole, self.status, self.opens_in = True, found.status, found.opens_in
                 return
             self._plans.forget(self.show)
         raise ServerUnavailable(
@@ -214,6 +215,7 @@ class Found(msgspec.Struct):
     of_others: bool
     version: tuple[int, int]
     status: SaleStatus
+    opens_in: float | None
 
 
 class Look(msgspec.Struct):
@@ -239,7 +241,7 @@ class Look(msgspec.Struct):
             self.aside = chosen.sets[0].cells, chosen.view.returned
         names = chosen.view.layout.seats
         sets = [tuple([names[cell] for cell in choice.cells]) for choice in chosen.sets]
-        return Found(sets, chosen.of_others, chosen.view.version, board.status)
+        return Found(sets, chosen.of_others, chosen.view.version, board.status, board.opens_in)
 
     def done(self) -> None:
         """Put back what was set aside."""

@@ -212,7 +212,8 @@ def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ..
     states: dict[str, StateName] = {
         seat: state for seat, field in found.fields.items() if (state := state_of(field, found.now)) is not None
     }
-    return Availability(show, found.status, found.version, count_states(states), states)
+    counts = count_states(states)
+    return Availability(show, found.status, found.version, counts, states, found.opens_in, found.closes_in)
 
 
 class Fields(msgspec.Struct, frozen=True):
@@ -222,6 +223,8 @@ class Fields(msgspec.Struct, frozen=True):
     version: tuple[int, int]
     now: int
     fields: dict[str, bytes]
+    opens_in: float | None = None
+    closes_in: float | None = None
 
 
 def read_fields(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Fields | None]:
@@ -237,7 +240,7 @@ def read_fields(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, 
         fields.update(zip(piece, last.mirrors, strict=True))
     if first is None or last is None:
         return None
-    status, version, now = last.status, last.version, last.now
+    newest: _commands.Snapshot | _commands.Changes = last
     if len(seats) > _commands.READ_STEP:
 
         def take_in(batch: dict[str, bytes]) -> None:
@@ -246,8 +249,9 @@ def read_fields(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, 
         caught_up = yield from catch_up(namespace, show, (first.epoch, first.version), take_in)
         if caught_up is None:
             return None
-        status, version, now = caught_up.status, caught_up.version, caught_up.now
-    return Fields(status, (first.epoch, version), now, fields)
+        newest = caught_up
+    version = (first.epoch, newest.version)
+    return Fields(newest.status, version, newest.now, fields, newest.opens_in, newest.closes_in)
 
 
 def catch_up(

@@ -21,7 +21,7 @@ from seatlock.errors import (
     SeatsUnavailable,
     UnknownSeats,
 )
-from seatlock.model import Booking, Cancellation, Conflict, Hold, Release, SeatState, StateName
+from seatlock.model import Booking, Cancellation, Conflict, Hold, Release, SaleStatus, SeatState, StateName
 
 FENCE_EPOCH: Final = 2**40
 """A fence is epoch * 2^40 + counter: put together here, kept apart in Lua, whose numbers are doubles."""
@@ -59,6 +59,11 @@ def optional_text(raw: bytes) -> str | None:
     return raw.decode() or None
 
 
+def seconds_left(milliseconds: int) -> float | None:
+    """A time left, which is -1 on the wire where there is none."""
+    return None if milliseconds < 0 else milliseconds / 1000
+
+
 def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     """Read the answer to an acquire or an extend."""
     word = answer[0]
@@ -79,19 +84,12 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     if word == b"lost":
         return hold_lost(ask, answer)
     if word == b"closed":
-        return _closed(ask, answer)
+        return _not_open(ask, answer)
     places: list[int] = answer[1:]
     unknown = tuple(ask.seats[place - 1] for place in places)
     return UnknownSeats(
         f"show {ask.show!r} has no seat {listing(unknown)}: seat ids come from the plan it was warmed with.",
         seats=unknown,
-    )
-
-
-def _closed(ask: Ask[Any], answer: list[Any]) -> SaleNotOpen:
-    status = answer[1].decode()
-    return SaleNotOpen(
-        f"the sale of show {ask.show!r} is {status}: it takes no new holds until open_sale.", status=status
     )
 
 
@@ -120,10 +118,20 @@ def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLock
     if word == b"noted":
         return Noted(tuple([seat.decode() for seat in answer[1:]]))
     if word == b"closed":
-        return _closed(ask, answer)
+        return _not_open(ask, answer)
     places: list[int] = answer[3:]
     ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(places)])
     return NoneFree((answer[1], answer[2]), ways)
+
+
+def _not_open(ask: Ask[Any], answer: list[Any]) -> SaleNotOpen:
+    return not_open(ask.show, answer[1].decode(), seconds_left(answer[2]))
+
+
+def not_open(show: str, status: SaleStatus, opens_in: float | None) -> SaleNotOpen:
+    """The refusal of new holds by a show that takes none."""
+    until = "it takes no new holds until open_sale" if opens_in is None else f"it opens by itself in {opens_in} s"
+    return SaleNotOpen(f"the sale of show {show!r} is {status}: {until}.", status=status, opens_in=opens_in)
 
 
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:

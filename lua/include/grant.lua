@@ -1,6 +1,7 @@
 -- @include clock
 -- @include terms
 -- @include show
+-- @include times
 -- @include lock
 -- @include due
 -- @include read
@@ -11,6 +12,7 @@ local gone, freed, later = plan_sweep(SWEEP)
 check_changes()
 local max_hold = integer(facts[5], 1, 86400000)
 local fence = integer(facts[4], 0, 2 ^ 40 - 1)
+local status, opens = sale_of(status)
 
 local was_locked = {} -- places whose lock has passed but is still there
 local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
