@@ -20,6 +20,7 @@ import seatlock
 from seatlock import (
     AcquireRequest,
     Availability,
+    BestHold,
     Block,
     Booking,
     Cancellation,
@@ -67,6 +68,7 @@ STRUCTS: Final = [
         {"A-1": "free"},
     ),
     Availability("show-1", "closed", (1, 1), {}, {}, opens_in=0.5, closes_in=60.0),
+    BestHold(HOLD, adjacent=True),
     Warmed("show-1", created=True, added=5, changed=0, kept=0),
     AcquireRequest(["A-1", "A-2"], "ada", 60.0, TOKEN),
     AcquireRequest(["A-1"], "ada", timedelta(minutes=10)),
