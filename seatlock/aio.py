@@ -329,7 +329,7 @@ class AsyncSeatLocker:
 
         Works at any time, whatever the sale's status and the seats' states: a held or sold seat keeps its owner, and
         comes free for its channel. A seat is in one channel at most, and a free one can be had only by requests that
-        name it. A channel is made by naming it (up to 64 bytes), 100 a show at most. All or none: raises `UnknownSeats`.
+        name it. A channel is made by naming it (up to 64 bytes), 100 a show at most. Raises `UnknownSeats`.
         """
         return await self._follow(self._core.set_channel(show, seats, channel))
 
