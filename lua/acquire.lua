@@ -28,15 +28,6 @@ local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
 local was_locked = {} -- places whose lock has passed but is still there
 local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
 
--- A seat is free only if there is no lock and the mirror says free, or held and past.
-local function is_free(mirror)
-  if string.byte(mirror) == FREE then
-    return true
-  end
-  local deadline = deadline_of(mirror)
-  return deadline ~= nil and now > deadline
-end
-
 local function live_lock(place)
   local lock = lock_at(place)
   return lock and not lock.past and lock
@@ -116,15 +107,15 @@ local function grant_one(head, ttl, place)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
--- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
+-- Seats that join a basket share its fence, deadline, maximum lifetime and payment; other seats get a new hold.
 local function grant(head, ttl, free, basket)
   local hold = basket
   if not hold then
     fence = fence + 1
     local limit = now + max_hold
-    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
+    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit), mark = ''}
   end
-  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit)
+  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit) .. hold.mark
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
     lock_seat(place, value, hold.deadline)
