@@ -1,5 +1,6 @@
 -- extend: sets the time left of N holds from now; never shortens, never beyond the maximum lifetime. Where a payment
--- begins (1, else 0), the first one to begin it sets the time, and the others learn what is left.
+-- begins (1, else 0), the first one to begin it sets the time, if need be some minutes beyond the maximum lifetime, and
+-- the others learn what is left.
 --
 -- KEYS  meta seats due changes | lock (one a seat, request by request)
 -- ARGV  requests | owner (begins ttl_ms deadline_ms seats)
@@ -8,6 +9,7 @@
 --         held epoch fence left_ms deadline_ms
 --         lost (place reason)...
 local FIXED_KEYS = 4
+local OVERTIME = 600000 -- milliseconds that a payment may go on beyond the maximum lifetime of its hold
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include clock
 -- @include terms
@@ -39,9 +41,11 @@ local function answer(owner, begins, ttl, told, first, count)
   end
   for _, place in ipairs(owned) do
     local lock = lock_at(place)
-    local deadline, mark = lock.deadline, begins == 1 and PAYING or lock.mark
-    if begins == 0 or lock.mark ~= PAYING then
+    local deadline, mark = lock.deadline, lock.mark
+    if begins == 0 then
       deadline = math.max(deadline, math.min(now + ttl, lock.limit))
+    elseif mark ~= PAYING then
+      deadline, mark = math.max(deadline, math.min(now + ttl, lock.limit + OVERTIME)), PAYING
     end
     local mirror = held_field(mirrors[place] or 'h', deadline)
     if deadline > lock.deadline or mark ~= lock.mark or mirrors[place] ~= mirror then

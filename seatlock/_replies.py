@@ -122,6 +122,7 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
         f"acquire again, or refund the payment{f' {payment!r}' if payment else ''}.",
         reason=reason,
         seats=seats,
+        token=ask.token,
         payment=payment,
         paid_for=ask.seats if confirming else (),
     )

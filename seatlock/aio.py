@@ -150,8 +150,9 @@ class AsyncSeatLocker:
     async def begin_payment(self, hold: Hold, *, expected: Duration = DEFAULT_EXPECTED) -> Hold:
         """Give a hold the time that its payment takes: it lasts at least ``expected`` (seconds or timedelta) from now.
 
-        Only the first call for a hold has an effect: another one answers with the hold as it is. Never shortens, and is
-        cut at the show's maximum lifetime of a hold; the answer's ``ttl`` shows what was given. Raises `HoldLost`.
+        Only the first call for a hold has an effect: another one answers with the hold as it is. Never shortens. May go
+        beyond the show's maximum lifetime of a hold, by 600 s at most; the answer's ``ttl`` shows what was given.
+        ``expected`` is 300 s by default, 1 ms to 24 h. Works while the sale is paused or closed. Raises `HoldLost`.
         """
         return await self._batcher.submit(self._core.begin_payment(hold, expected))
 
@@ -165,8 +166,8 @@ class AsyncSeatLocker:
         closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
 
         ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats are still free,
-        they are sold at once, under a new fence and booking id; else `HoldLost` says what to refund. Ask for a late
-        payment again with ``reclaim`` too, and not at all once it is refunded.
+        they are sold at once, under a new token, fence and booking id (one given stays); else `HoldLost` says what to
+        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
         """
         ask = self._core.confirm(hold, payment, booking, reclaim)
         future = self._batcher.queue(ask)

@@ -1,7 +1,8 @@
 -- The value of a lock: fields parted by newlines, which no id may contain.
 --   held            h token holder epoch fence deadline_ms limit_ms
 --   pinned or sold  p|s token holder epoch fence since_ms booking payment
--- limit_ms is the maximum lifetime: no extension goes beyond it. Once a payment has begun a p follows it.
+-- limit_ms is the maximum lifetime: no extension goes beyond it, and the beginning of a payment by some minutes. Once a
+-- payment has begun a p follows it.
 local HELD = '^h\n([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(%d+)(p?)$'
 local PAYING = 'p'
 local SOLD = '^([ps])\n([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)$'

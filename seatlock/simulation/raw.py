@@ -7,7 +7,8 @@ together and read as the formats are documented (the headers of `lock.lua`, `mir
 What lies in Redis under the show (hash tag ``{SHOW}``):
 
 - ``NS:{SHOW}:lock:SEAT``, a string of lines: ``h token holder epoch fence deadline limit`` while held, with an
-  expiry, and a ``p`` behind the limit once a payment has begun; ``s token holder epoch fence since booking payment`` once sold, without one (``p`` while pinned);
+  expiry, and a ``p`` right behind the limit once a payment has begun; ``s token holder epoch fence since booking
+  payment`` once sold, without one (``p`` while pinned);
 - ``NS:{SHOW}:seats``, a hash: seat to a letter (f, h, p, s, b), the number of its category, and ``:deadline`` while
   held;
 - ``NS:{SHOW}:due``, a sorted set: seat to deadline, and an empty member that keeps it in being;

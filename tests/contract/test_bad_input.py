@@ -116,11 +116,27 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
         [
             lambda locker, bad: locker.extend(bad, ttl=60),
             lambda locker, bad: locker.confirm(bad),
+            lambda locker, bad: locker.confirm(bad, reclaim=True),
+            lambda locker, bad: locker.begin_payment(bad, expected=60),
             lambda locker, bad: locker.release(bad),
         ],
     ),
-    "payment": (BAD_REFERENCES, [lambda locker, bad: locker.confirm(HOLD, payment=bad)]),
-    "booking": (BAD_REFERENCES, [lambda locker, bad: locker.confirm(HOLD, booking=bad)]),
+    "expected": (BAD_TIMES, [lambda locker, bad: locker.begin_payment(HOLD, expected=bad)]),
+    "payment": (
+        BAD_REFERENCES,
+        [
+            lambda locker, bad: locker.confirm(HOLD, payment=bad),
+            lambda locker, bad: locker.confirm(HOLD, payment=bad, reclaim=True),
+        ],
+    ),
+    "booking": (
+        BAD_REFERENCES,
+        [
+            lambda locker, bad: locker.confirm(HOLD, booking=bad),
+            lambda locker, bad: locker.confirm(HOLD, booking=bad, reclaim=True),
+        ],
+    ),
+    "reclaim": ([None, 0, 1, "yes", "", [True], object()], [lambda locker, bad: locker.confirm(HOLD, reclaim=bad)]),
     "a booking": (BAD_BOOKINGS, [lambda locker, bad: locker.cancel(bad)]),
     "section": (
         [7, True, b"A", ["A"], *CONTROL, "s" * 129],
