@@ -90,9 +90,7 @@ def begin_payment(namespace: str, hold: object, expected: object) -> Ask[Hold]:
     return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
 
 
-def confirm(
-    namespace: str, hold: object, payment: object, booking: object, reclaim: object = False
-) -> Ask[Booking]:
+def confirm(namespace: str, hold: object, payment: object, booking: object, reclaim: object = False) -> Ask[Booking]:
     """Ask to turn a hold into a booking; with ``reclaim`` also one whose time has run out, if its seats are free."""
     if not isinstance(reclaim, bool):
         raise InvalidRequest(f"reclaim must be True or False, not {reclaim!r}.")
