@@ -41,7 +41,7 @@ def confirm_asks(namespace: str, show: object, requests: object) -> list[Ask[Boo
         try:
             if not isinstance(request, ConfirmRequest):
                 raise InvalidRequest(f"requests must be ConfirmRequest objects, not {type(request).__name__}.")  # noqa: TRY301 - an answer among answers
-            ask = _commands.confirm(namespace, request.hold, request.payment, request.booking, request.reclaim)
+            ask = _commands.confirm(namespace, request.hold, request.payment, request.booking, reclaim=request.reclaim)
             asks.append(_of_show(show, ask))
         except InvalidRequest as error:
             asks.append(error)

@@ -52,7 +52,10 @@ class SeatLockError(Exception):
 
 
 class InvalidRequest(SeatLockError, ValueError):
-    """An argument is unusable; raised before anything was sent, so nothing has changed."""
+    """An argument is unusable, and nothing has changed.
+
+    Raised before anything is sent; only that a time to open a sale has passed is for the server's clock to say.
+    """
 
 
 class InvalidPlan(InvalidRequest):
@@ -97,7 +100,7 @@ class PlanConflict(SeatLockError):
 
 
 class SeatsUnavailable(SeatLockError):
-    """At least one seat is not free, so none was taken.
+    """At least one seat is not free, so none was taken, or blocked.
 
     ``conflicts`` maps every seat that stood in the way to its state and the seconds until it may come back.
     """
@@ -110,8 +113,8 @@ class SeatsUnavailable(SeatLockError):
 class SaleNotOpen(SeatLockError):
     """The show takes no new holds now. Holds that exist can still be extended, confirmed and released.
 
-    ``status`` is ``paused`` or ``closed``; ``opens_in`` is the number of seconds until the sale opens, or None
-    where no opening time is set.
+    ``status`` is ``paused`` or ``closed``; ``opens_in`` is the number of seconds until the sale opens by itself, by
+    the server's clock, or None where no opening time is to come.
     """
 
     def __init__(self, message: str, *, status: str = "closed", opens_in: float | None = None) -> None:
@@ -139,9 +142,9 @@ class WaitingRoomFull(SeatLockError):
 class HoldLost(SeatLockError):
     """The hold is not the caller's any more, in whole or in part, so nothing was changed.
 
-    ``reason`` is the gravest of ``seats``, which maps each lost seat to its own reason. ``token`` is the hold's. After a
-    confirm, ``payment`` is the reference to refund, if it was given, and ``paid_for`` names all seats that it was for,
-    lost or not.
+    ``reason`` is the gravest of ``seats``, which maps each lost seat to its own reason. ``token`` is the hold's. After
+    a confirm, ``payment`` is the reference to refund, if it was given, and ``paid_for`` names all seats that it was
+    for, lost or not.
     """
 
     def __init__(

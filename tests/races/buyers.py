@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from seatlock import (
     AcquireRequest,
     AsyncSeatLocker,
     BookingConflict,
+    Conflict,
     Hold,
     HoldLost,
     SeatLocker,
@@ -242,6 +243,50 @@ def read_ending(number: int, want: str, got: Any) -> Ended:
     return Ended(number, want, "booked", got.id, str(got.payment), got.fence)
 
 
+# Seats that the house wants for itself
+
+
+def against_the_house(place: Place, socket: str, show: str, rounds: int) -> list[Ended]:
+    """One process blocks both seats of each round, the others want one of them each."""
+    ended: list[Ended] = []
+    draw = random.Random(place.number)
+    with redis.Redis(unix_socket_path=socket) as client:
+        locker = SeatLocker(client)
+        for number in range(rounds):
+            seats = [f"A-{number}", f"B-{number}"]
+            place.step()
+            for _ in range(draw.randint(0, 4)):
+                client.ping()  # so that either side is the faster one now and then
+            if place.number == 0:
+                ended.append(Ended(number, "AB", _blocked(locker, show, seats)))
+            else:
+                seat = seats[place.number % 2]
+                ended.append(Ended(number, seat[0], _held(locker, show, seat, f"buyer-{place.number}")))
+    return ended
+
+
+def _blocked(locker: SeatLocker, show: str, seats: list[str]) -> str:
+    """Block seats: gives ``blocked``, or the rows of those that are held already."""
+    conflicts: Mapping[str, Conflict] = {}
+    try:
+        assert locker.block(show, seats, reason="camera").blocked == tuple(seats)
+    except SeatsUnavailable as error:
+        conflicts = error.conflicts
+    assert all((c.state, c.yours, c.inconsistent) == ("held", False, False) for c in conflicts.values())
+    return "".join(sorted(seat[0] for seat in conflicts)) or "blocked"
+
+
+def _held(locker: SeatLocker, show: str, seat: str, holder: str) -> str:
+    """Ask for a seat: gives ``got``, or the state that it is in."""
+    conflicts: Mapping[str, Conflict] = {}
+    try:
+        locker.acquire(show, [seat], holder=holder)
+    except SeatsUnavailable as error:
+        conflicts = error.conflicts
+    assert not any(conflict.yours or conflict.inconsistent for conflict in conflicts.values())
+    return conflicts[seat].state if conflicts else "got"
+
+
 # A hold whose time runs out while it is confirmed
 
 
@@ -337,9 +382,11 @@ def _reclaim(locker: SeatLocker, number: int, hold: Hold, payer: str) -> Ended:
     try:
         booking = locker.confirm(hold, payment="pay", reclaim=True)
     except HoldLost as error:
-        assert (error.payment, error.paid_for) == ("pay", hold.seats)
-        return Ended(number, payer, error.reason)
-    return Ended(number, payer, "booked", booking.id, str(booking.payment), booking.fence)
+        lost = error
+    else:
+        return Ended(number, payer, "booked", booking.id, str(booking.payment), booking.fence)
+    assert (lost.payment, lost.paid_for) == ("pay", hold.seats)
+    return Ended(number, payer, lost.reason)
 
 
 def _take(locker: SeatLocker, show: str, number: int, rival: str, seats: list[str]) -> Ended:
@@ -347,6 +394,8 @@ def _take(locker: SeatLocker, show: str, number: int, rival: str, seats: list[st
     try:
         hold = locker.acquire(show, seats, holder=rival, ttl=3600)
     except SeatsUnavailable as error:
-        assert not any(conflict.inconsistent for conflict in error.conflicts.values())
-        return Ended(number, rival, "refused")
-    return Ended(number, rival, "held", " ".join(hold.seats), fence=hold.fence)
+        conflicts = list(error.conflicts.values())
+    else:
+        return Ended(number, rival, "held", " ".join(hold.seats), fence=hold.fence)
+    assert not any(conflict.inconsistent for conflict in conflicts)
+    return Ended(number, rival, "refused")
