@@ -103,7 +103,7 @@ local function grant_one(head, ttl, place)
   fence = fence + 1
   local limit = now + max_hold
   local deadline = math.min(now + ttl, limit)
-  local value = held_lock(head, epoch, fence, deadline, limit)
+  local value = held_lock(head, epoch, fence, deadline, limit, '')
   lock_seat(place, value, deadline)
   replace_lock(place, value)
   return {'held', epoch_number, fence, deadline - now, deadline}
@@ -117,7 +117,7 @@ local function grant(head, ttl, free, basket)
     local limit = now + max_hold
     hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit), mark = ''}
   end
-  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit) .. hold.mark
+  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit, hold.mark)
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
     lock_seat(place, value, hold.deadline)
