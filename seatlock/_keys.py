@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import sha256
 
 from seatlock import _bounds
 
@@ -11,7 +12,19 @@ class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
-        *("blocks", "changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats"),
+        *(
+            "blocks",
+            "changes",
+            "due",
+            "lock_prefix",
+            "meta",
+            "note_prefix",
+            "outbox",
+            "plan",
+            "probe",
+            "retired",
+            "seats",
+        ),
         "show",
     )
 
@@ -28,6 +41,7 @@ class Keys:
         self.blocks = base + b"blocks"
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"
+        self.note_prefix = base + b"best:"
 
     def locks(self, seats: tuple[str, ...]) -> tuple[bytes, ...]:
         """The lock key of each seat, in order."""
@@ -35,6 +49,10 @@ class Keys:
         if len(seats) == 1:
             return (prefix + seats[0].encode(),)
         return tuple([prefix + seat.encode() for seat in seats])
+
+    def note(self, owner: bytes) -> bytes:
+        """The key that tells which seats `acquire_best` gave an owner; the token in it is not to be read from a key."""
+        return self.note_prefix + sha256(owner).hexdigest()[:32].encode()
 
 
 def keys_of(namespace: str, show: object) -> Keys:

@@ -26,7 +26,7 @@ MAX_BATCH_SEATS: Final = 512
 READERS: Final = frozenset({"availability", "changes", "check", "inspect", "remnants", "server"})
 """The scripts that write nothing."""
 
-Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "reclaim"]
+Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "acquire_best", "reclaim"]
 
 
 class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
