@@ -26,7 +26,7 @@ MAX_BATCH_SEATS: Final = 512
 READERS: Final = frozenset({"availability", "changes", "check", "inspect", "remnants", "server"})
 """The scripts that write nothing."""
 
-Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "acquire_best"]
+Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "acquire_best", "reclaim"]
 
 
 class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
@@ -78,7 +78,7 @@ class Operation(Generic[T_co]):
         self.decode = decode
         self.seats = seats
         self.token = token
-        self.writes_facts = script.name in ("confirm", "cancel")
+        self.writes_facts = script.name in ("confirm", "reclaim", "cancel")
         self.only_reads = script.name in READERS
 
     def by_sha(self) -> list[Any]:

@@ -44,15 +44,15 @@ local function repair(places)
   end
 end
 
--- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
+-- Seats that join a basket share its fence, deadline, maximum lifetime and payment; other seats get a new hold.
 local function grant(head, ttl, free, basket)
   local hold = basket
   if not hold then
     fence = fence + 1
     local limit = now + max_hold
-    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
+    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit), mark = ''}
   end
-  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit)
+  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit, hold.mark)
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
     lock_seat(place, value, hold.deadline)

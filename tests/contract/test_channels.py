@@ -122,6 +122,15 @@ def test_switching_while_a_seat_is_held_or_sold(stage: Stage) -> None:
     assert stage.mirror("A-2") == stage.mirror("A-4").replace("@1", "")  # type: ignore[union-attr]
 
 
+def test_a_late_payment_regains_a_seat_of_a_channel(stage: Stage) -> None:
+    stage.open()
+    _set(stage, "A-1")
+    hold = stage.acquire("A-1", channel="partner", ttl=0.02)
+    stage.wait_past(hold)
+    assert stage.locker.confirm(hold, payment="pay-1", reclaim=True).seats == ("A-1",)
+    assert stage.mirror("A-1") == "s0@1"
+
+
 def test_adding_to_a_basket_asks_for_the_channel_again(stage: Stage) -> None:
     stage.open()
     _set(stage, "A-1", "A-2")

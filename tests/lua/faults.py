@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from seatlock import PlanConflict, ScriptFailed, ShowNotFound
+from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
 from tests.lua.arguments import NUMBERS, refused
@@ -33,6 +33,9 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "acquire_best", {*fixed, "lock:A-4", note}, lambda: house.best(("A-4",), holder="cy", token=T3)
     yield "extend", {*fixed, "lock:A-1", "lock:A-2"}, lambda: locker.extend(hold, ttl=900)
     yield "confirm", {*fixed, "outbox", "lock:A-2"}, lambda: locker.confirm(hold)
+    yield "begin_payment", {*fixed, "lock:A-1", "lock:A-2"}, lambda: locker.begin_payment(hold)
+    early = Hold(show, ("A-4",), "early", T3, 0, 0.0)  # of which no server has a record either
+    yield "reclaim", {*fixed, "outbox", "lock:A-4"}, lambda: locker.confirm(early, reclaim=True)
     yield "release", {*fixed, "lock:A-1"}, lambda: locker.release(hold)
     yield "cancel", {*fixed, "outbox", "lock:A-3"}, lambda: locker.cancel(booking)
     yield "sweep", fixed, lambda: locker.sweep(show)
@@ -151,7 +154,11 @@ def an_outbox_that_has_no_ids_left(house: House) -> None:
     booking = house.locker.confirm(house.acquire("A-2", holder="bo"))
     house.raw.xadd(house.key("outbox"), {"kind": "last"}, id=LAST_ID)
     with house.unchanged():
-        for call in (lambda: house.locker.confirm(hold), lambda: house.locker.cancel(booking)):
+        for call in (
+            lambda: house.locker.confirm(hold),
+            lambda: house.locker.confirm(hold, reclaim=True),
+            lambda: house.locker.cancel(booking),
+        ):
             assert "used up its ids" in str(house.failing(ScriptFailed, call))
 
 

@@ -182,11 +182,13 @@ class House:
         return f"seatlock:{{{self.show}}}:{name}"
 
     def lock(self, seat: str) -> list[Any] | None:
-        """The fields of a seat's lock: epoch, fence and times as numbers."""
+        """The fields of a seat's lock: epoch, fence and times as numbers, and ``p`` where a payment has begun."""
         value = self.raw.get(self.key(f"lock:{seat}"))
         if value is None:
             return None
         fields: list[Any] = value.decode().split("\n")
+        if fields[0] == "h" and fields[-1].endswith("p"):
+            fields[-1:] = [fields[-1][:-1], "p"]
         times = 7 if fields[0] == "h" else 6
         return [*fields[:3], *map(int, fields[3:times]), *fields[times:]]
 
