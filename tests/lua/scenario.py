@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Final, NamedTuple
 
 from tests.lua.house import House
@@ -35,20 +36,14 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
     return run
 
 
+_ROOMS = (
+    *("acquiring", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late", "selling"),
+    "warming",
+)
+
+
 def scenarios() -> list[Scenario]:
     """All scenarios."""
-    from tests.lua import (
-        acquiring,
-        arguments,
-        best,
-        blocking,
-        channelling,
-        faults,
-        holding,
-        keeping,
-        late,
-        selling,
-        warming,
-    )  # noqa: F401, PLC0415 - they register themselves
-
+    for name in _ROOMS:
+        import_module(f"tests.lua.{name}")  # they register themselves
     return list(_found.values())
