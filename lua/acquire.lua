@@ -26,7 +26,8 @@ local max_hold = integer(facts[5], 1, 86400000)
 local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
 
 local was_locked = {} -- places whose lock has passed but is still there
-local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
+local set_places, set_deadlines, due_adds = {}, {}, {}
+local resumed_places = {} -- whose locks are to say that they were resumed
 
 -- A seat is free only if there is no lock and the mirror says free, or held and past.
 local function is_free(mirror)
@@ -50,7 +51,8 @@ end
 
 local function lock_seat(place, value, deadline)
   local at = #set_places + 1
-  set_places[at], set_values[at], set_deadlines[at] = place, value, deadline
+  set_places[at], set_deadlines[at] = place, deadline
+  replace_lock(place, value)
   mirror_hold(place, deadline)
 end
 
@@ -64,6 +66,16 @@ local function repair(places)
     local mirror, deadline = mirrors[place], lock_at(place).deadline
     if not field_at[names[place]] and mirror ~= held_field(mirror, deadline) then
       mirror_hold(place, deadline)
+    end
+  end
+end
+
+-- From now on a caller that went away gives these seats back no more: see `release`.
+local function mark_resumed(places)
+  for _, place in ipairs(places) do
+    if lock_at(place).resumed == '' then
+      replace_lock(place, locks[place] .. 'r')
+      resumed_places[#resumed_places + 1] = place
     end
   end
 end
@@ -112,7 +124,6 @@ local function grant_one(head, ttl, place)
   local deadline = math.min(now + ttl, limit)
   local value = held_lock(head, epoch, fence, deadline, limit)
   lock_seat(place, value, deadline)
-  replace_lock(place, value)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
@@ -128,7 +139,6 @@ local function grant(head, ttl, free, basket)
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
     lock_seat(place, value, hold.deadline)
-    replace_lock(place, value)
   end
   return held('held', hold)
 end
@@ -153,6 +163,7 @@ local function answer(owner, ttl, first, count)
     return held('held', whole_hold(own))
   elseif #yours == count and not several then
     repair(yours)
+    mark_resumed(yours)
     local hold = whole_hold(yours)
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
@@ -194,12 +205,16 @@ if #fields > 0 then
   redis.call('ZADD', due_key, unpack(due_adds))
   for index, place in ipairs(set_places) do
     -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
-    redis.call('SET', KEYS[FIXED_KEYS + place], set_values[index], 'PXAT', digits(set_deadlines[index]),
+    redis.call('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(set_deadlines[index]),
       was_locked[place] and 'XX' or 'NX')
   end
   redis.call('HSET', seats_key, unpack(fields))
   if #leaving > 0 then
     redis.call('ZREM', due_key, unpack(leaving))
   end
+end
+-- Not worth a failure: on a full server a resumed hold is as good without the mark.
+for _, place in ipairs(resumed_places) do
+  redis.pcall('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(lock_at(place).deadline), 'XX')
 end
 return reply

@@ -48,7 +48,7 @@ local function look(token, holder, told, first, count)
 end
 
 -- The seats and the hold, if every seat is held by its owner and in time: the way most confirms go.
-local TAIL = '^(%d+)\n(%d+)\n(%d+)\n%d+$'
+local TAIL = '^(%d+)\n(%d+)\n(%d+)\n%d+r?$'
 local function fence_if_held(lock, head)
   if lock and string.find(lock, head, 1, true) == 1 then
     local lock_epoch, fence, deadline = string.match(lock, TAIL, #head + 1)

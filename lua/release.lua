@@ -1,7 +1,7 @@
 -- release: gives the seats of N holds back, seat by seat, where the caller's token still owns them.
 --
 -- KEYS  meta seats due changes | lock (one a seat, request by request)
--- ARGV  requests | owner (seats)
+-- ARGV  requests | owner (undo seats)                  undo: 1 spares a hold that was resumed, and calls it taken
 -- REPLY noshow
 --       ok, then for each request one word a seat: released, gone, taken, pinned or sold
 local FIXED_KEYS = 4
@@ -18,7 +18,7 @@ redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 local deletes, given_back = {}, {}
 
-local function answer(owner, first, count)
+local function answer(owner, undo, first, count)
   local token, holder, words = token_of(owner), holder_of(owner), {}
   for index = 1, count do
     local place = place_of[names[first + index]]
@@ -27,7 +27,7 @@ local function answer(owner, first, count)
       words[index] = 'gone'
     elseif lock.state ~= 'h' then
       words[index] = STATES[lock.state]
-    elseif lock.token ~= token or lock.holder ~= holder then
+    elseif lock.token ~= token or lock.holder ~= holder or undo and lock.resumed == 'r' then
       words[index] = 'taken'
     else
       words[index] = 'released'
@@ -43,13 +43,13 @@ local function answer(owner, first, count)
   return words
 end
 
-local BOUNDS = {1, 512}
+local BOUNDS = {0, 1, 1, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], place, terms[1])
-  argument, place = argument + 2, place + terms[1]
+  reply[request + 1] = answer(ARGV[argument], terms[1] == 1, place, terms[2])
+  argument, place = argument + 2, place + terms[2]
 end
 
 if #deletes > 0 then

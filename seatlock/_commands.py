@@ -89,12 +89,21 @@ def confirm(namespace: str, hold: object, payment: object, booking: object) -> A
 def release(namespace: str, hold: object) -> Ask[Release]:
     """Ask to give a hold back."""
     hold, keys = checked_hold(namespace, hold)
-    return _on_hold("release", hold, keys, (_owner(hold), b"%d" % len(hold.seats)), _replies.release)
+    return _on_hold("release", hold, keys, (_owner(hold), b"0 %d" % len(hold.seats)), _replies.release)
 
 
 def release_of(ask: Ask[Hold]) -> Ask[Release]:
     """Ask to give back whatever an acquire got under its own token, also where its answer never came."""
-    args = (ask.args[0], b"%d" % len(ask.seats))
+    return _given_back(ask, b"0 %d" % len(ask.seats))
+
+
+def undo_of(ask: Ask[Hold]) -> Ask[Release]:
+    """Ask for the same, but to spare a hold that was resumed since: its holder has asked again, and counts on it."""
+    return _given_back(ask, b"1 %d" % len(ask.seats))
+
+
+def _given_back(ask: Ask[Hold], terms: bytes) -> Ask[Release]:
+    args = (ask.args[0], terms)
     return Ask("release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, args, _replies.release)
 
 

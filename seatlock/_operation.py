@@ -32,7 +32,7 @@ Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]
 class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     """One caller's request to a batch script: its lock keys, its arguments, and how its answer is read.
 
-    ``minted`` says that the token was made for this request alone, so that nobody else can know what it holds.
+    ``minted`` says that the token was made for this request alone: nobody else knows it, before the hold is resumed.
     """
 
     verb: Verb

@@ -39,9 +39,9 @@ T = TypeVar("T")
 class AsyncSeatLocker:
     """Holds, confirms and releases seats of shows in Redis. A locker belongs to one event loop.
 
-    Calls made at the same time share script calls (the group commit): nobody waits longer for it, and throughput is
-    many times that of a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never
-    harms: what is under way completes, and a hold that nobody can know of is released.
+    Calls made at the same time share script calls (the group commit), without a timer: throughput is many times that of
+    a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never harms: what is under
+    way completes, and a hold that nobody can know of is released.
 
     ``client`` is a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`; it keeps its own settings, and stays open
     when the locker closes. ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying
@@ -268,7 +268,7 @@ class AsyncSeatLocker:
     # Driving
 
     async def _many(self, show: str, asks: list[Ask[T] | SeatLockError]) -> list[T | SeatLockError]:
-        with self._batcher.visit():
+        async with self._batcher.visit():
             await self._drive(self._core.prepare(show), math.inf)
             answers = iter(await self._batcher.submit_together([ask for ask in asks if isinstance(ask, Ask)]))
         return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
@@ -277,7 +277,7 @@ class AsyncSeatLocker:
         return await self._drive(self._core.group(asks), time.monotonic() + patience)
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
-        with self._batcher.visit():
+        async with self._batcher.visit():
             return await self._drive(procedure, math.inf)
 
     async def _drive(self, procedure: Generator[Step, Any, T], deadline: float) -> T:

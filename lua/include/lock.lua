@@ -1,8 +1,9 @@
 -- The value of a lock: fields parted by newlines, which no id may contain.
---   held            h token holder epoch fence deadline_ms limit_ms
+--   held            h token holder epoch fence deadline_ms limit_ms[r]
 --   pinned or sold  p|s token holder epoch fence since_ms booking payment
--- limit_ms is the maximum lifetime: no extension goes beyond it.
-local HELD = '^h\n([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(%d+)$'
+-- limit_ms is the maximum lifetime: no extension goes beyond it. An r behind it says that the hold was given back to a
+-- request of its holder's that did not bring the token: since then more than one caller knows of it.
+local HELD = '^h\n([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(%d+)(r?)$'
 local SOLD = '^([ps])\n([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)$'
 
 -- The lock as a table; nil for none. `past` marks a hold whose time has passed (Redis removes it a moment later).
@@ -11,11 +12,11 @@ local function parse_lock(value)
   if not value then
     return nil
   end
-  local token, holder, lock_epoch, fence, deadline, limit = string.match(value, HELD)
+  local token, holder, lock_epoch, fence, deadline, limit, resumed = string.match(value, HELD)
   if token then
     deadline = tonumber(deadline)
     return {state = 'h', token = token, holder = holder, epoch = lock_epoch, fence = tonumber(fence),
-            deadline = deadline, limit = tonumber(limit), past = now > deadline}
+            deadline = deadline, limit = tonumber(limit), resumed = resumed, past = now > deadline}
   end
   local state, since, booking, payment
   state, token, holder, lock_epoch, fence, since, booking, payment = string.match(value, SOLD)
