@@ -26,6 +26,7 @@ from seatlock.locker import SeatLocker
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    Block,
     Booking,
     Cancellation,
     ConfirmRequest,
@@ -33,6 +34,7 @@ from seatlock.model import (
     Hold,
     Release,
     SeatState,
+    Unblock,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -41,6 +43,7 @@ __all__ = [
     "AcquireRequest",
     "AsyncSeatLocker",
     "Availability",
+    "Block",
     "Booking",
     "BookingConflict",
     "Cancellation",
@@ -66,6 +69,7 @@ __all__ = [
     "ServerUnavailable",
     "ShowInUse",
     "ShowNotFound",
+    "Unblock",
     "UnknownSeats",
     "UnsafeServer",
     "WaitingRoomFull",
