@@ -74,7 +74,7 @@ end
 local function mark_resumed(places)
   for _, place in ipairs(places) do
     if lock_at(place).resumed == '' then
-      replace_lock(place, locks[place] .. 'r')
+      replace_lock(place, resumed_lock(locks[place]))
       resumed_places[#resumed_places + 1] = place
     end
   end

@@ -41,7 +41,10 @@ local function answer(owner, ttl, told, first, count)
     local deadline = math.max(lock.deadline, math.min(now + ttl, lock.limit))
     local mirror = held_field(mirrors[place] or 'h', deadline)
     if deadline > lock.deadline or mirrors[place] ~= mirror then
-      local value = held_lock(held_by(owner), lock.epoch, lock.fence, deadline, lock.limit) .. lock.resumed
+      local value = held_lock(held_by(owner), lock.epoch, lock.fence, deadline, lock.limit)
+      if lock.resumed == 'r' then
+        value = resumed_lock(value)
+      end
       sets[#sets + 1] = {place, value, digits(deadline)}
       due_adds[#due_adds + 1] = digits(deadline)
       due_adds[#due_adds + 1] = names[place]

@@ -1,7 +1,7 @@
 -- release: gives the seats of N holds back, seat by seat, where the caller's token still owns them.
 --
 -- KEYS  meta seats due changes | lock (one a seat, request by request)
--- ARGV  requests | owner (undo seats)                  undo: 1 spares a hold that was resumed, and calls it taken
+-- ARGV  requests | owner (undo seats)
 -- REPLY noshow
 --       ok, then for each request one word a seat: released, gone, taken, pinned or sold
 local FIXED_KEYS = 4
@@ -18,6 +18,7 @@ redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 local deletes, given_back = {}, {}
 
+-- `undo` spares a hold that was resumed since, and calls it taken: another call of its holder's counts on it.
 local function answer(owner, undo, first, count)
   local token, holder, words = token_of(owner), holder_of(owner), {}
   for index = 1, count do

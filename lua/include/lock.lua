@@ -46,6 +46,10 @@ local function held_lock(head, lock_epoch, fence, deadline, limit)
   return head .. lock_epoch .. '\n' .. numeral(fence) .. '\n' .. digits(deadline) .. '\n' .. digits(limit)
 end
 
+local function resumed_lock(text)
+  return text .. 'r'
+end
+
 local function sold_lock(owner, lock_epoch, fence, since, booking, payment)
   return 's\n' .. owner .. '\n' .. lock_epoch .. '\n' .. numeral(fence) .. '\n' ..
     digits(since) .. '\n' .. booking .. '\n' .. payment

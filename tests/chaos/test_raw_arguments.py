@@ -23,7 +23,7 @@ NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     "acquire": ((0, 0), (2, 0), (2, 1)),
     "extend": ((0, 0), (2, 0), (2, 2)),
     "confirm": ((0, 0), (4, 1)),
-    "release": ((0, 0), (2, 0)),
+    "release": ((0, 0), (2, 1)),
     "cancel": ((0, 0), (2, 2)),
     "sweep": ((0, 0),),
     "found": ((2, 0), (3, 0), (5, 0)),
@@ -32,6 +32,7 @@ NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
 MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
     "extend": ((2, 1),),
     "confirm": ((4, 0),),
+    "release": ((2, 0),),
     "cancel": ((2, 0), (2, 1)),
     "changes": ((0, 0), (1, 0)),
 }

@@ -83,7 +83,7 @@ TERMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "acquire": (TTL, COUNT),
     "extend": (TTL, TOLD, COUNT),
     "confirm": (TOLD, COUNT),
-    "release": (COUNT,),
+    "release": (("2", *WITHOUT_ZERO), COUNT),
     "cancel": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
 }
 """By script: for each number of its last argument, what it may not be."""

@@ -41,7 +41,18 @@ def plan_of(seats: list[Seat]) -> SeatingPlan:
 
 
 PLAN: Final = plan_of(SEATS)
+RESUMED: Final = "r"  # behind the last field of a held lock
 _TOLERANCE: Final = 20_000  # milliseconds that a scenario may take on a real server, at most
+
+
+def _unmarked(found: Dump) -> Dump:
+    """Without the marks of resumed holds."""
+    return {
+        name: (kind, content.removesuffix(RESUMED.encode()) if name.startswith("lock:") else content, expires)
+        for name, (kind, content, expires) in found.items()
+    }
+
+
 _numbers: Final = itertools.count(1)
 
 
@@ -163,13 +174,18 @@ class House:
         return f"seatlock:{{{self.show}}}:{name}"
 
     def lock(self, seat: str) -> list[Any] | None:
-        """The fields of a seat's lock: epoch, fence and times as numbers."""
+        """The fields of a seat's lock: epoch, fence and times as numbers; whether it was resumed is told apart."""
         value = self.raw.get(self.key(f"lock:{seat}"))
         if value is None:
             return None
-        fields: list[Any] = value.decode().split("\n")
+        fields: list[Any] = value.decode().removesuffix(RESUMED).split("\n")
         times = 7 if fields[0] == "h" else 6
         return [*fields[:3], *map(int, fields[3:times]), *fields[times:]]
+
+    def was_resumed(self, seat: str) -> bool:
+        """Whether a seat's lock says so."""
+        value: bytes = self.raw.get(self.key(f"lock:{seat}"))
+        return value.endswith(b"\n%d" % self.lock(seat)[-1] + RESUMED.encode())  # type: ignore[index] - it is there
 
     def put_lock(self, seat: str, *fields: object, ttl: int | None = None) -> None:
         """Write a lock behind the scripts' back."""
@@ -226,10 +242,10 @@ class House:
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Nothing is written meanwhile."""
-        before = self.dump()
+        """Nothing is written meanwhile, but that a hold was resumed."""
+        before = _unmarked(self.dump())
         yield
-        assert self.dump() == before
+        assert _unmarked(self.dump()) == before
 
     @contextmanager
     def full(self) -> Iterator[None]:

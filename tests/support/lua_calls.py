@@ -53,7 +53,7 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     yield "extend", [_commands.extend("seatlock", hold, 1.5) for hold in _HOLDS], {**owned, "ttl_ms": b"1500", **last}
     confirms = [_commands.confirm("seatlock", hold, "paid", "booked") for hold in _HOLDS]
     yield "confirm", confirms, {**owned, "booking": b"booked", "payment": b"paid", **last}
-    yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], owned
+    yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], {**owned, "undo": b"0"}
     bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 5 * 2**40 + 9, 0.0) for hold in _HOLDS]
     cancels = [_commands.cancel("seatlock", booking) for booking in bookings]
     yield "cancel", cancels, {"booking": b"booked", "epoch": b"5", "fence": b"9"}

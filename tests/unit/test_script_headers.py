@@ -211,7 +211,7 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("cancel", "answer(ARGV[argument], terms[1]", "answer(ARGV[argument], terms[2]"),
         ("confirm", "terms_of(ARGV[argument + 3]", "terms_of(ARGV[argument + 2]"),
         ("extend", "0, 2 ^ 49, 1, 512}", "1, 512}"),
-        ("release", "BOUNDS = {1, 512}", "BOUNDS = {1, 512, 1, 512}"),
+        ("release", "BOUNDS = {0, 1, 1, 512}", "BOUNDS = {1, 512}"),
         ("release", "words[index] = 'taken'", "words[index] = 'theirs'"),
         ("retire", "ARGV[1]", "ARGV[2]"),
         ("status", "'paused'", "'resting'"),
