@@ -10,7 +10,7 @@ from seatlock import _bounds
 class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
-    __slots__ = ("changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats", "show")
+    __slots__ = ("audit", "changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats", "show")
 
     def __init__(self, namespace: str, show: str) -> None:
         self.show = show
@@ -22,6 +22,7 @@ class Keys:
         self.changes = base + b"changes"
         self.outbox = base + b"outbox"
         self.retired = base + b"retired"
+        self.audit = base + b"audit"
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"
 

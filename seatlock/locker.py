@@ -22,6 +22,7 @@ from seatlock.model import (
     Availability,
     Booking,
     Cancellation,
+    Checked,
     ConfirmRequest,
     Hold,
     Release,
@@ -189,6 +190,22 @@ class SeatLocker:
     def inspect(self, show: str, seats: Iterable[str]) -> list[SeatState]:
         """Tell what is known of up to 100 seats, for support staff: state, holder, booking; never a token."""
         return self._follow(self._core.inspect(show, seats))
+
+    def check(self, show: str) -> Checked:
+        """Find out whether a show adds up: counts and capacity at one version, lock and availability hash of each seat.
+
+        Reads every seat in bounded steps, also while the sale runs. Nothing is changed or repaired.
+        """
+        return self._follow(self._core.check(show))
+
+    def force_release(self, show: str, seats: Iterable[str], *, by: str, reason: str) -> Release:
+        """Free up to 100 seats whoever holds them, for the staff; never pinned or sold ones.
+
+        ``by`` says who does it and ``reason`` why (256 bytes each): both stand in the show's audit stream, with seat,
+        holder and fence. The answer has the words of `release`; ``taken`` went to another hold meanwhile. The holder
+        learns it as `HoldLost`, reason ``released``. Raises `UnknownSeats`.
+        """
+        return self._follow(self._core.force_release(show, seats, by, reason))
 
     # The life of a show
 

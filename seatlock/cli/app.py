@@ -9,11 +9,9 @@ from typing import Annotated
 
 import typer
 
-from seatlock.cli import sale, simulate, warm
+from seatlock.cli import FAILED, sale, seats, shows, simulate, warm
 from seatlock.cli.terminal import terminal
 from seatlock.errors import PlanConflict, SeatLockError
-
-FAILED = 1  # the exit status of a command that did not do what was asked
 
 _CONFLICTS_SHOWN = 100
 
@@ -28,6 +26,12 @@ app.command("open")(sale.open_)
 app.command("pause")(sale.pause)
 app.command("close")(sale.close)
 app.command("retire")(sale.retire)
+app.command("shows")(shows.shows)
+app.command("status")(shows.status)
+app.command("inspect")(seats.inspect)
+app.command("export")(seats.export)
+app.command("force-release")(seats.force_release)
+app.command("check")(seats.check)
 app.command("simulate")(simulate.simulate)
 
 

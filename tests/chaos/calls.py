@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from seatlock import Hold, Seat, SeatLocker, SeatLockError, _commands, _warming
+from seatlock import Hold, Seat, SeatLocker, SeatLockError, _commands, _operators, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, hold_of, token
@@ -47,6 +47,13 @@ def _cancel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.cancel(NS, locker.confirm(hold_of(locker, show), payment="pay-1"))])
 
 
+def _force_release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    hold = hold_of(locker, show)
+    return _operators.force_release_of(
+        NS, [_operators.force_release_ask(NS, show, hold.seats, "eve", "a test", hold.fence)]
+    )
+
+
 def _sweep(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
     due_seats(locker, raw, show)
     return _commands.sweep(NS, show)
@@ -77,6 +84,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "confirm": _confirm,
     "release": _release,
     "cancel": _cancel,
+    "force_release": _force_release,
     "sweep": _sweep,
     "status": lambda _locker, _raw, show: _commands.set_status(NS, show, "paused"),
     "warm": _warm_step("warm"),
@@ -86,10 +94,11 @@ CALLS: Final[dict[str, Prepare]] = {
     "remnants": _retired("remnants"),
     "forget": _retired("forget"),
     "inspect": lambda locker, _raw, show: _commands.inspect(NS, show, hold_of(locker, show).seats, ("",)),
+    "vitals": lambda _locker, _raw, show: _operators.vitals(NS, show),
     "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
     "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
 }
-READS: Final = frozenset({"check", "remnants", "inspect", "availability", "changes"})
+READS: Final = frozenset({"check", "remnants", "inspect", "vitals", "availability", "changes"})
 
 
 def carry_out(locker: SeatLocker, operation: Operation[Any]) -> Any:

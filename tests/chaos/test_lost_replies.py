@@ -40,6 +40,7 @@ DONE_BEFORE: Final[dict[str, tuple[str, str]]] = {
     "release": ("'released'", "'gone'"),
     "release_many": ("'released'", "'gone'"),
     "cancel": ("'cancelled'", "'gone'"),
+    "force_release": ("'released'", "'gone'"),
     "sweep": ("3", "0"),
 }
 # Asking again a little later extends a little further, and what warms a show again founds it again.

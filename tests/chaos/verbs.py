@@ -67,6 +67,10 @@ VERBS: Final[dict[str, Verb]] = {
         lambda locker, show: locker.confirm(hold_of(locker, show)), lambda door, _, booking: door.cancel(booking)
     ),
     "sweep": Verb(_due, lambda door, show, _: door.sweep(show)),
+    "force_release": Verb(
+        hold_of, lambda door, show, hold: door.force_release(show, hold.seats, by="eve", reason="a test")
+    ),
+    "check": Verb(hold_of, lambda door, show, _: door.check(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
     "availability": Verb(hold_of, lambda door, show, _: door.availability(show)),
     "warm": Verb(_unwarmed, lambda door, show, _: door.warm(show, SEATS)),

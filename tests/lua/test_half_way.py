@@ -65,6 +65,11 @@ def cancelling(house: House) -> Attempt:
     return Attempt(lambda: house.locker.cancel(booking), None, booking.seats)
 
 
+def forcing(house: House) -> Attempt:
+    hold = house.acquire("A-1", "A-2", token=T1, ttl=60)
+    return Attempt(lambda: house.force(*hold.seats), None, hold.seats)
+
+
 def sweeping(house: House) -> Attempt:
     house.acquire("A-1", "A-2", ttl=60)
     house.advance(61)
@@ -100,6 +105,7 @@ ATTEMPTS: Final = [
     confirming,
     releasing,
     cancelling,
+    forcing,
     sweeping,
     opening,
     loading,

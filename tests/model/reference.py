@@ -63,6 +63,7 @@ class Show:
         self.now = 0.0
         self.fence = 0
         self.facts: list[tuple[str, str, frozenset[str]]] = []
+        self.audit: list[tuple[str, str, int]] = []
 
     def at(self, seat: str) -> Held | Sold | None:
         """What stands on a seat now: a hold whose time has passed does not."""
@@ -190,6 +191,19 @@ class Show:
         if undone:
             self.facts.append(("cancelled", booking, undone))
         return Outcome("cancelled", words=words)
+
+    def force_release(self, seats: list[str]) -> Outcome:
+        """Free what is held, whoever holds it."""
+        words = {}
+        for seat in seats:
+            found = self.at(seat)
+            if isinstance(found, Held):
+                words[seat] = "released"
+                self.audit.append((seat, found.holder, found.fence))
+                self.seats[seat] = None
+            else:
+                words[seat] = "gone" if found is None else "sold"
+        return Outcome("released", words=words)
 
     def states(self) -> dict[str, str]:
         """The state of every seat."""

@@ -29,7 +29,7 @@ from seatlock import (
 )
 from seatlock._commands import Changes, Snapshot
 from seatlock.errors import LostReason
-from seatlock.model import SaleStatus, StateName
+from seatlock.model import SaleStatus, StateName, Vitals
 from tests.support import lua_headers
 from tests.support.lua_calls import calls
 from tests.support.lua_headers import Answer, Header
@@ -56,6 +56,10 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "lost": HoldLost,
     },
     "extend": {"noshow": ShowNotFound, "held": Hold, "lost": HoldLost},
+    "force_release": {
+        "noshow": ShowNotFound,
+        **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
+    },
     "forget": {"": int},
     "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict},
     "inspect": {"noshow": ShowNotFound, "unknown": type(None), "state": SeatState},
@@ -69,6 +73,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "server": {"": tuple},
     "status": {"noshow": ShowNotFound, "ok": str},
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
+    "vitals": {"noshow": ShowNotFound, "ok": Vitals},
     "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
 }
 """What the package reads every answer as: also an answer that is an error, and the words for one seat."""
