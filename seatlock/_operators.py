@@ -5,22 +5,21 @@ Operations and the procedures made of them; as everywhere, nothing here does I/O
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from seatlock._commands import inspect as inspect_step
-from seatlock._commands import mirrors
+import msgspec
+
 from seatlock._keys import keys_of
-from seatlock._operation import Ask, Command, Operation, batch, check_show
+from seatlock._operation import Ask, Operation, batch, check_show
 from seatlock._procedures import SNAPSHOT_TRIES, PlanCache, Procedure, availability, inspect
-from seatlock._replies import fence_parts, release, state_of
+from seatlock._replies import fence_parts, release
 from seatlock._script import load
-from seatlock.errors import ScriptFailed, SeatLockError, ServerUnavailable
-from seatlock.model import Checked, Difference, Release, SeatState, StateName, Vitals
+from seatlock.errors import SeatLockError, ServerUnavailable
+from seatlock.model import Checked, Difference, Release, Vitals
 from seatlock.plan import SeatingPlan
 
-LOOK_STEP: Final = 400  # seats that a call inspects at most
+LOOK_STEP: Final = 400  # seats that a call looks at, at most
 SCAN_STEPS: Final = 1_000_000  # calls that walk over an availability hash, at most
 
 
@@ -87,8 +86,49 @@ def force_release(
 # Whether it adds up
 
 
+class Compared(msgspec.Struct, frozen=True):
+    """What a comparison of some seats found; ``plan`` is the digest of the show's plan, ``seats`` how many it has."""
+
+    plan: str
+    seats: int
+    differences: list[Difference]
+
+
+def compare(namespace: str, show: str, seats: tuple[str, ...]) -> Operation[Compared]:
+    """Ask for the contradictions among what is kept of each of up to `LOOK_STEP` seats."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> Compared:
+        check_show(reply, show)
+        found: list[Difference] = []
+        for place, *texts in zip(reply[3::4], reply[4::4], reply[5::4], reply[6::4], strict=True):
+            kind, mirror, lock = (text.decode() for text in texts)
+            found.append(Difference(seats[place - 1], kind, _particulars(kind, mirror, lock)))
+        return Compared(reply[1].decode(), reply[2], found)
+
+    fixed = [keys.meta, keys.seats, keys.due]
+    return Operation(load("compare"), show, [*fixed, *keys.locks(seats)], [], decode, seats=seats)
+
+
+def _particulars(kind: str, mirror: str, lock: str) -> str:
+    if kind == "missing":
+        return "in the plan, and not in the availability hash" + (f"; the lock says {lock}" if lock else "")
+    if kind == "unlocked":
+        return f"the availability hash says {mirror}, and there is no lock"
+    if kind == "state":
+        return f"the lock says {lock}, the availability hash {mirror}"
+    if kind == "deadline":
+        return "lock and availability hash name different times"
+    if kind == "expiry":
+        return "its lock never expires" if lock == "held" else f"it is {lock}, and its lock will expire"
+    if kind == "unswept":
+        return "held, and not among the due: no sweep will take it back"
+    what = "lock" if lock == "?" else "field of the availability hash"
+    return f"its {what} is nothing that seatlock writes"
+
+
 def check(namespace: str, show: str, plans: PlanCache) -> Procedure[Checked]:
-    """Count a show at one version, and compare lock and availability hash of every seat, in bounded steps."""
+    """Count a show at one version, and compare all that is kept of every seat, in bounded steps."""
     for _ in range(SNAPSHOT_TRIES):
         counted = yield from availability(namespace, show, None, plans)
         plan: SeatingPlan = yield from plans.get(namespace, show)
@@ -104,64 +144,19 @@ def check(namespace: str, show: str, plans: PlanCache) -> Procedure[Checked]:
 def _differences(namespace: str, show: str, plan: SeatingPlan) -> Procedure[list[Difference] | None]:
     """Whatever is wrong, seat by seat; None where the plan changed meanwhile."""
     found: list[Difference] = []
-    missing = 0
-    pieces = deque(
-        tuple(seat.id for seat in plan.seats[at : at + LOOK_STEP]) for at in range(0, len(plan), LOOK_STEP)
-    )
-    while pieces:
-        piece = pieces.popleft()
-        try:
-            digest, states = yield inspect_step(namespace, show, piece, plan.categories)
-        except ScriptFailed:  # one lock that is no text stops the look at all its neighbours
-            if len(piece) == 1:
-                found.append((yield from _unreadable(namespace, show, piece[0])))
-            else:
-                pieces.extendleft((piece[len(piece) // 2 :], piece[: len(piece) // 2]))
-            continue
-        if digest != plan.digest:
+    there = 0
+    for at in range(0, len(plan), LOOK_STEP):
+        seats = tuple(seat.id for seat in plan.seats[at : at + LOOK_STEP])
+        compared: Compared = yield compare(namespace, show, seats)
+        if compared.plan != plan.digest:
             return None
-        seen = {state.seat for state in states}
-        absent = [seat for seat in piece if seat not in seen]
-        missing += len(absent)
-        found += [Difference(seat, "missing", "in the plan, and not in the availability hash") for seat in absent]
-        found += yield from _disagreements(namespace, show, [state for state in states if not state.consistent])
-    there: Vitals = yield vitals(namespace, show)
-    if there.seats != len(plan) - missing:
-        found += yield from _surplus(namespace, show, plan.index)
-    return found
-
-
-def _unreadable(namespace: str, show: str, seat: str) -> Procedure[Difference]:
-    """A seat that cannot be looked at: because of its lock, else the error of the look stands."""
-    (key,) = keys_of(namespace, show).locks((seat,))
-    kind: bytes = yield Command(show, ["TYPE", key], lambda reply: reply)
-    if kind in (b"string", b"none"):
-        yield inspect_step(namespace, show, (seat,), ())
-    return Difference(seat, "foreign", f"its lock is a {kind.decode()}, which seatlock never writes")
-
-
-_LOCKS: Final[Mapping[bytes, StateName]] = {b"h\n": "held", b"p\n": "pinned", b"s\n": "sold"}
-
-
-def _disagreements(namespace: str, show: str, states: Sequence[SeatState]) -> Procedure[list[Difference]]:
-    """Tell of seats whose lock and mirror differ what each of them says; a seat may have moved on by now."""
-    if not states:
-        return []
-    found: list[Difference] = []
-    seats = tuple(state.seat for state in states)
-    snapshot = yield mirrors(namespace, show, seats)
-    for seat, key, field in zip(seats, keys_of(namespace, show).locks(seats), snapshot.mirrors, strict=True):
-        head: bytes = yield Command(show, ["GETRANGE", key, 0, 1], lambda reply: reply)  # and never the token
-        mirror, lock = state_of(field, snapshot.now) or "unknown", _LOCKS.get(head)
-        if not head:
-            found.append(Difference(seat, "unlocked", f"the availability hash says {mirror}, and there is no lock"))
-        elif lock is None:
-            found.append(Difference(seat, "foreign", "its lock is nothing that seatlock writes"))
-        elif lock != mirror:
-            found.append(Difference(seat, "state", f"the lock says {lock}, the availability hash {mirror}"))
-        else:
-            found.append(Difference(seat, "deadline", "lock and availability hash name different times"))
-    return found
+        found += compared.differences
+        there = compared.seats
+    if there == len(plan) - sum(difference.kind == "missing" for difference in found):
+        return found
+    found += yield from _surplus(namespace, show, plan.index)
+    again: Compared = yield compare(namespace, show, (plan.seats[0].id,))
+    return found if again.plan == plan.digest else None
 
 
 def _surplus(namespace: str, show: str, planned: Mapping[str, object]) -> Procedure[list[Difference]]:
@@ -174,4 +169,3 @@ def _surplus(namespace: str, show: str, planned: Mapping[str, object]) -> Proced
         if cursor == b"0":
             break
     return [Difference(seat, "surplus", "in the availability hash, and not in the plan") for seat in sorted(surplus)]
-

@@ -221,9 +221,10 @@ class AsyncSeatLocker:
         return await self._follow(self._core.inspect(show, seats))
 
     async def check(self, show: str) -> Checked:
-        """Find out whether a show adds up: counts and capacity at one version, lock and availability hash of each seat.
+        """Find out whether a show adds up: counts and capacity at one version, and all that is kept of each seat.
 
-        Reads every seat in bounded steps, also while the sale runs. Nothing is changed or repaired.
+        Lock, availability hash and due set are compared, in bounded steps, also while the sale runs. Nothing is changed
+        or repaired.
         """
         return await self._follow(self._core.check(show))
 

@@ -208,12 +208,14 @@ class ConfirmRequest(msgspec.Struct, frozen=True):
     booking: str | None = None
 
 
-DifferenceKind = Literal["missing", "surplus", "unlocked", "state", "deadline", "foreign"]
+DifferenceKind = Literal["missing", "surplus", "unlocked", "state", "deadline", "expiry", "unswept", "foreign"]
 """What is wrong with a seat.
 
-``missing``: the plan has it, the availability hash does not. ``surplus``: the other way round. ``unlocked``: the hash
-says held, pinned or sold, and there is no lock. ``state``: lock and hash say different things; ``deadline``: both say
-held, until different times. ``foreign``: something lies in place of its lock that seatlock never writes.
+``missing``: the plan has it, the availability hash does not. ``surplus``: the other way round (also while a warm that
+adds seats is under way). ``unlocked``: the hash says held, pinned or sold, and there is no lock. ``state``: lock and
+hash say different things; ``deadline``: both say held, until different times. ``expiry``: the lock of a held seat never
+expires, or that of a pinned or sold one will. ``unswept``: held, and no sweep will take it back. ``foreign``: something
+lies in place of its lock, or of its field of the hash, that seatlock never writes.
 """
 
 
@@ -226,7 +228,7 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """Whether a show adds up: every seat of the plan counted once, and lock and availability hash of each compared.
+    """Whether a show adds up: every seat of the plan counted once, and all that is kept of each compared.
 
     ``counts`` are those at ``version`` (epoch and version, as in `Availability`); ``capacity`` is the number of seats
     in the plan. Each seat is compared at one moment, but not all at the same one.

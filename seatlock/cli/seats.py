@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, Literal, TextIO
+from typing import Annotated, Final, Literal, TextIO, get_args
 
 import msgspec
 import typer
@@ -20,7 +19,7 @@ from seatlock.cli.connection import Desk
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Seats, Show
 from seatlock.cli.terminal import terminal
 from seatlock.errors import InvalidRequest
-from seatlock.model import Checked, SeatState
+from seatlock.model import Checked, DifferenceKind, SeatState
 from seatlock.plan import Seat
 
 
@@ -178,22 +177,22 @@ _WORDS: Final = {
 
 
 def check(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Check that a show adds up: the counts, and the lock and the availability hash of every seat.
+    """Check that a show adds up: the counts, and lock, availability hash and due set for every seat.
 
     Reads every seat, step by step, also while the sale runs. The exit status is 1 if something is wrong.
     """
     with Desk.at(redis, namespace) as desk:
         checked = desk.check(show)
     terminal.say(_sum(checked))
-    kinds = Counter(difference.kind for difference in checked.differences)
-    for kind, count in kinds.items():
-        terminal.say(f"{kind} ({count:,}):")
-        for difference in checked.differences:
-            if difference.kind == kind:
-                terminal.say(f"  {difference.seat}: {difference.detail}")
+    for kind in get_args(DifferenceKind):
+        found = [difference for difference in checked.differences if difference.kind == kind]
+        if found:
+            terminal.say(f"{kind} ({len(found):,}):")
+        for difference in found:
+            terminal.say(f"  {difference.seat}: {difference.detail}")
     if not checked.sound:
         raise typer.Exit(FAILED)
-    terminal.say("Lock and availability hash of every seat agree.")
+    terminal.say("All that is kept of every seat agrees.")
 
 
 def _sum(checked: Checked) -> str:

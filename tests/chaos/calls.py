@@ -95,10 +95,11 @@ CALLS: Final[dict[str, Prepare]] = {
     "forget": _retired("forget"),
     "inspect": lambda locker, _raw, show: _commands.inspect(NS, show, hold_of(locker, show).seats, ("",)),
     "vitals": lambda _locker, _raw, show: _operators.vitals(NS, show),
+    "compare": lambda locker, _raw, show: _operators.compare(NS, show, hold_of(locker, show).seats),
     "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
     "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
 }
-READS: Final = frozenset({"check", "remnants", "inspect", "vitals", "availability", "changes"})
+READS: Final = frozenset({"check", "remnants", "inspect", "vitals", "compare", "availability", "changes"})
 
 
 def carry_out(locker: SeatLocker, operation: Operation[Any]) -> Any:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from seatlock import PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
-from seatlock._operators import force_release_ask, force_release_of, vitals
+from seatlock._operators import compare, force_release_ask, force_release_of, vitals
 from tests.lua.arguments import NUMBERS, refused
 from tests.lua.house import PLAN, SEATS, T1, T2, House
 from tests.lua.scenario import scenario
@@ -32,6 +32,7 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     held = [force_release_ask("seatlock", show, ("A-2",), "eve", "why", hold.fence)]
     yield "force_release", {*fixed, "audit", "lock:A-2"}, lambda: house.run(force_release_of("seatlock", held))[0]
     yield "vitals", {"meta", "seats", "due", "outbox"}, lambda: house.run(vitals("seatlock", show))
+    yield "compare", {"meta", "seats", "due"}, lambda: house.run(compare("seatlock", show, ("A-1",)))
     yield "sweep", fixed, lambda: locker.sweep(show)
     yield "status", {"meta", "changes"}, lambda: locker.close_sale(show)
     yield "warm", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "warm", [replace(SEATS[0], id="C-1")]))
@@ -74,7 +75,7 @@ def a_full_server(house: House) -> None:
     house.acquire("A-4", holder="early", ttl=60)
     calls = {name: call for name, _, call in everything(house)}
     house.advance(90)
-    freeing = {"release", "cancel", "force_release", "sweep", "check", "vitals", "retire"}
+    freeing = {"release", "cancel", "force_release", "sweep", "check", "compare", "vitals", "retire"}
     for name in calls.keys() - freeing:
         with house.full(), house.unchanged():
             assert "used memory > 'maxmemory'" in str(house.failing(ScriptFailed, calls[name])), name

@@ -43,6 +43,7 @@ class Call(NamedTuple):
 
 
 _SEATS = {"check": ["A-1", "B-1"], "warm": ["A-1", "B-1"], "inspect": ["A-1", "B-1"], "forget": ["A-1", "B-1"]}
+_SEATS["compare"] = ["A-1", "B-1"]
 
 
 def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
@@ -78,6 +79,7 @@ def calls() -> dict[str, Call]:
         found[verb] = Call(_commands.of_asks("seatlock", asks), {"requests": b"2"}, each, asks)
     found["force_release"] = _force()
     add(_operators.vitals("seatlock", SHOW))
+    add(_operators.compare("seatlock", SHOW, ("A-1", "B-1")))
     seats = ["A-1", "B-1"]
     statuses = [{"category": b"0", "status": b"available"}, {"category": b"1", "status": b"sold"}]
     numbers = {"x": 0, "y": 1}

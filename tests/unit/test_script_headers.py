@@ -28,6 +28,7 @@ from seatlock import (
     UnknownSeats,
 )
 from seatlock._commands import Changes, Snapshot
+from seatlock._operators import Compared
 from seatlock.errors import LostReason
 from seatlock.model import SaleStatus, StateName, Vitals
 from tests.support import lua_headers
@@ -48,6 +49,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "cancel": {"noshow": ShowNotFound, "cancelled": Cancellation, "gone": Cancellation},
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
+    "compare": {"noshow": ShowNotFound, "ok": Compared},
     "confirm": {
         "noshow": ShowNotFound,
         "booked": Booking,
