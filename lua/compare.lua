@@ -34,18 +34,16 @@ local function told(mirror)
 end
 
 local function contradiction(lock, left, state, deadline, score)
-  if lock and not lock.past then
-    if lock.state ~= state then
-      return 'state'
-    elseif state == 'h' and lock.deadline ~= deadline then
-      return 'deadline'
-    elseif (state == 'h') == (left == -1) then
-      return 'expiry'
-    end
-  elseif state == 'p' or state == 's' or state == 'h' and now <= deadline then
+  local alive = lock and not lock.past
+  if alive and lock.state ~= state then
+    return 'state'
+  elseif alive and state == 'h' and lock.deadline ~= deadline then
+    return 'deadline'
+  elseif alive and (state == 'h') == (left == -1) then
+    return 'expiry'
+  elseif not alive and (state == 'p' or state == 's' or state == 'h' and now <= deadline) then
     return 'unlocked'
-  end
-  if state == 'h' and not (score and score <= deadline) then
+  elseif state == 'h' and not (score and score <= deadline) then
     return 'unswept'
   end
 end

@@ -176,7 +176,8 @@ class Core:
     def vitals(self, show: object) -> Procedure[Vitals]:
         """Read how a show is."""
         show = yield from self._ready(show)
-        return (yield _operators.vitals(self.namespace, show))
+        found: Vitals = yield _operators.vitals(self.namespace, show)
+        return found
 
     def plan(self, show: object) -> Procedure[SeatingPlan]:
         """Read the plan of a show."""

@@ -10,7 +10,19 @@ from seatlock import _bounds
 class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
-    __slots__ = ("audit", "changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats", "show")
+    __slots__ = (
+        "audit",
+        "changes",
+        "due",
+        "lock_prefix",
+        "meta",
+        "outbox",
+        "plan",
+        "probe",
+        "retired",
+        "seats",
+        "show",
+    )
 
     def __init__(self, namespace: str, show: str) -> None:
         self.show = show

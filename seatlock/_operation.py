@@ -23,9 +23,7 @@ T_co = TypeVar("T_co", covariant=True)
 MAX_BATCH_ASKS: Final = 256
 MAX_BATCH_SEATS: Final = 512
 
-READERS: Final = frozenset(
-    {"availability", "changes", "check", "compare", "inspect", "remnants", "server", "vitals"}
-)
+READERS: Final = frozenset({"availability", "changes", "check", "compare", "inspect", "remnants", "server", "vitals"})
 """The scripts that write nothing."""
 
 Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "force_release"]

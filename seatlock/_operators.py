@@ -79,7 +79,7 @@ def force_release(
         under.setdefault(state.fence or 0, []).append(state.seat)  # no hold has the fence 0
     asks = [force_release_ask(namespace, show, tuple(named), by, reason, fence) for fence, named in under.items()]
     answers: list[Release] = yield force_release_of(namespace, asks)
-    words = {seat: word for answer in answers for seat, word in answer.seats.items()}
+    words: dict[str, Any] = {seat: word for answer in answers for seat, word in answer.seats.items()}
     return Release(show, {seat: words[seat] for seat in seats})
 
 
@@ -101,30 +101,34 @@ def compare(namespace: str, show: str, seats: tuple[str, ...]) -> Operation[Comp
     def decode(reply: list[Any]) -> Compared:
         check_show(reply, show)
         found: list[Difference] = []
-        for place, *texts in zip(reply[3::4], reply[4::4], reply[5::4], reply[6::4], strict=True):
-            kind, mirror, lock = (text.decode() for text in texts)
-            found.append(Difference(seats[place - 1], kind, _particulars(kind, mirror, lock)))
+        for at in range(3, len(reply), 4):
+            place, kind, mirror, lock = reply[at : at + 4]
+            told = _particulars(kind.decode(), mirror.decode(), lock.decode())
+            found.append(Difference(seats[int(place) - 1], kind.decode(), told))
         return Compared(reply[1].decode(), reply[2], found)
 
     fixed = [keys.meta, keys.seats, keys.due]
     return Operation(load("compare"), show, [*fixed, *keys.locks(seats)], [], decode, seats=seats)
 
 
+_PARTICULARS: Final[Mapping[str, str]] = {
+    "missing": "in the plan, and not in the availability hash",
+    "unlocked": "the availability hash says {mirror}, and there is no lock",
+    "state": "the lock says {lock}, the availability hash {mirror}",
+    "deadline": "lock and availability hash name different times",
+    "expiry": "it is {lock}, and its lock will expire",
+    "unswept": "held, and not among the due: no sweep will take it back",
+    "foreign": "its lock is nothing that seatlock writes",
+}
+
+
 def _particulars(kind: str, mirror: str, lock: str) -> str:
-    if kind == "missing":
-        return "in the plan, and not in the availability hash" + (f"; the lock says {lock}" if lock else "")
-    if kind == "unlocked":
-        return f"the availability hash says {mirror}, and there is no lock"
-    if kind == "state":
-        return f"the lock says {lock}, the availability hash {mirror}"
-    if kind == "deadline":
-        return "lock and availability hash name different times"
-    if kind == "expiry":
-        return "its lock never expires" if lock == "held" else f"it is {lock}, and its lock will expire"
-    if kind == "unswept":
-        return "held, and not among the due: no sweep will take it back"
-    what = "lock" if lock == "?" else "field of the availability hash"
-    return f"its {what} is nothing that seatlock writes"
+    if kind == "expiry" and lock == "held":
+        return "its lock never expires"
+    if kind == "foreign" and mirror:
+        return "its field of the availability hash is nothing that seatlock writes"
+    told = _PARTICULARS[kind].format(mirror=mirror, lock=lock)
+    return f"{told}; the lock says {lock}" if kind == "missing" and lock else told
 
 
 def check(namespace: str, show: str, plans: PlanCache) -> Procedure[Checked]:

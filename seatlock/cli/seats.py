@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final, Literal, TextIO, get_args
@@ -63,7 +63,17 @@ def _minutes(seconds: float) -> str:
 
 # Export
 
-_FIELDS: Final = ("seat", "section", "row", "number", "category", "state", "holder", "booking", "payment")
+_FIELDS: Final[tuple[str, ...]] = (
+    "seat",
+    "section",
+    "row",
+    "number",
+    "category",
+    "state",
+    "holder",
+    "booking",
+    "payment",
+)
 Format = Literal["csv", "json"]
 
 
@@ -103,7 +113,8 @@ def _row(seat: Seat, state: SeatState) -> dict[str, str | None]:
 
 
 def _write_csv(rows: Iterable[dict[str, str | None]], file: TextIO) -> int:
-    writer, count = csv.DictWriter(file, _FIELDS, lineterminator="\n"), 0
+    writer: csv.DictWriter[str] = csv.DictWriter(file, _FIELDS, lineterminator="\n")
+    count = 0
     for count, row in enumerate(rows, start=1):
         if count == 1:
             writer.writeheader()
@@ -121,7 +132,7 @@ def _write_json(rows: Iterable[dict[str, str | None]], file: TextIO) -> int:
 
 
 @contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
+def _opened(output: Path | None) -> Generator[TextIO]:
     """The standard output, or a file that is there only once it is whole."""
     if output is None:
         yield sys.stdout

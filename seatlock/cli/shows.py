@@ -63,7 +63,11 @@ def shows(redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE
                 table.add_row(Text(name, overflow="fold"), "unreadable")
                 continue
             table.add_row(
-                Text(name, overflow="fold"), seats.status, _version(seats), *_numbers(seats.counts), _total(seats.counts)
+                Text(name, overflow="fold"),
+                seats.status,
+                _version(seats),
+                *_numbers(seats.counts),
+                _total(seats.counts),
             )
     if table.row_count:
         terminal.out.print(table)
@@ -142,7 +146,7 @@ def _sections(look: Look, lines: int | None) -> list[RenderableType]:
     shown = sections if lines is None or len(sections) <= lines else sections[: max(lines - 1, 0)]
     for name, seats in shown:
         states = [look.seats.seats[seat] for seat in seats if seat in look.seats.seats]
-        counts = {state: states.count(state) for state in _STATES}
+        counts: dict[StateName, int] = {state: states.count(state) for state in _STATES}
         table.add_row(Text(name or "(none)", no_wrap=True, overflow="ellipsis"), *_numbers(counts), _total(counts))
     more = len(sections) - len(shown)
     return [table, *([Text(f"… and {more:,} more sections", style="dim")] if more else [])]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from seatlock import Seat, SeatingPlan, SeatLocker
@@ -117,11 +115,14 @@ def test_what_waits_to_be_swept(on_server: Run, locker: SeatLocker, show: str) -
     assert "section" not in out, "it has but one"
 
 
-def test_watching_ends_by_itself_after_some_seconds(on_terminal: Terminal, locker: SeatLocker, url: str, sale: str) -> None:
-    meanwhile = threading.Timer(1.2, locker.pause_sale, [sale])
-    meanwhile.start()
-    status, seen = on_terminal("status", sale, "--watch", "--seconds", "4", "--redis", url)
-    meanwhile.join()
+def test_watching_ends_by_itself_after_some_seconds(
+    on_terminal: Terminal, locker: SeatLocker, url: str, sale: str
+) -> None:
+    status, seen = on_terminal(
+        *("status", sale, "--watch", "--seconds", "4", "--redis", url),
+        until="of 8 seats",
+        then=lambda: locker.pause_sale(sale),
+    )
     assert status == 0
     assert seen.index(" open ") < seen.index(" paused ")
     assert seen.count("of 8 seats") >= 3

@@ -74,7 +74,9 @@ def batch_calls(house: House) -> dict[str, Operation[Any]]:
         commands.release("seatlock", hold),
         commands.cancel("seatlock", booking),
     ]
-    force = force_release_of("seatlock", [force_release_ask("seatlock", house.show, ("A-1",), "eve", "why", hold.fence)])
+    force = force_release_of(
+        "seatlock", [force_release_ask("seatlock", house.show, ("A-1",), "eve", "why", hold.fence)]
+    )
     return {**{ask.verb: commands.of_asks("seatlock", [ask]) for ask in asks}, "force_release": force}
 
 

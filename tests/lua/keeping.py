@@ -7,7 +7,7 @@ from typing import Any
 
 from seatlock import Booking, Hold, ScriptFailed, Seat, SeatState, ShowInUse, ShowNotFound, UnknownSeats
 from seatlock import _commands as commands
-from seatlock._operators import force_release_ask, force_release_of, vitals
+from seatlock._operators import compare, force_release_ask, force_release_of, vitals
 from tests.lua.house import PLAN, SEATS, T1, T2, House, plan_of
 from tests.lua.scenario import scenario, to_the_millisecond
 from tests.lua.warming import found, load, outcome
@@ -217,6 +217,7 @@ def a_show_that_is_not_there(house: House) -> None:
         lambda: locker.inspect(show, ["A-1"]),
         lambda: locker.check(show),
         lambda: house.run(vitals("seatlock", show)),
+        lambda: house.run(compare("seatlock", show, ("A-1",))),
         lambda: house.run(force_release_of("seatlock", [force_release_ask("seatlock", show, ("A-1",), "e", "w", 1)])),
     ):
         house.failing(ShowNotFound, call)

@@ -195,14 +195,17 @@ class Show:
     def force_release(self, seats: list[str]) -> Outcome:
         """Free what is held, whoever holds it."""
         words = {}
+        freed: dict[int, list[tuple[str, str, int]]] = {}  # by hold, as the locker asks
         for seat in seats:
             found = self.at(seat)
             if isinstance(found, Held):
                 words[seat] = "released"
-                self.audit.append((seat, found.holder, found.fence))
+                freed.setdefault(found.fence, []).append((seat, found.holder, found.fence))
                 self.seats[seat] = None
             else:
                 words[seat] = "gone" if found is None else "sold"
+        for entries in freed.values():
+            self.audit += entries
         return Outcome("released", words=words)
 
     def states(self) -> dict[str, str]:

@@ -100,7 +100,8 @@ class Sale(RuleBasedStateMachine):
         self.tokens: list[str] = []
         raw = self.raw.hgetall(f"seatlock:{{{self.show}}}:seats")
         self.mirrors = {seat.decode(): field.decode() for seat, field in raw.items()}
-        self.told_until = "{}-{}".format(*self.locker.availability(self.show).version)  # the entry of the change stream up to which `mirrors` is told
+        # the entry of the change stream up to which `mirrors` is told
+        self.told_until = "{}-{}".format(*self.locker.availability(self.show).version)
         self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
 
     def teardown(self) -> None:
