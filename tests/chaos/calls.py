@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from seatlock import Hold, Seat, SeatLocker, SeatLockError, _commands, _operators, _warming
+from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _operators, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, hold_of, token
@@ -54,6 +54,16 @@ def _force_release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[A
     )
 
 
+def _block(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.block(show, SEATS[2:3], reason="pillar")
+    return _blocks.block(NS, show, SEATS[:3], "camera")
+
+
+def _unblock(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.block(show, SEATS[:2], reason="camera")
+    return _blocks.unblock(NS, show, SEATS[:3])
+
+
 def _sweep(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
     due_seats(locker, raw, show)
     return _commands.sweep(NS, show)
@@ -85,6 +95,8 @@ CALLS: Final[dict[str, Prepare]] = {
     "release": _release,
     "cancel": _cancel,
     "force_release": _force_release,
+    "block": _block,
+    "unblock": _unblock,
     "sweep": _sweep,
     "status": lambda _locker, _raw, show: _commands.set_status(NS, show, "paused"),
     "warm": _warm_step("warm"),

@@ -38,7 +38,10 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "warm", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "warm", [replace(SEATS[0], id="C-1")]))
     yield "check", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "check", [replace(SEATS[0], id="C-1")]))
     yield "found", {*fixed, "outbox"}, lambda: house.run(found(house))
-    yield "retire", {*fixed, "outbox", "audit"}, lambda: locker.retire(show)
+    yield "retire", {*fixed, "outbox", "audit", "blocks"}, lambda: locker.retire(show)
+    asked = {"meta", "seats", "changes", "blocks"}
+    yield "block", {*asked, "lock:A-4"}, lambda: locker.block(show, ["A-4"], reason="camera")
+    yield "unblock", {*asked, "lock:B-1"}, lambda: locker.unblock(show, ["B-1"])
 
 
 @scenario
@@ -75,7 +78,7 @@ def a_full_server(house: House) -> None:
     house.acquire("A-4", holder="early", ttl=60)
     calls = {name: call for name, _, call in everything(house)}
     house.advance(90)
-    freeing = {"release", "cancel", "force_release", "sweep", "check", "compare", "vitals", "retire"}
+    freeing = {"release", "cancel", "force_release", "sweep", "check", "compare", "vitals", "retire", "unblock"}
     for name in calls.keys() - freeing:
         with house.full(), house.unchanged():
             assert "used memory > 'maxmemory'" in str(house.failing(ScriptFailed, calls[name])), name
@@ -84,6 +87,7 @@ def a_full_server(house: House) -> None:
         assert calls["release"]().released == ("A-1",)
         assert calls["cancel"]().cancelled == ("A-3",)
         assert calls["sweep"]() == 1
+        assert calls["unblock"]().unblocked == ("B-1",)
     assert house.due() == {}
 
 

@@ -219,6 +219,8 @@ def a_show_that_is_not_there(house: House) -> None:
         lambda: house.run(vitals("seatlock", show)),
         lambda: house.run(compare("seatlock", show, ("A-1",))),
         lambda: house.run(force_release_of("seatlock", [force_release_ask("seatlock", show, ("A-1",), "e", "w", 1)])),
+        lambda: locker.block(show, ["A-1"]),
+        lambda: locker.unblock(show, ["A-1"]),
     ):
         house.failing(ShowNotFound, call)
     assert house.dump() == {}
