@@ -10,8 +10,8 @@ local FIXED_KEYS = 3
 local meta_key, seats_key, due_key = KEYS[1], KEYS[2], KEYS[3]
 -- @include clock
 -- @include integer
--- @include mirror
 -- @include lock
+-- @include told
 
 local facts = redis.call('HMGET', meta_key, 'status', 'plan')
 if not facts[1] then
@@ -24,14 +24,6 @@ end
 local mirrors = redis.call('HMGET', seats_key, unpack(names))
 local scores = redis.call('ZMSCORE', due_key, unpack(names))
 local locks = redis.call('MGET', unpack(KEYS, FIXED_KEYS + 1))
-
--- The letter and the deadline that a field says; nothing where seatlock never writes such a field.
-local function told(mirror)
-  local state, deadline = string.sub(mirror, 1, 1), deadline_of(mirror)
-  if STATES[state] and (state == 'h') == (deadline ~= nil) then
-    return state, deadline
-  end
-end
 
 local function contradiction(lock, left, state, deadline, score)
   local alive = lock and not lock.past

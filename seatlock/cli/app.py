@@ -11,9 +11,14 @@ import typer
 
 from seatlock.cli import FAILED, sale, seats, shows, simulate, warm
 from seatlock.cli.terminal import terminal
-from seatlock.errors import PlanConflict, SeatLockError
+from seatlock.errors import PlanConflict, SeatLockError, ServerUnavailable, ShowNotFound
 
 _CONFLICTS_SHOWN = 100
+_ADVICE: dict[type[SeatLockError], str] = {
+    ShowNotFound: "What is there tells: seatlock shows",
+    ServerUnavailable: "Is it the right server? --redis or SEATLOCK_REDIS names it.",
+}
+"""What to do at the command line, after what the error itself says."""
 
 app = typer.Typer(
     help="Sell seats under extreme contention, and never sell a seat twice.",
@@ -30,6 +35,8 @@ app.command("shows")(shows.shows)
 app.command("status")(shows.status)
 app.command("inspect")(seats.inspect)
 app.command("export")(seats.export)
+app.command("block")(seats.block)
+app.command("unblock")(seats.unblock)
 app.command("force-release")(seats.force_release)
 app.command("check")(seats.check)
 app.command("simulate")(simulate.simulate)
@@ -43,6 +50,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
         terminal.complain(f"seatlock: {error}")
         if isinstance(error, PlanConflict):
             _list_conflicts(error)
+        for kind, advice in _ADVICE.items():
+            if isinstance(error, kind):
+                terminal.complain(advice)
         sys.exit(FAILED)
 
 

@@ -11,7 +11,7 @@ from seatlock._operators import LOOK_STEP
 from seatlock._seam import FOREIGN
 from seatlock.cli.terminal import terminal
 from seatlock.embedded import EmbeddedRedis
-from seatlock.errors import ServerUnavailable
+from seatlock.errors import ServerUnavailable, UnknownSeats
 from seatlock.locker import SeatLocker
 from seatlock.model import SeatState, Vitals
 from seatlock.plan import Seat, SeatingPlan
@@ -65,7 +65,10 @@ class Desk(SeatLocker):
         plan = self.plan(show)
         for at in range(0, len(plan), LOOK_STEP):
             seats = plan.seats[at : at + LOOK_STEP]
-            states = self._follow(self._core.records(show, tuple(seat.id for seat in seats)))
+            try:
+                states = self._follow(self._core.records(show, tuple(seat.id for seat in seats)))
+            except UnknownSeats as error:
+                raise UnknownSeats(f"{error} What is wrong tells: seatlock check {show}", seats=error.seats) from error
             yield list(zip(seats, states, strict=True))
 
 

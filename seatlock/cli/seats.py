@@ -1,4 +1,4 @@
-"""`seatlock inspect`, `export`, `force-release` and `check`: a show's seats, one by one."""
+"""`seatlock inspect`, `export`, `block`, `unblock`, `force-release` and `check`: a show's seats, one by one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Annotated, Final, Literal, TextIO, get_args
 
 import msgspec
 import typer
+from rich.cells import cell_len
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -24,10 +26,10 @@ from seatlock.plan import Seat
 
 
 def inspect(show: Show, seats: Seats, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Tell what is known of seats: state, holder, booking; never a token."""
+    """Tell what is known of seats: state, holder, booking, why it is blocked; never a token."""
     with Desk.at(redis, namespace) as desk:
         states = desk.inspect(show, seats)
-    terminal.out.print(_states_table(states))
+    terminal.out.print(_states_shown(states))
     for state in states:
         if not state.consistent:
             terminal.complain(f"{state.seat}: lock and availability hash disagree; see: seatlock check {show}")
@@ -42,17 +44,28 @@ _COLUMNS: Final[dict[str, Callable[[SeatState], str]]] = {
     "fence": lambda state: "" if state.fence is None else str(state.fence),
     "booking": lambda state: state.booking or "",
     "payment": lambda state: state.payment or "",
+    "reason": lambda state: state.reason or "",
 }
 
 
-def _states_table(states: list[SeatState]) -> Table:
-    """A row a seat; columns that none of them has anything for are left out."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+def _states_shown(states: list[SeatState]) -> RenderableType:
+    """A row a seat, without columns that none of them has anything for; a paragraph a seat where rows are too wide."""
     columns = {name: tell for name, tell in _COLUMNS.items() if any(map(tell, states))}
-    for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name in ("state", "left", "fence"))
-    for state in states:
-        table.add_row(*(Text(tell(state), overflow="fold") for tell in columns.values()))
+    rows = [[tell(state) for tell in columns.values()] for state in states]
+    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    wide = sum(widths) + 2 * len(widths) - 2 > terminal.out.width
+    table = Table(box=None, show_header=not wide, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("", "") if wide else columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        if wide:
+            seat, *more = zip(columns, row, strict=True)
+            table.add_row(Text(seat[0], style="bold"), Text(seat[1], style="bold"))
+            for name, text in more:
+                if text:
+                    table.add_row(Text(f"  {name}"), Text(text))
+        else:
+            table.add_row(*map(Text, row))
     return table
 
 
@@ -64,15 +77,8 @@ def _minutes(seconds: float) -> str:
 # Export
 
 _FIELDS: Final[tuple[str, ...]] = (
-    "seat",
-    "section",
-    "row",
-    "number",
-    "category",
-    "state",
-    "holder",
-    "booking",
-    "payment",
+    *("seat", "section", "row", "number", "category", "state", "holder", "booking", "payment"),
+    "reason",
 )
 Format = Literal["csv", "json"]
 
@@ -87,7 +93,7 @@ def export(
         typer.Option("--output", metavar="FILE", help="Where to write.", show_default="the standard output"),
     ] = None,
 ) -> None:
-    """Write every seat with its state, holder, booking and payment; never a token.
+    """Write every seat with its state, holder, booking, payment and why it is blocked; never a token.
 
     Some hundreds of seats are read at one moment, and then the next: pause the sale to export one picture of it.
     """
@@ -109,6 +115,7 @@ def _row(seat: Seat, state: SeatState) -> dict[str, str | None]:
         "holder": state.holder,
         "booking": state.booking,
         "payment": state.payment,
+        "reason": state.reason,
     }
 
 
@@ -150,6 +157,44 @@ def _opened(output: Path | None) -> Generator[TextIO]:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+# Block
+
+
+def block(
+    show: Show,
+    seats: Seats,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", metavar="TEXT", help="Why: inspect and export tell it.", show_default="none"),
+    ] = None,
+    redis: Redis = DEFAULT_REDIS,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Take free seats off sale for the house, all of them or none; until unblock.
+
+    Blocking a blocked seat again changes its reason.
+    """
+    with Desk.at(redis, namespace) as desk:
+        done = desk.block(show, seats, reason=reason)
+    for seat, word in done.seats.items():
+        terminal.say(f"{seat}: {'blocked' if word == 'blocked' else 'was blocked already'}")
+
+
+def unblock(show: Show, seats: Seats, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+    """Put blocked seats back on sale; the others are left alone.
+
+    The exit status is 1 if a seat was not blocked.
+    """
+    with Desk.at(redis, namespace) as desk:
+        done = desk.unblock(show, seats)
+    for seat, word in done.seats.items():
+        terminal.say(
+            f"{seat}: {'on sale again' if word == 'unblocked' else f'left alone: it is not blocked but {word}'}"
+        )
+    if len(done.unblocked) < len(done.seats):
+        raise typer.Exit(FAILED)
 
 
 # Force

@@ -72,7 +72,7 @@ def shows(redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE
     if table.row_count:
         terminal.out.print(table)
     else:
-        terminal.say(f"There are no shows in the namespace {namespace}.")
+        terminal.say(f"There are no shows in the namespace {namespace}. To load one: seatlock warm SHOW PLAN")
     for failure in failures:
         terminal.complain(failure)
     if failures:
@@ -129,7 +129,10 @@ def picture(look: Look, *, lines: int | None = None, trouble: str = "") -> Rende
     figures = Text("  ").join(
         Text.assemble(f"{state} ", (f"{counts[state]:,}", f"bold {colour}")) for state, colour in _STATES.items()
     )
-    figures.append(f"  of {_total(counts)} seats")
+    total = sum(counts.values())
+    figures.append(f"  of {total:,} seats")
+    if total != len(look.plan):
+        figures.append(f", not {len(look.plan):,}: see seatlock check", "bold red")
     rest = Text(f"ran out, not yet swept {vitals.due:,}  outbox unread {vitals.unread:,}")
     parts: list[RenderableType] = [head, figures, rest]
     if trouble:

@@ -16,7 +16,8 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
-    *("warm", "open", "pause", "close", "retire", "shows", "status", "inspect", "export", "force-release", "check"),
+    *("warm", "open", "pause", "close", "retire", "shows", "status", "inspect", "export"),
+    *("block", "unblock", "force-release", "check"),
     "simulate",
 )
 
@@ -51,6 +52,8 @@ def test_help_fits_a_terminal_and_names_every_command(run: Run) -> None:
         ["status", "a", "--seconds", "5"],
         ["status", "a", "--watch", "--seconds", "0"],
         ["inspect", "a"],
+        ["block", "a", "--reason", "b"],
+        ["unblock", "a"],
         ["force-release", "a", "--by", "b", "--reason", "c"],
         ["warm", "a"],
         ["warm", "a", "theatre", "--query", "select 1"],

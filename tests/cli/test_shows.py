@@ -8,6 +8,7 @@ from seatlock import Seat, SeatingPlan, SeatLocker
 from seatlock.cli.connection import Desk
 from tests.cli.conftest import Run, Terminal
 from tests.support.cluster import Cluster
+from tests.support.ports import free_port
 
 HALL = SeatingPlan.of(
     [
@@ -51,7 +52,7 @@ def test_shows_are_listed_with_their_counts(on_server: Run, locker: SeatLocker, 
 
 def test_shows_of_another_namespace_are_not_listed(on_server: Run, url: str, sale: str) -> None:
     status, out, _ = on_server("shows", "--namespace", "oth?r")
-    assert (status, out) == (0, "There are no shows in the namespace oth?r.\n")
+    assert (status, out) == (0, "There are no shows in the namespace oth?r. To load one: seatlock warm SHOW PLAN\n")
     for namespace in ("other", "oth?r", "[other]"):
         with SeatLocker.from_url(url, namespace=namespace) as locker:
             locker.warm(f"show-of-{len(namespace)}", ["A-1"])
@@ -104,6 +105,12 @@ def test_the_status_of_a_show(on_server: Run, locker: SeatLocker, sale: str) -> 
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_a_show_that_does_not_add_up_says_so(on_server: Run, locker: SeatLocker, sale: str) -> None:
+    locker._client.execute_command("HDEL", f"seatlock:{{{sale}}}:seats", "A-4")
+    _, out, _ = on_server("status", sale)
+    assert "of 7 seats, not 8: see seatlock check" in out
+
+
 def test_what_waits_to_be_swept(on_server: Run, locker: SeatLocker, show: str) -> None:
     locker.warm(show, ["A-1"])
     locker.open_sale(show)
@@ -145,3 +152,11 @@ def test_a_show_that_is_not_there(on_server: Run, show: str) -> None:
     status, out, err = on_server("status", show)
     assert (status, out) == (1, "")
     assert "not warmed" in err
+    assert err.endswith("What is there tells: seatlock shows\n")
+
+
+def test_a_server_that_is_not_there(run: Run) -> None:
+    for command in (["shows"], ["status", "a"]):
+        status, out, err = run(*command, "--redis", f"redis://127.0.0.1:{free_port()}/0")
+        assert (status, out) == (1, "")
+        assert err.endswith("Is it the right server? --redis or SEATLOCK_REDIS names it.\n")

@@ -188,7 +188,7 @@ def a_show_that_does_not_add_up(house: House) -> None:
     house.raw.zrem(house.key("due"), "C-2")
     house.raw.rpush(house.key("lock:C-3"), "no text")
     house.drop_mirror("C-4")
-    house.put_mirror("C-5", "x0")
+    house.put_mirror("C-5", "?")
     house.put_mirror("C-6", "h0")
     house.raw.pexpire(house.key("lock:B-2"), 60_000)
     house.put_lock("C-7", "p", T1, "ada", 1, 1, house.now, "booking", "")
@@ -221,6 +221,9 @@ def a_show_that_does_not_add_up(house: House) -> None:
         "D-1": ("surplus", "in the availability hash, and not in the plan"),
     }
     assert not any(T1 in difference.detail for difference in checked.differences)
+    for state in house.locker.inspect(house.show, ["C-5", "C-6"]):  # what is none of ours is not for sale
+        assert (state.state, state.consistent) == ("blocked", False)
+    assert "C-5" not in house.states()
 
 
 @to_the_millisecond
