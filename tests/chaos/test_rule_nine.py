@@ -35,7 +35,7 @@ LAST_ID: Final = f"{2**64 - 1}-{2**64 - 1}"
 INDIFFERENT: Final = {
     *((name, "retired") for name in ("warm", "check", "found", "retire")),
     *((name, "plan") for name in ("found", "retire")),
-    ("forget", "lock"),
+    *((name, "lock") for name in ("forget", "compare")),
 }
 
 
