@@ -131,10 +131,11 @@ def picture(look: Look, *, lines: int | None = None, trouble: str = "") -> Rende
     )
     total = sum(counts.values())
     figures.append(f"  of {total:,} seats")
-    if total != len(look.plan):
-        figures.append(f", not {len(look.plan):,}: see seatlock check", "bold red")
     rest = Text(f"ran out, not yet swept {vitals.due:,}  outbox unread {vitals.unread:,}")
     parts: list[RenderableType] = [head, figures, rest]
+    if total != len(look.plan):
+        wrong = f"the plan has {len(look.plan):,} seats; what is wrong tells: seatlock check"
+        parts.append(Text(wrong, style="bold red"))
     if trouble:
         parts.append(Text(f"not up to date: {trouble}", style="red", no_wrap=True, overflow="ellipsis"))
     if len(look.plan.sections) > 1:
