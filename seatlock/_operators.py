@@ -32,7 +32,7 @@ def vitals(namespace: str, show: str) -> Operation[Vitals]:
 
     def decode(reply: list[Any]) -> Vitals:
         check_show(reply, show)
-        return Vitals(show, reply[1].decode(), (reply[2], reply[3]), *reply[4:])
+        return Vitals(show, (reply[1], reply[2]), *reply[3:])
 
     return Operation(load("vitals"), show, [keys.meta, keys.seats, keys.due, keys.outbox], [], decode)
 

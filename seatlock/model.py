@@ -296,7 +296,6 @@ class Vitals(msgspec.Struct, frozen=True):
     """
 
     show: str
-    status: SaleStatus
     version: tuple[int, int]
     seats: int
     holds: int

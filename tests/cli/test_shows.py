@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from seatlock import Seat, SeatingPlan, SeatLocker
@@ -110,6 +113,14 @@ def test_a_show_that_does_not_add_up_says_so(on_server: Run, locker: SeatLocker,
     _, out, _ = on_server("status", sale)
     assert "of 7 seats\n" in out
     assert "the plan has 8 seats; what is wrong tells: seatlock check\n" in out
+
+
+def test_when_a_sale_opens_and_closes_by_itself(on_server: Run, locker: SeatLocker, show: str) -> None:
+    locker.warm(show, ["A-1"])
+    locker.open_sale(show, datetime.now(UTC) + timedelta(hours=2, minutes=1))
+    locker.close_sale(show, datetime.now(UTC) + timedelta(days=3, minutes=1))
+    _, out, _ = on_server("status", show)
+    assert re.match(rf"{show}  closed, opens in 2:00:\d\d, closes in 3 days, 0:00:\d\d  version 1-\d+\n", out)
 
 
 def test_what_waits_to_be_swept(on_server: Run, locker: SeatLocker, show: str) -> None:
