@@ -11,8 +11,8 @@ local trials = {
   {'HSET', hash, 'field', '1'}, {'HMGET', hash, 'field'}, {'HLEN', hash}, {'ZADD', zset, '1', 'member'},
   {'ZRANGEBYSCORE', zset, '0', '1'}, {'ZCARD', zset}, {'ZCOUNT', zset, '0', '1'}, {'ZREM', zset, 'member'},
   {'XADD', stream, 'MAXLEN', '~', '9', '1-1', 'field', '1'}, {'XRANGE', stream, '-', '+', 'COUNT', '1'},
-  {'XLEN', stream}, {'XGROUP', 'CREATE', stream, 'relay', '0', 'MKSTREAM'}, {'RENAME', hash, renamed},
-  {'HSCAN', renamed, '0', 'COUNT', '1'}, {'HDEL', renamed, 'field'},
+  {'XLEN', stream}, {'XGROUP', 'CREATE', stream, 'relay', '0', 'MKSTREAM'}, {'PTTL', text}, {'ZMSCORE', zset, 'member'},
+  {'RENAME', hash, renamed}, {'HSCAN', renamed, '0', 'COUNT', '1'}, {'HDEL', renamed, 'field'},
   {'DEL', text}, {'UNLINK', hash, zset, stream, renamed},
 }
 local failed = {}

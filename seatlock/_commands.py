@@ -190,6 +190,7 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Ope
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
+    fixed.append(keys.audit)
     return Operation(load("retire"), show, fixed, [unread.encode()], decode)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _blocks, _bounds, _commands, _procedures, _requests, _warming
+from seatlock import _blocks, _bounds, _commands, _operators, _procedures, _requests, _warming
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock.errors import (
@@ -21,7 +21,19 @@ from seatlock.errors import (
     UnknownSeats,
     UnsafeServer,
 )
-from seatlock.model import Availability, Block, Booking, Cancellation, Hold, Release, SeatState, Unblock, Warmed
+from seatlock.model import (
+    Availability,
+    Block,
+    Booking,
+    Cancellation,
+    Checked,
+    Hold,
+    Release,
+    SeatState,
+    Unblock,
+    Vitals,
+    Warmed,
+)
 from seatlock.plan import SeatingPlan
 
 T = TypeVar("T")
@@ -177,6 +189,34 @@ class Core:
         show = yield from self._ready(show)
         self._plans.forget(show)
         yield from _procedures.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
+
+    def force_release(self, show: object, seats: object, by: object, reason: object) -> Procedure[Release]:
+        """Free seats whoever holds them."""
+        seats = _bounds.seat_ids(seats)
+        by = _bounds.text("by", by, limit=_bounds.MAX_HOLDER_BYTES)
+        reason = _bounds.reference("reason", reason)
+        show = yield from self._ready(show)
+        return (yield from _operators.force_release(self.namespace, show, seats, by, reason, self._plans))
+
+    def check(self, show: object) -> Procedure[Checked]:
+        """Count a show and compare what is kept twice."""
+        show = yield from self._ready(show)
+        return (yield from _operators.check(self.namespace, show, self._plans))
+
+    def vitals(self, show: object) -> Procedure[Vitals]:
+        """Read how a show is."""
+        show = yield from self._ready(show)
+        found: Vitals = yield _operators.vitals(self.namespace, show)
+        return found
+
+    def plan(self, show: object) -> Procedure[SeatingPlan]:
+        """Read the plan of a show."""
+        show = yield from self._ready(show)
+        return (yield from self._plans.get(self.namespace, show))
+
+    def records(self, show: str, seats: tuple[str, ...]) -> Procedure[list[SeatState]]:
+        """Read what is known of up to `_operators.LOOK_STEP` seats of a show that was read before."""
+        return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
 
     def _ready(self, show: object) -> Procedure[str]:
         show = _bounds.show_id(show)

@@ -11,7 +11,7 @@ class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
-        *("blocks", "changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats"),
+        *("audit", "blocks", "changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats"),
         "show",
     )
 
@@ -25,6 +25,7 @@ class Keys:
         self.changes = base + b"changes"
         self.outbox = base + b"outbox"
         self.retired = base + b"retired"
+        self.audit = base + b"audit"
         self.blocks = base + b"blocks"
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"

@@ -23,10 +23,10 @@ T_co = TypeVar("T_co", covariant=True)
 MAX_BATCH_ASKS: Final = 256
 MAX_BATCH_SEATS: Final = 512
 
-READERS: Final = frozenset({"availability", "changes", "check", "inspect", "remnants", "server"})
+READERS: Final = frozenset({"availability", "changes", "check", "compare", "inspect", "remnants", "server", "vitals"})
 """The scripts that write nothing."""
 
-Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]
+Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "force_release"]
 
 
 class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):

@@ -196,9 +196,13 @@ def state_of(mirror: bytes, now: int) -> StateName | None:
     """The state that a field of the availability hash says; a hold whose time has passed is free. None if unknown."""
     if not mirror:
         return None
-    state = _STATE_LETTERS[mirror[0]]
-    if state == "held" and now > int(mirror.rpartition(b":")[2]):
-        return "free"
+    state = _STATE_LETTERS.get(mirror[0])
+    if state == "held":
+        deadline = mirror.rpartition(b":")[2]
+        if not deadline.isdigit():
+            return None
+        if now > int(deadline):
+            return "free"
     return state
 
 

@@ -26,6 +26,7 @@ from seatlock.model import (
     Block,
     Booking,
     Cancellation,
+    Checked,
     ConfirmRequest,
     Hold,
     Release,
@@ -220,6 +221,23 @@ class AsyncSeatLocker:
     async def inspect(self, show: str, seats: Iterable[str]) -> list[SeatState]:
         """Tell what is known of up to 100 seats, for support staff: state, holder, booking; never a token."""
         return await self._follow(self._core.inspect(show, seats))
+
+    async def check(self, show: str) -> Checked:
+        """Find out whether a show adds up: counts and capacity at one version, and all that is kept of each seat.
+
+        Lock, availability hash and due set are compared, in bounded steps, also while the sale runs. Nothing is changed
+        or repaired.
+        """
+        return await self._follow(self._core.check(show))
+
+    async def force_release(self, show: str, seats: Iterable[str], *, by: str, reason: str) -> Release:
+        """Free up to 100 seats whoever holds them, for the staff; never pinned or sold ones.
+
+        ``by`` says who does it and ``reason`` why (256 bytes each): both stand in the show's audit stream, with seat,
+        holder and fence. The answer has the words of `release`; ``taken`` went to another hold meanwhile. The holder
+        learns it as `HoldLost`, reason ``released``. Raises `UnknownSeats`.
+        """
+        return await self._follow(self._core.force_release(show, seats, by, reason))
 
     # The life of a show
 

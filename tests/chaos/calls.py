@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _warming
+from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _operators, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, token
@@ -45,6 +45,13 @@ def _release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
 
 def _cancel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.cancel(NS, locker.confirm(hold_of(locker, show), payment="pay-1"))])
+
+
+def _force_release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    hold = hold_of(locker, show)
+    return _operators.force_release_of(
+        NS, [_operators.force_release_ask(NS, show, hold.seats, "eve", "a test", hold.fence)]
+    )
 
 
 def _block(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
@@ -87,6 +94,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "confirm": _confirm,
     "release": _release,
     "cancel": _cancel,
+    "force_release": _force_release,
     "block": _block,
     "unblock": _unblock,
     "sweep": _sweep,
@@ -99,10 +107,12 @@ CALLS: Final[dict[str, Prepare]] = {
     "remnants": _retired("remnants"),
     "forget": _retired("forget"),
     "inspect": lambda locker, _raw, show: _commands.inspect(NS, show, hold_of(locker, show).seats, ("",)),
+    "vitals": lambda _locker, _raw, show: _operators.vitals(NS, show),
+    "compare": lambda locker, _raw, show: _operators.compare(NS, show, hold_of(locker, show).seats),
     "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
     "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
 }
-READS: Final = frozenset({"check", "remnants", "inspect", "availability", "changes"})
+READS: Final = frozenset({"check", "remnants", "inspect", "vitals", "compare", "availability", "changes"})
 
 
 def carry_out(locker: SeatLocker, operation: Operation[Any]) -> Any:

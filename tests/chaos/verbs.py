@@ -75,6 +75,10 @@ VERBS: Final[dict[str, Verb]] = {
     "block": Verb(_nothing, lambda door, show, _: door.block(show, SEATS[:2], reason="camera")),
     "unblock": Verb(_blocked, lambda door, show, _: door.unblock(show, SEATS[:3])),
     "sweep": Verb(_due, lambda door, show, _: door.sweep(show)),
+    "force_release": Verb(
+        hold_of, lambda door, show, hold: door.force_release(show, hold.seats, by="eve", reason="a test")
+    ),
+    "check": Verb(hold_of, lambda door, show, _: door.check(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
     "availability": Verb(hold_of, lambda door, show, _: door.availability(show)),
     "warm": Verb(_unwarmed, lambda door, show, _: door.warm(show, SEATS)),

@@ -153,6 +153,10 @@ class House:
         """Hold seats of the show."""
         return self.locker.acquire(self.show, seats, holder=holder, **options)
 
+    def force(self, *seats: str, reason: str = "why") -> dict[str, str]:
+        """Free seats whoever holds them: gives what became of each."""
+        return dict(self.locker.force_release(self.show, seats, by="eve", reason=reason).seats)
+
     def refused(self, *seats: str, holder: str = "bo", **options: Any) -> dict[str, tuple[Any, ...]]:
         """Ask for seats in vain: gives state, seconds left, yours and inconsistent of what stood in the way."""
         with self.unchanged():
@@ -234,6 +238,11 @@ class House:
     def outbox(self) -> list[dict[str, str]]:
         """The entries of the outbox."""
         entries = self.raw.xrange(self.key("outbox"))
+        return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in entries]
+
+    def audited(self) -> list[dict[str, str]]:
+        """The entries of the audit stream."""
+        entries = self.raw.xrange(self.key("audit"))
         return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in entries]
 
     def dump(self) -> Dump:

@@ -65,6 +65,11 @@ def cancelling(house: House) -> Attempt:
     return Attempt(lambda: house.locker.cancel(booking), None, booking.seats)
 
 
+def forcing(house: House) -> Attempt:
+    hold = house.acquire("A-1", "A-2", token=T1, ttl=60)
+    return Attempt(lambda: house.force(*hold.seats), None, hold.seats)
+
+
 def blocking(house: House) -> Attempt:
     house.locker.block(house.show, ["A-3"], reason="pillar")
     return Attempt(lambda: house.locker.block(house.show, ["A-1", "A-2", "A-3"], reason="camera"), None, ())
@@ -120,6 +125,7 @@ ATTEMPTS: Final = [
     confirming,
     releasing,
     cancelling,
+    forcing,
     blocking,
     blocking_without_a_reason,
     unblocking,

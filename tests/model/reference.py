@@ -78,6 +78,7 @@ class Show:
         self.now = 0.0
         self.fence = 0
         self.facts: list[tuple[str, str, frozenset[str]]] = []
+        self.audit: list[tuple[str, str, int]] = []
 
     # The sale's status: what was last said, until a time comes
 
@@ -245,6 +246,22 @@ class Show:
         if undone:
             self.facts.append(("cancelled", booking, undone))
         return Outcome("cancelled", words=words)
+
+    def force_release(self, seats: list[str]) -> Outcome:
+        """Free what is held, whoever holds it."""
+        words = {}
+        freed: dict[int, list[tuple[str, str, int]]] = {}  # by hold, as the locker asks
+        for seat in seats:
+            found = self.at(seat)
+            if isinstance(found, Held):
+                words[seat] = "released"
+                freed.setdefault(found.fence, []).append((seat, found.holder, found.fence))
+                self.seats[seat] = None
+            else:
+                words[seat] = "sold" if isinstance(found, Sold) else "gone"
+        for entries in freed.values():
+            self.audit += entries
+        return Outcome("released", words=words)
 
     def block(self, seats: list[str], reason: str | None) -> Outcome:
         """Take seats off sale, all or none."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -60,12 +61,15 @@ class LossyClient:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self.lose_next = 0
+        self.pass_next = 0  # replies that come through before the next one is lost
         self.lost = 0
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Carry out a command, and perhaps lose its reply."""
         reply = self.client.execute_command(*args, **options)
-        if self.lose_next:
+        if self.lose_next and self.pass_next:
+            self.pass_next -= 1
+        elif self.lose_next:
             self.lose_next -= 1
             self.lost += 1
             raise redis.ConnectionError("the reply was lost")
@@ -96,6 +100,10 @@ class Sale(RuleBasedStateMachine):
         self.locker.open_sale(self.show)
         self.model = Show(SEATS)
         self.tokens: list[str] = []
+        raw = self.raw.hgetall(f"seatlock:{{{self.show}}}:seats")
+        self.mirrors = {seat.decode(): field.decode() for seat, field in raw.items()}
+        # the entry of the change stream up to which `mirrors` is told
+        self.told_until = "{}-{}".format(*self.locker.availability(self.show).version)
         self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
         self.start = float(self.raw.time()[0])  # the server's time when the model's was 0
         self.said: list[float] = []  # times at which the sale was to open or close
@@ -237,6 +245,15 @@ class Sale(RuleBasedStateMachine):
         expected = self.model.cancel(booking.id, booking.fence - 2**40, list(booking.seats))
         assert dict(self.locker.cancel(booking).seats) == expected.words
 
+    @rule(seats=seats, lose=st.sampled_from([0, 0, 1]))
+    def force_release(self, seats: list[str], lose: int) -> None:
+        """Free seats whoever holds them; a lost reply frees none that somebody else has by then."""
+        expected = self.model.force_release(seats)
+        self.client.pass_next, self.client.lose_next = lose, lose  # the look at the seats comes through
+        found = self.locker.force_release(self.show, seats, by="Eve", reason="the model")
+        unheard = {"released": "gone"} if lose else {}
+        assert dict(found.seats) == {seat: unheard.get(word, word) for seat, word in expected.words.items()}
+
     @rule(seats=seats, reason=st.sampled_from(REASONS), lose=st.sampled_from([0, 0, 1]))
     def block(self, seats: list[str], reason: str | None, lose: int) -> None:
         """Take seats off sale; a lost reply makes the second try say that they were blocked already."""
@@ -329,6 +346,35 @@ class Sale(RuleBasedStateMachine):
             assert state.reason == (expected.reason if isinstance(expected, Blocked) else None)
             if isinstance(expected, Sold):
                 assert (state.booking, state.payment) == (expected.booking, expected.payment)
+
+    @invariant()
+    def counts_add_up_at_every_version(self) -> None:
+        """What the change stream tells, entry by entry, never has a seat too many, too few or in no known state."""
+        if not hasattr(self, "model"):
+            return
+        base = f"seatlock:{{{self.show}}}:"
+        for entry, fields in self.raw.xrange(f"{base}changes", f"({self.told_until}"):
+            assert int(entry.partition(b"-")[2]) == int(self.told_until.partition("-")[2]) + 1
+            self.told_until = entry.decode()
+            self.mirrors |= {seat.decode(): field.decode() for seat, field in fields.items() if seat}
+            assert set(self.mirrors) == set(SEATS)
+            counts = Counter(field[0] for field in self.mirrors.values())
+            assert counts.keys() <= set("fhpsb")
+            assert counts.total() == len(SEATS)
+        raw = self.raw.hgetall(f"{base}seats")
+        assert {seat.decode(): field.decode() for seat, field in raw.items()} == self.mirrors
+        checked = self.locker.check(self.show)
+        assert checked.sound, checked
+        assert self.told_until == "{}-{}".format(*checked.version)
+
+    @invariant()
+    def audit_tells_all(self) -> None:
+        """Every seat that was freed by force has its entry, in order."""
+        if not hasattr(self, "model"):
+            return
+        entries = [fields for _, fields in self.raw.xrange(f"seatlock:{{{self.show}}}:audit")]
+        assert [(e[b"seat"].decode(), e[b"holder"].decode(), int(e[b"fence"])) for e in entries] == self.model.audit
+        assert all((e[b"by"], e[b"reason"]) == (b"Eve", b"the model") for e in entries)
 
     @invariant()
     def facts_are_in_the_outbox(self) -> None:

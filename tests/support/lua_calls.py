@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _warming
+from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _operators, _warming
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from tests.support.lua_headers import Header
@@ -42,7 +42,7 @@ class Call(NamedTuple):
         return args
 
 
-_SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock")}
+_SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock", "compare")}
 
 
 def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
@@ -59,6 +59,13 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     yield "cancel", cancels, {"booking": b"booked", "epoch": b"5", "fence": b"9"}
 
 
+def _force() -> Call:
+    asks = [_operators.force_release_ask("seatlock", SHOW, hold.seats, "eve", "why", 5 * 2**40 + 9) for hold in _HOLDS]
+    given = {"by": b"eve", "reason": b"why", "epoch": b"5", "fence": b"9"}
+    each = [{**given, "seats": b"%d" % len(ask.seats)} for ask in asks]
+    return Call(_operators.force_release_of("seatlock", asks), {"requests": b"2"}, each, asks)
+
+
 def calls() -> dict[str, Call]:
     """A call of every script."""
     found: dict[str, Call] = {}
@@ -69,6 +76,9 @@ def calls() -> dict[str, Call]:
     for verb, asks, values in _verbs():
         each = [{**values, "seats": b"%d" % len(ask.seats)} for ask in asks]
         found[verb] = Call(_commands.of_asks("seatlock", asks), {"requests": b"2"}, each, asks)
+    found["force_release"] = _force()
+    add(_operators.vitals("seatlock", SHOW))
+    add(_operators.compare("seatlock", SHOW, ("A-1", "B-1")))
     seats = ["A-1", "B-1"]
     statuses = [{"category": b"0", "status": b"available"}, {"category": b"1", "status": b"sold"}]
     numbers = {"x": 0, "y": 1}

@@ -42,6 +42,8 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["mark"], b"yours"),
     **dict.fromkeys(["policy"], b"noeviction"),
     **dict.fromkeys(["role"], b"master"),
+    **dict.fromkeys(["kind"], b"state"),
+    **dict.fromkeys(["mirror", "lock"], b"held"),
 }
 """Every field that an answer can have, with a value as a script would send it."""
 

@@ -31,8 +31,9 @@ from seatlock import (
     UnknownSeats,
 )
 from seatlock._commands import Changes, Snapshot
+from seatlock._operators import Compared
 from seatlock.errors import LostReason
-from seatlock.model import SaleStatus, StateName
+from seatlock.model import SaleStatus, StateName, Vitals
 from tests.support import lua_headers
 from tests.support.lua_calls import calls
 from tests.support.lua_headers import Answer, Header
@@ -52,6 +53,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "cancel": {"noshow": ShowNotFound, "cancelled": Cancellation, "gone": Cancellation},
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
+    "compare": {"noshow": ShowNotFound, "ok": Compared},
     "confirm": {
         "noshow": ShowNotFound,
         "booked": Booking,
@@ -60,6 +62,10 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "lost": HoldLost,
     },
     "extend": {"noshow": ShowNotFound, "held": Hold, "lost": HoldLost},
+    "force_release": {
+        "noshow": ShowNotFound,
+        **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
+    },
     "forget": {"": int},
     "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict},
     "inspect": {"noshow": ShowNotFound, "unknown": type(None), "state": SeatState},
@@ -73,6 +79,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "server": {"": tuple},
     "status": {"noshow": ShowNotFound, "past": InvalidRequest, "ok": str},
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
+    "vitals": {"noshow": ShowNotFound, "ok": Vitals},
     "unblock": {"noshow": ShowNotFound, "ok": Unblock, "unknown": UnknownSeats},
     "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
 }

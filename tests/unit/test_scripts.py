@@ -24,6 +24,7 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "INFO": set(),
     "MGET": set(),
     "MSET": set(),
+    "PTTL": set(),
     "RENAME": set(),
     "SET": {"PXAT", "NX", "XX"},
     "TIME": set(),
@@ -35,6 +36,7 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "ZADD": set(),
     "ZCARD": set(),
     "ZCOUNT": set(),
+    "ZMSCORE": set(),
     "ZRANGEBYSCORE": {"LIMIT"},
     "ZREM": set(),
 }
