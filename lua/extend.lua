@@ -1,8 +1,9 @@
 -- extend: sets the time left of N holds from now; never shortens, never beyond the maximum lifetime.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner (ttl_ms deadline_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
 --         lost (place reason)...
@@ -14,6 +15,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include lock
 -- @include read
 -- @include batch
+-- @include limits
 -- @include ownership
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
@@ -40,6 +42,9 @@ local function answer(owner, ttl, told, first, count)
     local lock = lock_at(place)
     local deadline = math.max(lock.deadline, math.min(now + ttl, lock.limit))
     local mirror = held_field(mirrors[place] or 'h', deadline)
+    if lists then
+      enlist(holder, names[place], mirror)
+    end
     if deadline > lock.deadline or mirrors[place] ~= mirror then
       local value = held_lock(held_by(owner), lock.epoch, lock.fence, deadline, lock.limit)
       sets[#sets + 1] = {place, value, digits(deadline)}
@@ -66,10 +71,13 @@ end
 if #fields > 0 then
   next_version()
   publish(fields)
+  write_lists()
   for _, set in ipairs(sets) do
     redis.call('SET', KEYS[FIXED_KEYS + set[1]], set[2], 'XX', 'PXAT', set[3])
   end
   redis.call('HSET', seats_key, unpack(fields))
   redis.call('ZADD', due_key, unpack(due_adds))
+else
+  write_lists()
 end
 return reply

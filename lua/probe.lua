@@ -12,7 +12,8 @@ local trials = {
   {'ZRANGEBYSCORE', zset, '0', '1'}, {'ZCARD', zset}, {'ZCOUNT', zset, '0', '1'}, {'ZREM', zset, 'member'},
   {'XADD', stream, 'MAXLEN', '~', '9', '1-1', 'field', '1'}, {'XRANGE', stream, '-', '+', 'COUNT', '1'},
   {'XLEN', stream}, {'XGROUP', 'CREATE', stream, 'relay', '0', 'MKSTREAM'}, {'RENAME', hash, renamed},
-  {'HSCAN', renamed, '0', 'COUNT', '1'}, {'HDEL', renamed, 'field'},
+  {'HGETALL', renamed}, {'HSCAN', renamed, '0', 'COUNT', '1'}, {'PEXPIREAT', renamed, '9999999999999'},
+  {'PERSIST', renamed}, {'HDEL', renamed, 'field'},
   {'DEL', text}, {'UNLINK', hash, zset, stream, renamed},
 }
 local failed = {}
