@@ -44,8 +44,10 @@ local function answer(booking, booking_epoch, fence, first, count)
       end
     else
       words[index] = 'gone'
-      for holder in pairs(lists or {}) do -- a booking's holder is not told
-        strike(holder, place, lock)
+      for holder, list in pairs(lists or {}) do -- whose booking it was is not told
+        if list.seats[names[place]] then
+          strike(holder, place, lock)
+        end
       end
     end
   end

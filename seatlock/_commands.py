@@ -289,6 +289,17 @@ def listed(namespace: str, show: str, holder: str) -> Operation[tuple[str, ...] 
     return Operation(load("holds"), show, [keys.meta, *keys.lists([holder])], [], decode)
 
 
+def held(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes, tuple[str, ...]]]:
+    """Some of all seats that are on hold, whoever holds them, and the cursor to go on from."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[bytes, tuple[str, ...]]:
+        check_show(reply, show)
+        return reply[1], tuple([seat.decode() for seat in reply[2:]])
+
+    return Operation(load("held"), show, [keys.meta, keys.due], [cursor], decode)
+
+
 def limits_and_fence(namespace: str, show: str) -> Command[tuple[str | None, int]]:
     """Read the limits of a show, if it has any, and how many holds it has given."""
 

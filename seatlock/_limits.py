@@ -15,6 +15,8 @@ from seatlock.plan import SeatingPlan
 
 MOST: Final = 500
 """What a limit may be at most; a list of a holder's seats never grows beyond it, since a script reads it whole."""
+INSPECT_STEP: Final = 400  # seats a call looks at
+HELD_STEPS: Final = 100_000  # calls that walk along all that is on hold, at most
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -55,24 +57,31 @@ def _number(name: str, value: object) -> int:
 
 
 def holds(namespace: str, show: str, holder: str) -> Procedure[list[HeldSeats]]:
-    """What a holder holds now: the list says which seats to look at, and their locks whether it is so."""
+    """What a holder holds now: a list says which seats to look at, and their locks whether it is so.
+
+    A show without limits keeps no lists, so everything on hold is looked at, in bounded steps.
+    """
+    found: dict[int, dict[str, float]] = {}
     seats: tuple[str, ...] | None = yield _commands.listed(namespace, show, holder)
-    if seats is None:
-        raise InvalidRequest(
-            f"show {show!r} keeps no list of what a holder has, since it was warmed without limits: warm shows with a "
-            f"limit (1 to {MOST}) to have one."
-        )
-    if not seats:
-        return []
-    states: list[SeatState]
-    _, states = yield _commands.inspect(namespace, show, seats, ())
-    found: dict[int, list[SeatState]] = {}
-    for state in states:
-        if state.state == "held" and state.holder == holder and state.fence is not None:
-            found.setdefault(state.fence, []).append(state)
-    return [
-        HeldSeats(
-            show, tuple([state.seat for state in held]), holder, fence, min([state.expires_in or 0.0 for state in held])
-        )
-        for fence, held in sorted(found.items())
-    ]
+    if seats is not None:
+        yield from _look(namespace, show, holder, seats, found)
+    else:
+        cursor = b"0"
+        for _ in range(HELD_STEPS):
+            cursor, seats = yield _commands.held(namespace, show, cursor)
+            yield from _look(namespace, show, holder, seats, found)
+            if cursor == b"0":
+                break
+    return [HeldSeats(show, tuple(held), holder, fence, min(held.values())) for fence, held in sorted(found.items())]
+
+
+def _look(
+    namespace: str, show: str, holder: str, seats: tuple[str, ...], found: dict[int, dict[str, float]]
+) -> Procedure[None]:
+    """Note those of some seats that this holder holds: by fence, the seats and the seconds they have left."""
+    for at in range(0, len(seats), INSPECT_STEP):
+        states: list[SeatState]
+        _, states = yield _commands.inspect(namespace, show, seats[at : at + INSPECT_STEP], ())
+        for state in states:
+            if state.state == "held" and state.holder == holder and state.fence is not None:
+                found.setdefault(state.fence, {})[state.seat] = state.expires_in or 0.0

@@ -23,7 +23,7 @@ T_co = TypeVar("T_co", covariant=True)
 MAX_BATCH_ASKS: Final = 256
 MAX_BATCH_SEATS: Final = 512
 
-READERS: Final = frozenset({"availability", "changes", "check", "holds", "inspect", "remnants", "server"})
+READERS: Final = frozenset({"availability", "changes", "check", "held", "holds", "inspect", "remnants", "server"})
 """The scripts that write nothing."""
 
 Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]

@@ -93,10 +93,11 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
 
 
 def _over_limit(ask: Ask[Any], limit: int, held: int, category: str | None) -> HolderLimitExceeded:
-    of = f"{limit} seats of category {category!r}" if category else f"{limit} seats"
+    seats = "1 seat" if limit == 1 else f"{limit} seats"
+    of = f"{seats} of category {category!r}" if category else seats
     return HolderLimitExceeded(
-        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} besides those asked for, so "
-        "no seat was taken: ask for fewer, or release a hold.",
+        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so no seat was "
+        "taken: ask for fewer, or release a hold.",
         limit=limit,
         held=held,
         category=category,

@@ -222,9 +222,10 @@ class AsyncSeatLocker:
         return await self._follow(self._core.inspect(show, seats))
 
     async def holds(self, show: str, *, holder: str) -> list[HeldSeats]:
-        """List what a holder has on hold, oldest first; only shows that were warmed with limits know it.
+        """List what a holder has on hold, oldest first; a hold made in several calls is listed once for each.
 
-        A hold made in several calls is listed once for each. Raises `InvalidRequest` on a show without limits.
+        Tokens are not told: to act on a hold, acquire its seats again, which resumes it. A show with limits keeps a
+        list of each holder's seats; on one without, all seats that are on hold are looked at, in bounded steps.
         """
         return await self._follow(self._core.holds(show, holder))
 
@@ -247,8 +248,8 @@ class AsyncSeatLocker:
         ledger: confirmed facts are then not kept for one. ``progress`` is called with the seats loaded and all seats.
 
         ``limit`` is how many seats one holder may have, held and sold together (1 to 500; by default there is none),
-        ``limits`` how many of a category, by its name. They can be changed by warming again; a show that has given
-        holds without any can have none later.
+        ``limits`` how many of a category, by its name; where there is any, a holder has at most 500 in all. They can
+        be changed by warming again, also with holds about; a show that has given holds without any can get none.
 
         Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, or where limits
         come too late.

@@ -127,7 +127,7 @@ class HolderLimitExceeded(SeatLockError):
     """The holder would have more seats, held and sold, than one holder may have; no seat was taken.
 
     ``limit`` is how many that is, of the show or, where it is set, of ``category``; ``held`` is how many of these the
-    holder has already, besides those asked for.
+    holder has already, held and sold.
     """
 
     def __init__(self, message: str, *, limit: int = 0, held: int = 0, category: str | None = None) -> None:

@@ -1,20 +1,23 @@
 -- @include mirror
 -- Limits a holder. A show that has them keeps a list of each holder's seats: a hash, seat -> what the availability hash
 -- says of the seat while it is this holder's, with the deadline while held. So it is known from the list alone what
--- still counts; what has run out goes when the list is next written. The lists of all holders of a call stand behind
--- its locks; a call that does not bring them is answered with one word, and comes again with them.
+-- still counts; what has run out counts no more, and goes when the list is next written. A list never has more entries
+-- than a limit may be, so it is read whole. The lists of all holders of a call stand behind its locks; a call that does
+-- not bring them is answered with one word, and comes again with them.
+local MOST = 500
 local limits, lists = facts[8], nil
 if limits then
   if last_lock == #KEYS then
     return {'limits'}
   end
   lists = {}
+  local prefix = letter_at + #'holder:'
   for at = last_lock + 1, #KEYS do
     local found, seats = redis.call('HGETALL', KEYS[at]), {}
     for index = 1, #found, 2 do
       seats[found[index]] = found[index + 1]
     end
-    lists[string.sub(KEYS[at], #list_prefix + 1)] = {key = KEYS[at], seats = seats, changed = {}}
+    lists[string.sub(KEYS[at], prefix)] = {key = KEYS[at], seats = seats, changed = {}}
   end
 end
 
@@ -22,55 +25,85 @@ local function list_of(holder)
   return lists[holder] or error('SEATLOCK the list of a holder is not among the keys')
 end
 
+local function is_past(field)
+  local deadline = deadline_of(field)
+  return deadline ~= nil and now > deadline
+end
+
+-- How many seats of a list count, in all and of each category: found when first asked for, and kept up from then on.
+local function add(list, field, number)
+  if field and not is_past(field) then
+    local category = category_of(field) or ''
+    list.total = list.total + number
+    list.of[category] = (list.of[category] or 0) + number
+  end
+end
+
+local function counted(list)
+  if not list.of then
+    list.total, list.of = 0, {}
+    for _, field in pairs(list.seats) do
+      add(list, field, 1)
+    end
+  end
+  return list
+end
+
 -- Puts a seat on a list or, with false, takes it off; later requests of the batch see it.
 local function enlist(holder, name, field)
   local list = list_of(holder)
-  if (list.seats[name] or false) ~= field then
+  local before = list.seats[name] or false
+  if before ~= field then
+    if list.of then
+      add(list, before, -1)
+      add(list, field, 1)
+    end
     list.seats[name] = field or nil
     list.changed[name] = field ~= false
     list.touched = true
   end
 end
 
--- Takes a seat off a list that another script left behind half-way: the lock is not this holder's, and the availability
--- hash does not say what the list says.
+-- Takes a seat off a list where a script that was stopped half-way left it behind: its lock is somebody else's, or it
+-- has none and the availability hash does not say what the list says.
 local function strike(holder, place, lock)
-  local name = names[place]
-  local field = list_of(holder).seats[name]
-  if field and field ~= mirrors[place] and not (lock and not lock.past and lock.holder == holder) then
-    enlist(holder, name, false)
+  local field = list_of(holder).seats[names[place]]
+  if not field then
+    return
+  end
+  local owner = lock and not lock.past and lock.holder
+  if owner and owner ~= holder or not owner and field ~= mirrors[place] then
+    enlist(holder, names[place], false)
   end
 end
 
-local function counted(seats, joining)
-  local total, of = 0, {}
-  for name, field in pairs(seats) do
-    local deadline = deadline_of(field)
-    if not joining[name] and not (deadline and now > deadline) then
-      local category = category_of(field) or ''
-      total, of[category] = total + 1, (of[category] or 0) + 1
+local of_show, of_category -- read when first asked for; by the number of a category: how many of it, its name
+local function read_limits()
+  if not of_show then
+    of_show, of_category = integer(string.match(limits, '^[^\n]*'), 1, MOST), {}
+    for category, number, name in string.gmatch(limits, '\n(%d+) (%d+) ([^\n]*)') do
+      of_category[category] = {integer(number, 1, MOST), name}
     end
   end
-  return total, of
 end
 
 -- The refusal of free seats that would take their holder over a limit; nothing where they would not.
-local LIMIT = '\n(%d+) (%d+) ([^\n]*)' -- of a category: its number, how many of it, its name
 local function over_limit(holder, free)
-  local joining, wanted = {}, {}
+  read_limits()
+  local list, more, wanted = counted(list_of(holder)), 0, {}
   for _, place in ipairs(free) do
-    local category = category_of(mirrors[place]) or ''
-    joining[names[place]], wanted[category] = true, (wanted[category] or 0) + 1
+    local field, category = list.seats[names[place]], category_of(mirrors[place])
+    local new = (field and not is_past(field)) and 0 or 1 -- a free seat that was left on the list counts already
+    more, wanted[category] = more + new, (wanted[category] or 0) + new
   end
-  local total, of = counted(list_of(holder).seats, joining)
-  local most = integer(string.match(limits, '^[^\n]*'), 1, 500)
-  if total + #free > most then
-    return {'over', most, total, ''}
+  if list.total + more > of_show then
+    return {'over', of_show, list.total, ''}
   end
-  for category, number, name in string.gmatch(limits, LIMIT) do
-    most, total = integer(number, 1, 500), of[category] or 0
-    if wanted[category] and total + wanted[category] > most then
-      return {'over', most, total, name}
+  for _, place in ipairs(free) do
+    local category = category_of(mirrors[place])
+    local limit, has = of_category[category], list.of[category] or 0
+    if limit and has + wanted[category] > limit[1] then
+      return {'over', limit[1], has, limit[2]}
     end
   end
 end
@@ -80,11 +113,10 @@ end
 local function write_list(list)
   local sets, drops, expires = {}, {}, 0
   for name, field in pairs(list.seats) do
-    local deadline = deadline_of(field)
-    if deadline and now > deadline then
+    if is_past(field) then
       drops[#drops + 1] = name
     else
-      expires = math.max(expires, deadline or math.huge)
+      expires = math.max(expires, deadline_of(field) or math.huge)
       if list.changed[name] then
         sets[#sets + 1], sets[#sets + 2] = name, field
       end

@@ -1,11 +1,11 @@
 -- Reads every seat that the call names: names, mirrors and locks by place. A seat named twice in the call keeps its
 -- first place, so that a later request sees what an earlier one of the batch leaves behind. Behind the locks there
--- can be the lists of holders (see limits).
+-- can be other keys, last of all the lists of holders (see limits): the first letter of its name tells a lock.
 local names, place_of = {}, {}
 local mirrors, locks
-local list_prefix = string.sub(meta_key, 1, -#'meta' - 1) .. 'holder:'
+local LOCK, letter_at = 108, #meta_key - #'meta' + 1 -- 108 is the byte of l
 local last_lock = #KEYS
-while string.sub(KEYS[last_lock], 1, #list_prefix) == list_prefix do
+while last_lock > FIXED_KEYS and string.byte(KEYS[last_lock], letter_at) ~= LOCK do
   last_lock = last_lock - 1
 end
 do

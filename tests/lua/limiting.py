@@ -11,7 +11,6 @@ from seatlock import (
     Hold,
     HolderLimitExceeded,
     HoldLost,
-    InvalidRequest,
     PlanConflict,
     SaleNotOpen,
     ScriptFailed,
@@ -74,6 +73,7 @@ def limits_of_categories(house: House) -> None:
     assert over(house, "A-1", "A-2", "A-3") == (1, 0, "y")
     house.acquire("A-2")
     assert over(house, "A-3", "A-1") == (1, 1, "y")
+    assert over(house, "A-1", "A-3") == (1, 1, "y")
     house.acquire("A-1", "A-4")
     assert listed(house).keys() == {"A-1", "A-2", "A-4"}
     house.locker.warm(house.show, PLAN, limit=4, limits={"x": 2, "y": 2})
@@ -148,10 +148,9 @@ def the_last_millisecond_that_counts(house: House) -> None:
     assert listed(house) == {"A-2": house.held(1, 60)}
 
 
-@scenario
-def what_a_holder_holds(house: House) -> None:
+def what_a_holder_holds(house: House, **settings: Any) -> None:
     house.failing(ShowNotFound, lambda: house.locker.holds(house.show, holder="ada"))
-    house.open(limit=9)
+    house.open(**settings)
     assert house.locker.holds(house.show, holder="ada") == []
     house.locker.confirm(house.acquire("A-4"))
     first = house.acquire("A-1", "A-2", ttl=100, token=T1)
@@ -169,10 +168,42 @@ def what_a_holder_holds(house: House) -> None:
 
 
 @scenario
+def what_a_holder_holds_by_the_list(house: House) -> None:
+    what_a_holder_holds(house, limit=9)
+
+
+@scenario
+def what_a_holder_holds_without_a_list(house: House) -> None:
+    house.failing(ShowNotFound, lambda: house.run(commands.held("seatlock", house.show, b"0")))
+    what_a_holder_holds(house)
+
+
+@to_the_millisecond
+def all_that_is_on_hold(house: House) -> None:
+    house.open()
+    hold = house.acquire("A-1", ttl=60)
+    house.acquire("A-2", ttl=90, holder="bo")
+    house.locker.confirm(house.acquire("A-3"))
+    for milliseconds, seats in ((0, {"A-1", "A-2"}), (1, {"A-2"})):
+        house.tick_to(hold.deadline + milliseconds)
+        cursor, found = house.run(commands.held("seatlock", house.show, b"0"))
+        assert (cursor, set(found)) == (b"0", seats)
+
+
+@scenario
+def a_house_full_of_holds(house: House) -> None:
+    seats = tuple(f"S-{number}" for number in range(1200))
+    house.open(seats)
+    for at in range(0, 1200, 100):
+        house.acquire(*seats[at : at + 100], holder=("ada", "bo")[at // 100 % 2])
+    found = [seat for held in house.locker.holds(house.show, holder="bo") for seat in held.seats]
+    assert sorted(found) == sorted(seat for at in range(100, 1200, 200) for seat in seats[at : at + 100])
+
+
+@scenario
 def a_show_without_limits(house: House) -> None:
     house.open()
     hold = house.acquire("A-1", token=T1)
-    house.failing(InvalidRequest, lambda: house.locker.holds(house.show, holder="ada"))
     for settings in ({"limit": 2}, {"limits": {"x": 2}}):
         with house.unchanged():
             house.failing(PlanConflict, lambda settings=settings: house.locker.warm(house.show, PLAN, **settings))
@@ -247,6 +278,24 @@ def lists_that_say_too_much(house: House) -> None:
         ends()
         assert len(listed(house)) == 1
         house.raw.delete(house.key("holder:ada"))
+    # also where somebody else has the seat by now, and the availability hash says the same of it
+    others = house.locker.confirm(house.acquire("A-1", holder="bo", token=T2))
+    for ends in (
+        lambda: house.locker.release(hold),
+        lambda: house.locker.cancel(booking),
+        lambda: house.failing(HoldLost, lambda: house.locker.confirm(hold)),
+    ):
+        house.raw.hset(house.key("holder:ada"), mapping={"A-1": "s0", "A-2": "s1"})
+        ends()
+        assert len(listed(house)) == 1
+        house.raw.delete(house.key("holder:ada"))
+    house.locker.cancel(others)
+    # a seat that is free, and still on the list, counts once
+    house.raw.hset(house.key("holder:ada"), mapping={"A-1": f"h0:{house.now + 60_000}", "A-3": "s1"})
+    assert over(house, "A-2") == (2, 2, None)
+    assert over(house, "A-1", "A-2") == (2, 2, None)
+    house.locker.release(house.acquire("A-1", "A-3", token=T2))
+    assert listed(house) == {}
     # a lock that was lost is no reason: the availability hash still says that the seat is the holder's
     held = house.acquire("A-1", token=T1)
     house.drop_lock("A-1")

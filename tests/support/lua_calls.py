@@ -78,7 +78,8 @@ def calls() -> dict[str, Call]:
     found_args = {"digest": _PLAN.digest.encode(), "plan": _PLAN.pack(), "seats": b"2", "max_hold_ms": b"9000"}
     cap = b"%d" % _commands.CHANGES_CAP
     settings = _warming.Settings(max_hold_ms=9000, outbox=True, limits=_limits.Limits(4, (("y", 2), ("x", 1))))
-    add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args, outbox=b"1", changes_cap=cap, limits=b"4\n1 2 y\n0 1 x")
+    found_args |= {"outbox": b"1", "changes_cap": cap, "limits": b"4\n1 2 y\n0 1 x"}
+    add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args)
     add(_commands.set_status("seatlock", SHOW, "paused"), status=b"paused")
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
     add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
@@ -89,6 +90,7 @@ def calls() -> dict[str, Call]:
     add(_commands.remnants("seatlock", SHOW, b"7"), cursor=b"7")
     add(_commands.forget("seatlock", SHOW, seats))
     add(_commands.listed("seatlock", SHOW, "ada"))
+    add(_commands.held("seatlock", SHOW, b"7"), cursor=b"7")
     add(_commands.server("seatlock", SHOW))
     add(_commands.probe("seatlock", SHOW))
     assert keys_of("seatlock", SHOW).meta == _PREFIX + b"meta"

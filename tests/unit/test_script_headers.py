@@ -63,6 +63,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "extend": {"noshow": ShowNotFound, "limits": ListsWanted, "held": Hold, "lost": HoldLost},
     "forget": {"": int},
     "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict, "late": PlanConflict},
+    "held": {"noshow": ShowNotFound, "ok": tuple},
     "holds": {"noshow": ShowNotFound, "unlisted": type(None), "ok": tuple},
     "inspect": {"noshow": ShowNotFound, "unknown": type(None), "state": SeatState},
     "probe": {"": list},
