@@ -64,7 +64,7 @@ model-long: $(VENV)/.dev servers ## compare the library with its model for 100,0
 mutation: $(VENV)/.dev servers ## put small mistakes into the scripts and see whether the tests notice (half an hour)
 	$(BIN)/python -m tests.mutation
 
-bench: $(VENV)/.bench ## measure against other libraries, and write docs/benchmarks.md (BENCH_ARGS=--quick for less)
+bench: $(VENV)/.bench servers ## measure against other libraries, and write docs/benchmarks.md (BENCH_ARGS=--quick for less)
 	$(BIN)/python -m loadtests.bench $(BENCH_ARGS)
 
 clean: ## remove what make made: environments, servers, builds, caches

@@ -85,11 +85,15 @@ class Stopwatch:
 @contextmanager
 def stopwatch(work: int, server_cpu: CpuClock) -> Iterator[Stopwatch]:
     """Measure a block that does so much work: time, client CPU (all threads of this process) and server CPU."""
-    gc.collect()  # the rubbish of the run before is not this one's
+    # The rubbish of the run before is not this one's, and neither is the benchmark's own baggage (plots, peers, results):
+    # frozen, it is not looked through each time that the run's own objects are.
+    gc.collect()
+    gc.freeze()
     watch = Stopwatch()
     server, client, began = server_cpu(), time.process_time(), time.perf_counter()
     yield watch
     seconds, client = time.perf_counter() - began, time.process_time() - client
+    gc.unfreeze()
     server_now = server_cpu()
     used = None if server is None or server_now is None else server_now - server
     watch.sample = Sample(work, seconds, client, used)
