@@ -21,7 +21,7 @@ local SWEEP = 32 -- due seats that one batch takes back on its way
 -- @include due
 -- @include read
 -- @include batch
--- @include limits
+-- @include over
 
 local gone, freed, later = plan_sweep(SWEEP)
 check_changes()
@@ -66,7 +66,7 @@ local function repair(places, holder)
   for _, place in ipairs(places) do
     local mirror, deadline = mirrors[place], lock_at(place).deadline
     if lists then
-      enlist(holder, names[place], held_field(mirror, deadline))
+      mend(holder, names[place], held_field(mirror, deadline))
     end
     if not field_at[names[place]] and mirror ~= held_field(mirror, deadline) then
       mirror_hold(place, deadline)

@@ -40,7 +40,7 @@ local function answer(booking, booking_epoch, fence, first, count)
         change(names[place], 'f' .. category_of(mirror))
       end
       if lists then
-        enlist(sale.holder, names[place], false)
+        mend(sale.holder, names[place], nil)
       end
     else
       words[index] = 'gone'

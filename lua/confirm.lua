@@ -84,7 +84,7 @@ local function explain(token, holder, payment, told, first, count)
       set_sold(place)
     end
     if lists and mirrors[place] then
-      enlist(holder, names[place], mirrors[place])
+      mend(holder, names[place], mirrors[place])
     end
   end
   return {'again', tonumber(sale.epoch), sale.fence, sale.since, sale.booking}

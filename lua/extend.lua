@@ -42,9 +42,6 @@ local function answer(owner, ttl, told, first, count)
     local lock = lock_at(place)
     local deadline = math.max(lock.deadline, math.min(now + ttl, lock.limit))
     local mirror = held_field(mirrors[place] or 'h', deadline)
-    if lists then
-      enlist(holder, names[place], mirror)
-    end
     if deadline > lock.deadline or mirrors[place] ~= mirror then
       local value = held_lock(held_by(owner), lock.epoch, lock.fence, deadline, lock.limit)
       sets[#sets + 1] = {place, value, digits(deadline)}
@@ -53,6 +50,11 @@ local function answer(owner, ttl, told, first, count)
       change(names[place], mirror)
       replace_lock(place, value)
       mirrors[place] = mirror
+      if lists then
+        enlist(holder, names[place], mirror)
+      end
+    elseif lists then
+      mend(holder, names[place], mirror)
     end
   end
   local hold = whole_hold(owned)

@@ -22,13 +22,13 @@ if seats ~= planned then
 end
 local facts = redis.call('HMGET', meta_key, 'version', 'epoch', 'limits', 'fence')
 local limits = ARGV[7] -- seats a holder may have; then a line a category: its number, how many of it, its name
-if limits ~= '' then
-  integer(string.match(limits, '^[^\n]*'), 1, 500)
-  if facts[1] and not facts[3] and facts[4] ~= '0' then
-    return {'late'}
-  end
-elseif facts[3] then
+if limits == '' and facts[3] then
   limits = '500' -- a show that keeps lists goes on keeping them, and a list has its bound
+elseif limits ~= '' then
+  integer(string.match(limits, '^[^\n]*'), 1, 500)
+end
+if limits ~= '' and facts[1] and not facts[3] and facts[4] ~= '0' then
+  return {'late'}
 end
 redis.call('ZCARD', due_key)
 redis.call('XLEN', outbox_key)

@@ -42,7 +42,7 @@ local function answer(owner, first, count)
       end
     end
     if lists and words[index] == 'released' then
-      enlist(holder, names[place], false)
+      mend(holder, names[place], nil)
     elseif lists then
       strike(holder, place, lock)
     end

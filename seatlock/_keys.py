@@ -12,7 +12,8 @@ class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
-        *("changes", "due", "list_prefix", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats", "show"),
+        *("changes", "due", "list_prefix", "lock_prefix", "meta", "outbox"),
+        *("plan", "probe", "retired", "seats", "show"),
     )
 
     def __init__(self, namespace: str, show: str) -> None:

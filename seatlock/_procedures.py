@@ -90,9 +90,7 @@ def one(namespace: str, ask: Ask[T], listed: Listed) -> Procedure[T]:
     return answer
 
 
-def valid(
-    namespace: str, asks: Sequence[Ask[T] | SeatLockError], listed: Listed
-) -> Procedure[list[T | SeatLockError]]:
+def valid(namespace: str, asks: Sequence[Ask[T] | SeatLockError], listed: Listed) -> Procedure[list[T | SeatLockError]]:
     """Carry out those asks that could be made; each gets an answer, in order, and the errors stay where they are."""
     answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)], listed)))
     return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]

@@ -4,7 +4,6 @@
 -- still counts; what has run out counts no more, and goes when the list is next written. A list never has more entries
 -- than a limit may be, so it is read whole. The lists of all holders of a call stand behind its locks; a call that does
 -- not bring them is answered with one word, and comes again with them.
-local MOST = 500
 local limits, lists = facts[8], nil
 if limits then
   if last_lock == #KEYS then
@@ -39,72 +38,32 @@ local function add(list, field, number)
   end
 end
 
-local function counted(list)
-  if not list.of then
-    list.total, list.of = 0, {}
-    for _, field in pairs(list.seats) do
-      add(list, field, 1)
-    end
-  end
-  return list
-end
-
--- Puts a seat on a list or, with false, takes it off; later requests of the batch see it.
+-- Puts a seat on a list or, with nil, takes it off; later requests of the batch see it. What is there already is
+-- written again: a script may have been stopped before it set the list's expiry.
 local function enlist(holder, name, field)
   local list = list_of(holder)
-  local before = list.seats[name] or false
-  if before ~= field then
-    if list.of then
-      add(list, before, -1)
-      add(list, field, 1)
-    end
-    list.seats[name] = field or nil
-    list.changed[name] = field ~= false
-    list.touched = true
+  if list.of then
+    add(list, list.seats[name], -1)
+    add(list, field, 1)
+  end
+  list.seats[name] = field
+  list.changed[name] = field ~= nil
+  list.touched = true
+end
+
+-- Sets a list right that fell behind, and writes nothing where it did not.
+local function mend(holder, name, field)
+  if list_of(holder).seats[name] ~= field then
+    enlist(holder, name, field)
   end
 end
 
 -- Takes a seat off a list where a script that was stopped half-way left it behind: its lock is somebody else's, or it
 -- has none and the availability hash does not say what the list says.
 local function strike(holder, place, lock)
-  local field = list_of(holder).seats[names[place]]
-  if not field then
-    return
-  end
-  local owner = lock and not lock.past and lock.holder
-  if owner and owner ~= holder or not owner and field ~= mirrors[place] then
-    enlist(holder, names[place], false)
-  end
-end
-
-local of_show, of_category -- read when first asked for; by the number of a category: how many of it, its name
-local function read_limits()
-  if not of_show then
-    of_show, of_category = integer(string.match(limits, '^[^\n]*'), 1, MOST), {}
-    for category, number, name in string.gmatch(limits, '\n(%d+) (%d+) ([^\n]*)') do
-      of_category[category] = {integer(number, 1, MOST), name}
-    end
-  end
-end
-
--- The refusal of free seats that would take their holder over a limit; nothing where they would not.
-local function over_limit(holder, free)
-  read_limits()
-  local list, more, wanted = counted(list_of(holder)), 0, {}
-  for _, place in ipairs(free) do
-    local field, category = list.seats[names[place]], category_of(mirrors[place])
-    local new = (field and not is_past(field)) and 0 or 1 -- a free seat that was left on the list counts already
-    more, wanted[category] = more + new, (wanted[category] or 0) + new
-  end
-  if list.total + more > of_show then
-    return {'over', of_show, list.total, ''}
-  end
-  for _, place in ipairs(free) do
-    local category = category_of(mirrors[place])
-    local limit, has = of_category[category], list.of[category] or 0
-    if limit and has + wanted[category] > limit[1] then
-      return {'over', limit[1], has, limit[2]}
-    end
+  local field, owner = list_of(holder).seats[names[place]], lock and not lock.past and lock.holder
+  if field and (owner and owner ~= holder or not owner and field ~= mirrors[place]) then
+    enlist(holder, names[place], nil)
   end
 end
 

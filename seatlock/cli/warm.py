@@ -118,6 +118,4 @@ def _load(locker: SeatLocker, show: str, plan: SeatingPlan, settings: dict[str, 
     console = terminal.err
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(plan))
-        return locker.warm(
-            show, plan, progress=lambda loaded, _: progress.update(task, completed=loaded), **settings
-        )
+        return locker.warm(show, plan, progress=lambda loaded, _: progress.update(task, completed=loaded), **settings)

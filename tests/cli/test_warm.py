@@ -104,4 +104,4 @@ def test_limits_a_holder(on_server: Run, locker: SeatLocker, show: str, tmp_path
 def test_limits_that_are_none(on_server: Run, show: str, option: str) -> None:
     status, _, err = on_server("warm", show, "theatre", "--limit-of", option)
     assert status == 2
-    assert "such as gold=2" in err
+    assert "gold=2" in err

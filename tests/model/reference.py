@@ -77,7 +77,7 @@ class Show:
         """Whether no hold has run out since its seats were last taken."""
         return not any(isinstance(found, Held) and self.now > found.deadline for found in self.seats.values())
 
-    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:
+    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:  # noqa: PLR0911 - one a rule
         """Hold seats, all or none."""
         if any(seat not in self.seats for seat in seats):
             return Outcome("unknown")
