@@ -143,7 +143,7 @@ class Core:
         max_hold: object,
         outbox: object,
         progress: _warming.Progress | None,
-        limits: tuple[object, object] = (None, None),
+        limits: tuple[object, Any] = (None, None),
     ) -> Procedure[Warmed]:
         """Load a plan."""
         max_hold_ms = _bounds.milliseconds("max_hold", max_hold)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -36,13 +36,14 @@ class Limits(msgspec.Struct, frozen=True):
 NONE: Final = Limits()
 
 
-def checked(limit: object, limits: object, plan: SeatingPlan) -> Limits:
+def checked(limit: object, limits: Any, plan: SeatingPlan) -> Limits:
     """Check the limits of a show that has this plan."""
     show = None if limit is None else _number("limit", limit)
     if limits is not None and not isinstance(limits, Mapping):
         raise InvalidRequest(f"limits must map categories to numbers of seats, not {type(limits).__name__}.")
+    given: Mapping[Any, Any] = limits or {}
     categories: list[tuple[str, int]] = []
-    for name, number in cast("Mapping[Any, Any]", limits or {}).items():
+    for name, number in given.items():
         if not isinstance(name, str) or not name:
             raise InvalidRequest(f"limits has the category {name!r}: a category is a name that is not empty.")
         plan.category_number(name)  # refuses one that the plan does not have
@@ -68,8 +69,9 @@ def holds(namespace: str, show: str, holder: str) -> Procedure[list[HeldSeats]]:
     else:
         cursor = b"0"
         for _ in range(HELD_STEPS):
-            cursor, seats = yield _commands.held(namespace, show, cursor)
-            yield from _look(namespace, show, holder, seats, found)
+            some: tuple[str, ...]
+            cursor, some = yield _commands.held(namespace, show, cursor)
+            yield from _look(namespace, show, holder, some, found)
             if cursor == b"0":
                 break
     return [HeldSeats(show, tuple(held), holder, fence, min(held.values())) for fence, held in sorted(found.items())]
