@@ -8,9 +8,9 @@ local retired_key = KEYS[1]
 
 redis.call('HLEN', retired_key) -- type-checked before the first write
 local prefix = #retired_key - #'retired' + #'lock:' + 1
-local list_prefix = string.sub(retired_key, 1, -#'retired' - 1) .. 'holder:'
+local LOCK, letter_at = 108, #retired_key - #'retired' + 1 -- 108 is the byte of l: see include/read
 local last_lock = #KEYS
-while string.sub(KEYS[last_lock], 1, #list_prefix) == list_prefix do
+while last_lock > FIXED_KEYS and string.byte(KEYS[last_lock], letter_at) ~= LOCK do
   last_lock = last_lock - 1
 end
 local names = {}
