@@ -66,7 +66,7 @@ local function repair(places, holder)
   for _, place in ipairs(places) do
     local mirror, deadline = mirrors[place], lock_at(place).deadline
     if lists then
-      mend(holder, names[place], held_field(mirror, deadline))
+      mend(holder, names[place], on_hold(mirror, deadline))
     end
     if not field_at[names[place]] and mirror ~= held_field(mirror, deadline) then
       mirror_hold(place, deadline)
@@ -134,7 +134,7 @@ local function grant(owner, ttl, free, basket)
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
     if lists then
-      enlist(holder_of(owner), names[place], held_field(mirrors[place], hold.deadline))
+      enlist(holder_of(owner), names[place], on_hold(mirrors[place], hold.deadline))
     end
     lock_seat(place, value, hold.deadline)
     replace_lock(place, value)

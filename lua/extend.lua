@@ -51,10 +51,10 @@ local function answer(owner, ttl, told, first, count)
       replace_lock(place, value)
       mirrors[place] = mirror
       if lists then
-        enlist(holder, names[place], mirror)
+        enlist(holder, names[place], on_hold(mirror, deadline))
       end
     elseif lists then
-      mend(holder, names[place], mirror)
+      mend(holder, names[place], on_hold(mirror, deadline))
     end
   end
   local hold = whole_hold(owned)

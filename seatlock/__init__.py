@@ -26,6 +26,7 @@ from seatlock.locker import SeatLocker
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    Block,
     Booking,
     Cancellation,
     ConfirmRequest,
@@ -34,6 +35,7 @@ from seatlock.model import (
     Hold,
     Release,
     SeatState,
+    Unblock,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -42,6 +44,7 @@ __all__ = [
     "AcquireRequest",
     "AsyncSeatLocker",
     "Availability",
+    "Block",
     "Booking",
     "BookingConflict",
     "Cancellation",
@@ -68,6 +71,7 @@ __all__ = [
     "ServerUnavailable",
     "ShowInUse",
     "ShowNotFound",
+    "Unblock",
     "UnknownSeats",
     "UnsafeServer",
     "WaitingRoomFull",

@@ -18,7 +18,7 @@ from seatlock.errors import InvalidRequest
 MAX_SHOW_BYTES: Final = 128
 MAX_SEAT_BYTES: Final = 128
 MAX_HOLDER_BYTES: Final = 256
-MAX_REFERENCE_BYTES: Final = 256  # a payment reference or a booking id
+MAX_REFERENCE_BYTES: Final = 256  # a payment reference, a booking id or the reason of a block
 MAX_NAMESPACE_BYTES: Final = 64
 MAX_SEATS_A_HOLD: Final = 100
 
@@ -111,6 +111,11 @@ def seats_and_holder(seats: Any, holder: Any) -> tuple[tuple[str, ...], str]:
 def reference(name: str, value: object) -> str:
     """Check a payment reference or a booking id: up to 256 bytes, no control characters."""
     return text(name, value, limit=MAX_REFERENCE_BYTES)
+
+
+def reason(value: object) -> str:
+    """Check the reason of a block: up to 256 bytes, no control characters; empty where there is none."""
+    return "" if value is None or value == "" else text("reason", value, limit=MAX_REFERENCE_BYTES)
 
 
 def fence(name: str, value: object) -> int:

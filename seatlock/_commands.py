@@ -151,7 +151,8 @@ def inspect(
         check_show(reply, show)
         return reply[1].decode(), list(_replies.seat_states(seats, reply[2:], categories))
 
-    return Operation(load("inspect"), show, [keys.meta, keys.seats, *keys.locks(seats)], [], decode, seats=seats)
+    fixed = [keys.meta, keys.seats, keys.blocks]
+    return Operation(load("inspect"), show, [*fixed, *keys.locks(seats)], [], decode, seats=seats)
 
 
 def set_status(namespace: str, show: str, status: SaleStatus) -> Operation[SaleStatus]:
@@ -174,7 +175,7 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Ope
         check_show(reply, show)
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
-    fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired]
+    fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
     return Operation(load("retire"), show, fixed, [unread.encode()], decode)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _bounds, _commands, _limits, _procedures, _requests, _warming
+from seatlock import _blocks, _bounds, _commands, _limits, _procedures, _requests, _warming
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock.errors import (
@@ -22,7 +22,18 @@ from seatlock.errors import (
     UnknownSeats,
     UnsafeServer,
 )
-from seatlock.model import Availability, Booking, Cancellation, HeldSeats, Hold, Release, SeatState, Warmed
+from seatlock.model import (
+    Availability,
+    Block,
+    Booking,
+    Cancellation,
+    HeldSeats,
+    Hold,
+    Release,
+    SeatState,
+    Unblock,
+    Warmed,
+)
 from seatlock.plan import SeatingPlan
 
 T = TypeVar("T")
@@ -161,6 +172,21 @@ class Core:
         """Open, pause or close a sale."""
         show = yield from self._ready(show)
         yield _commands.set_status(self.namespace, show, status)
+
+    def block(self, show: object, seats: object, reason: object) -> Procedure[Block]:
+        """Take free seats off sale."""
+        seats = _bounds.seat_ids(seats)
+        reason = _bounds.reason(reason)
+        show = yield from self._ready(show)
+        done: Block = yield _blocks.block(self.namespace, show, seats, reason)
+        return done
+
+    def unblock(self, show: object, seats: object) -> Procedure[Unblock]:
+        """Put blocked seats back on sale."""
+        seats = _bounds.seat_ids(seats)
+        show = yield from self._ready(show)
+        done: Unblock = yield _blocks.unblock(self.namespace, show, seats)
+        return done
 
     def sweep(self, show: object) -> Procedure[int]:
         """Take back what is due."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -41,9 +41,8 @@ def checked(limit: object, limits: Any, plan: SeatingPlan) -> Limits:
     show = None if limit is None else _number("limit", limit)
     if limits is not None and not isinstance(limits, Mapping):
         raise InvalidRequest(f"limits must map categories to numbers of seats, not {type(limits).__name__}.")
-    given: Mapping[Any, Any] = limits or {}
     categories: list[tuple[str, int]] = []
-    for name, number in given.items():
+    for name, number in cast("dict[Any, Any]", limits or {}).items():
         if not isinstance(name, str) or not name:
             raise InvalidRequest(f"limits has the category {name!r}: a category is a name that is not empty.")
         plan.category_number(name)  # refuses one that the plan does not have

@@ -181,8 +181,9 @@ def seat_states(seats: tuple[str, ...], answers: list[Any], categories: tuple[st
     for seat, answer in zip(seats, answers, strict=True):
         if answer[0] == b"unknown":
             continue
-        state, category, left, consistent = answer[:4]
-        holder, epoch, fence, booking_id, payment = answer[4:] or (b"", 0, 0, b"", b"")
+        state, category, left, consistent, *more = answer
+        holder, epoch, fence, booking_id, payment = more if len(more) > 1 else (b"", 0, 0, b"", b"")
+        (reason,) = more if len(more) == 1 else (b"",)
         number = int(category) if category else None
         yield SeatState(
             seat,
@@ -194,6 +195,7 @@ def seat_states(seats: tuple[str, ...], answers: list[Any], categories: tuple[st
             fence_of(epoch, fence) if holder else None,
             optional_text(booking_id),
             optional_text(payment),
+            optional_text(reason),
         )
 
 

@@ -23,6 +23,7 @@ from seatlock.errors import SeatLockError
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    Block,
     Booking,
     Cancellation,
     ConfirmRequest,
@@ -30,6 +31,7 @@ from seatlock.model import (
     Hold,
     Release,
     SeatState,
+    Unblock,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -267,6 +269,22 @@ class AsyncSeatLocker:
     async def close_sale(self, show: str) -> None:
         """Stop new holds; those who hold seats can still pay."""
         await self._follow(self._core.set_status(show, "closed"))
+
+    async def block(self, show: str, seats: Iterable[str], *, reason: str | None = None) -> Block:
+        """Take up to 100 free seats off sale for the house, all or none, whatever the sale's status.
+
+        ``reason`` (up to 256 bytes) is for support staff, see `inspect`. Blocking a blocked seat again changes its
+        reason. A block lasts until `unblock`. Raises `SeatsUnavailable` (naming every seat that is held, pinned or
+        sold) or `UnknownSeats`.
+        """
+        return await self._follow(self._core.block(show, seats, reason))
+
+    async def unblock(self, show: str, seats: Iterable[str]) -> Unblock:
+        """Put up to 100 blocked seats back on sale; those that are not blocked are left alone, and the answer says so.
+
+        Raises `UnknownSeats`, and then nothing was changed.
+        """
+        return await self._follow(self._core.unblock(show, seats))
 
     async def sweep(self, show: str) -> int:
         """Take back every seat whose hold has run out, and publish that; gives how many.

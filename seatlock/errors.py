@@ -96,7 +96,7 @@ class PlanConflict(SeatLockError):
 
 
 class SeatsUnavailable(SeatLockError):
-    """At least one seat is not free, so none was taken.
+    """At least one seat is not free, so none was taken, or blocked.
 
     ``conflicts`` maps every seat that stood in the way to its state and the seconds until it may come back.
     """

@@ -51,6 +51,11 @@ local function enlist(holder, name, field)
   list.touched = true
 end
 
+-- What a list says of a seat on hold, whatever the house has made of its mirror meanwhile.
+local function on_hold(mirror, deadline)
+  return 'h' .. category_of(mirror) .. ':' .. digits(deadline)
+end
+
 -- Sets a list right that fell behind, and writes nothing where it did not.
 local function mend(holder, name, field)
   if list_of(holder).seats[name] ~= field then

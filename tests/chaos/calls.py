@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from seatlock import Hold, Seat, SeatLocker, SeatLockError, _commands, _warming
+from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, hold_of, token
@@ -47,6 +47,16 @@ def _cancel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.cancel(NS, locker.confirm(hold_of(locker, show), payment="pay-1"))])
 
 
+def _block(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.block(show, SEATS[2:3], reason="pillar")
+    return _blocks.block(NS, show, SEATS[:3], "camera")
+
+
+def _unblock(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.block(show, SEATS[:2], reason="camera")
+    return _blocks.unblock(NS, show, SEATS[:3])
+
+
 def _sweep(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
     due_seats(locker, raw, show)
     return _commands.sweep(NS, show)
@@ -82,6 +92,8 @@ CALLS: Final[dict[str, Prepare]] = {
     "confirm": _confirm,
     "release": _release,
     "cancel": _cancel,
+    "block": _block,
+    "unblock": _unblock,
     "sweep": _sweep,
     "status": lambda _locker, _raw, show: _commands.set_status(NS, show, "paused"),
     "warm": _warm_step("warm"),

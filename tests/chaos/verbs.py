@@ -52,6 +52,10 @@ def _due(locker: SeatLocker, show: str) -> None:
     until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
 
 
+def _blocked(locker: SeatLocker, show: str) -> None:
+    locker.block(show, SEATS[:2], reason="camera")
+
+
 def _unwarmed(locker: SeatLocker, show: str) -> None:
     locker.retire(show)
 
@@ -66,6 +70,8 @@ VERBS: Final[dict[str, Verb]] = {
     "cancel": Verb(
         lambda locker, show: locker.confirm(hold_of(locker, show)), lambda door, _, booking: door.cancel(booking)
     ),
+    "block": Verb(_nothing, lambda door, show, _: door.block(show, SEATS[:2], reason="camera")),
+    "unblock": Verb(_blocked, lambda door, show, _: door.unblock(show, SEATS[:3])),
     "sweep": Verb(_due, lambda door, show, _: door.sweep(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
     "holds": Verb(hold_of, lambda door, show, _: door.holds(show, holder=HOLDER)),

@@ -79,6 +79,8 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
             lambda locker, bad: locker.availability(bad),
             lambda locker, bad: locker.inspect(bad, ["A-1"]),
             lambda locker, bad: locker.warm(bad, SEATS),
+            lambda locker, bad: locker.block(bad, ["A-1"]),
+            lambda locker, bad: locker.unblock(bad, ["A-1"]),
             lambda locker, bad: locker.open_sale(bad),
             lambda locker, bad: locker.pause_sale(bad),
             lambda locker, bad: locker.close_sale(bad),
@@ -92,6 +94,8 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
             lambda locker, bad: locker.acquire("show", bad, holder="ada"),
             lambda locker, bad: _holding(locker, "show", bad, "ada", 60),
             lambda locker, bad: locker.inspect("show", bad),
+            lambda locker, bad: locker.block("show", bad),
+            lambda locker, bad: locker.unblock("show", bad),
         ],
     ),
     "holder": (
@@ -121,6 +125,10 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
     ),
     "payment": (BAD_REFERENCES, [lambda locker, bad: locker.confirm(HOLD, payment=bad)]),
     "booking": (BAD_REFERENCES, [lambda locker, bad: locker.confirm(HOLD, booking=bad)]),
+    "reason": (
+        [bad for bad in BAD_REFERENCES if bad != ""],
+        [lambda locker, bad: locker.block("show", ["A-1"], reason=bad)],
+    ),
     "a booking": (BAD_BOOKINGS, [lambda locker, bad: locker.cancel(bad)]),
     "section": (
         [7, True, b"A", ["A"], *CONTROL, "s" * 129],

@@ -214,6 +214,8 @@ def a_show_that_is_not_there(house: House) -> None:
         lambda: locker.retire(show),
         lambda: locker.availability(show),
         lambda: locker.inspect(show, ["A-1"]),
+        lambda: locker.block(show, ["A-1"]),
+        lambda: locker.unblock(show, ["A-1"]),
     ):
         house.failing(ShowNotFound, call)
     assert house.dump() == {}

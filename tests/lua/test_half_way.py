@@ -65,6 +65,21 @@ def cancelling(house: House) -> Attempt:
     return Attempt(lambda: house.locker.cancel(booking), None, booking.seats)
 
 
+def blocking(house: House) -> Attempt:
+    house.locker.block(house.show, ["A-3"], reason="pillar")
+    return Attempt(lambda: house.locker.block(house.show, ["A-1", "A-2", "A-3"], reason="camera"), None, ())
+
+
+def blocking_without_a_reason(house: House) -> Attempt:
+    house.locker.block(house.show, ["A-3"], reason="pillar")
+    return Attempt(lambda: house.locker.block(house.show, ["A-1", "A-3"]), None, ())
+
+
+def unblocking(house: House) -> Attempt:
+    house.locker.block(house.show, ["A-1", "A-2"], reason="camera")
+    return Attempt(lambda: house.locker.unblock(house.show, ["A-1", "A-2"]), None, ("A-1", "A-2"))
+
+
 def sweeping(house: House) -> Attempt:
     house.acquire("A-1", "A-2", ttl=60)
     house.advance(61)
@@ -100,6 +115,9 @@ ATTEMPTS: Final = [
     confirming,
     releasing,
     cancelling,
+    blocking,
+    blocking_without_a_reason,
+    unblocking,
     sweeping,
     opening,
     loading,

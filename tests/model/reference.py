@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,14 @@ class Sold:
 
 
 @dataclass(frozen=True)
+class Blocked:
+    """A seat that the house took off sale."""
+
+    reason: str | None
+    holder: None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a request must be answered with; only what matters for its kind is set."""
 
@@ -41,6 +49,10 @@ class Outcome:
     words: dict[str, str] = field(default_factory=dict)
     booking: str = ""
     over: tuple[int, int, str | None] = (0, 0, None)
+
+
+STATES: Final[dict[type, str]] = {Held: "held", Sold: "sold", Blocked: "blocked", type(None): "free"}
+"""The state of a seat, by what stands on it."""
 
 
 def whole(holds: list[Held]) -> Held:
@@ -59,7 +71,7 @@ class Show:
     MAX_HOLD = 1800.0
 
     def __init__(self, seats: list[str]) -> None:
-        self.seats: dict[str, Held | Sold | None] = dict.fromkeys(seats)
+        self.seats: dict[str, Held | Sold | Blocked | None] = dict.fromkeys(seats)
         self.status: Literal["open", "paused", "closed"] = "open"
         self.now = 0.0
         self.fence = 0
@@ -68,7 +80,7 @@ class Show:
         self.limit: int | None = None
         self.limits: dict[str, int] = {}
 
-    def at(self, seat: str) -> Held | Sold | None:
+    def at(self, seat: str) -> Held | Sold | Blocked | None:
         """What stands on a seat now: a hold whose time has passed does not."""
         found = self.seats[seat]
         return None if isinstance(found, Held) and self.now > found.deadline else found
@@ -94,9 +106,7 @@ class Show:
         if others:
             return Outcome(
                 "refused",
-                conflicts={
-                    s: ("held" if isinstance(h, Held) else "sold", h.holder == holder) for s, h in others.items()
-                },
+                conflicts={s: (STATES[type(h)], h.holder == holder) for s, h in others.items()},
             )
         if over := self._over(holder, [seat for seat in seats if seat not in own]):
             return Outcome("over", over=over)
@@ -187,7 +197,7 @@ class Show:
         words = {}
         for seat in seats:
             found = self.at(seat)
-            if found is None:
+            if found is None or isinstance(found, Blocked):
                 words[seat] = "gone"
             elif isinstance(found, Sold):
                 words[seat] = "sold"
@@ -213,7 +223,29 @@ class Show:
             self.facts.append(("cancelled", booking, undone))
         return Outcome("cancelled", words=words)
 
+    def block(self, seats: list[str], reason: str | None) -> Outcome:
+        """Take seats off sale, all or none."""
+        here = {seat: self.at(seat) for seat in seats}
+        others = {s: h for s, h in here.items() if isinstance(h, Held | Sold)}
+        if others:
+            return Outcome("refused", conflicts={s: (STATES[type(h)], False) for s, h in others.items()})
+        for seat in seats:
+            self.seats[seat] = Blocked(reason)
+        words = {seat: "already" if isinstance(found, Blocked) else "blocked" for seat, found in here.items()}
+        return Outcome("blocked", words=words)
+
+    def unblock(self, seats: list[str]) -> Outcome:
+        """Put seats back on sale that are blocked."""
+        words = {}
+        for seat in seats:
+            found = self.at(seat)
+            if isinstance(found, Blocked):
+                words[seat] = "unblocked"
+                self.seats[seat] = None
+            else:
+                words[seat] = STATES[type(found)]
+        return Outcome("unblocked", words=words)
+
     def states(self) -> dict[str, str]:
         """The state of every seat."""
-        names = {Held: "held", Sold: "sold", type(None): "free"}
-        return {seat: names[type(self.at(seat))] for seat in self.seats}
+        return {seat: STATES[type(self.at(seat))] for seat in self.seats}

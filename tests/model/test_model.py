@@ -33,7 +33,7 @@ from seatlock import (
     new_token,
 )
 from seatlock._commands import derived_booking_id
-from tests.model.reference import Held, Outcome, Show, Sold
+from tests.model.reference import Blocked, Held, Outcome, Show, Sold
 from tests.support.clock import Clock
 from tests.support.servers import RedisServer, backend
 
@@ -43,6 +43,7 @@ PLAN = [Seat(seat, category=category) for seat, category in CATEGORIES.items()]
 LIMITS: list[dict[str, Any]] = [{"limit": 2}, {"limit": 4, "limits": {"x": 1, "y": 2}}, {"limits": {"y": 1}}]
 HOLDERS = ["ada", "bo", "cy"]
 PAYMENTS = ["pay-1", "pay-2", None]
+REASONS = ["camera", "pillar", None]
 TTLS = [100.0, 600.0, 1700.0, 5000.0]
 # Deadlines are multiples of 100 s from a step; every step of the clock adds 1 s to that, at most STEPS times, so the
 # few seconds that an example really takes never decide whether a hold has expired.
@@ -266,6 +267,26 @@ class Sale(RuleBasedStateMachine):
         expected = self.model.cancel(booking.id, booking.fence - 2**40, list(booking.seats))
         assert dict(self.locker.cancel(booking).seats) == expected.words
 
+    @rule(seats=seats, reason=st.sampled_from(REASONS), lose=st.sampled_from([0, 0, 1]))
+    def block(self, seats: list[str], reason: str | None, lose: int) -> None:
+        """Take seats off sale; a lost reply makes the second try say that they were blocked already."""
+        for _ in range(1 + lose):
+            expected = self.model.block(seats, reason)
+        self.client.lose_next = lose
+        answer = attempt(lambda: self.locker.block(self.show, seats, reason=reason))
+        if expected.kind == "refused":
+            self.check_hold(answer, expected, "")
+        else:
+            assert (dict(answer.seats), answer.reason) == (expected.words, reason)
+
+    @rule(seats=seats, lose=st.sampled_from([0, 0, 1]))
+    def unblock(self, seats: list[str], lose: int) -> None:
+        """Put seats back on sale, blocked or not."""
+        for _ in range(1 + lose):
+            expected = self.model.unblock(seats)
+        self.client.lose_next = lose
+        assert dict(self.locker.unblock(self.show, seats).seats) == expected.words
+
     @rule(jump=st.sampled_from(JUMPS))
     def time_moves(self, jump: float) -> None:
         """Move the server's clock, mostly forwards."""
@@ -312,6 +333,7 @@ class Sale(RuleBasedStateMachine):
             assert state.holder == (expected.holder if expected else None)
             if isinstance(expected, Held):
                 assert state.fence == 2**40 + expected.fence
+            assert state.reason == (expected.reason if isinstance(expected, Blocked) else None)
             if isinstance(expected, Sold):
                 assert (state.booking, state.payment) == (expected.booking, expected.payment)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from seatlock import (
     AcquireRequest,
     AsyncSeatLocker,
     BookingConflict,
+    Conflict,
     Hold,
     HolderLimitExceeded,
     HoldLost,
@@ -241,6 +242,50 @@ def read_ending(number: int, want: str, got: Any) -> Ended:
         (word,) = set(got.seats.values())
         return Ended(number, want, word)
     return Ended(number, want, "booked", got.id, str(got.payment), got.fence)
+
+
+# Seats that the house wants for itself
+
+
+def against_the_house(place: Place, socket: str, show: str, rounds: int) -> list[Ended]:
+    """One process blocks both seats of each round, the others want one of them each."""
+    ended: list[Ended] = []
+    draw = random.Random(place.number)
+    with redis.Redis(unix_socket_path=socket) as client:
+        locker = SeatLocker(client)
+        for number in range(rounds):
+            seats = [f"A-{number}", f"B-{number}"]
+            place.step()
+            for _ in range(draw.randint(0, 4)):
+                client.ping()  # so that either side is the faster one now and then
+            if place.number == 0:
+                ended.append(Ended(number, "AB", _blocked(locker, show, seats)))
+            else:
+                seat = seats[place.number % 2]
+                ended.append(Ended(number, seat[0], _held(locker, show, seat, f"buyer-{place.number}")))
+    return ended
+
+
+def _blocked(locker: SeatLocker, show: str, seats: list[str]) -> str:
+    """Block seats: gives ``blocked``, or the rows of those that are held already."""
+    conflicts: Mapping[str, Conflict] = {}
+    try:
+        assert locker.block(show, seats, reason="camera").blocked == tuple(seats)
+    except SeatsUnavailable as error:
+        conflicts = error.conflicts
+    assert all((c.state, c.yours, c.inconsistent) == ("held", False, False) for c in conflicts.values())
+    return "".join(sorted(seat[0] for seat in conflicts)) or "blocked"
+
+
+def _held(locker: SeatLocker, show: str, seat: str, holder: str) -> str:
+    """Ask for a seat: gives ``got``, or the state that it is in."""
+    conflicts: Mapping[str, Conflict] = {}
+    try:
+        locker.acquire(show, [seat], holder=holder)
+    except SeatsUnavailable as error:
+        conflicts = error.conflicts
+    assert not any(conflict.yours or conflict.inconsistent for conflict in conflicts.values())
+    return conflicts[seat].state if conflicts else "got"
 
 
 # A hold whose time runs out while it is confirmed

@@ -113,6 +113,8 @@ def contradictions(client: Client, show: str) -> list[str]:
         complaint = _disagreement(mirror, lock, due.get(seat), now)
         if complaint:
             wrong.append(f"{seat.decode()}: {complaint} (mirror {mirror!r}, lock {lock}, due {due.get(seat)})")
+    reasons: dict[bytes, bytes] = found["blocks"][1] if "blocks" in found else {}
+    wrong += [f"{seat!r} has a reason and no block" for seat in reasons if mirrors.get(seat, b"")[:1] != b"b"]
     locked = {name.removeprefix("lock:").encode() for name in found if name.startswith("lock:")}
     if b"limits" in found["meta"][1]:
         wrong += _wrong_lists(found, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from seatlock import Booking, Hold, Seat, SeatingPlan, _commands, _limits, _warming
+from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _limits, _warming
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from tests.support.lua_headers import Header
@@ -43,7 +43,7 @@ class Call(NamedTuple):
         return args
 
 
-_SEATS = {"check": ["A-1", "B-1"], "warm": ["A-1", "B-1"], "inspect": ["A-1", "B-1"], "forget": ["A-1", "B-1"]}
+_SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock")}
 
 
 def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
@@ -84,6 +84,8 @@ def calls() -> dict[str, Call]:
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
     add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
     add(_commands.mirrors("seatlock", SHOW, seats), *({"seat": seat.encode()} for seat in seats))
+    add(_blocks.block("seatlock", SHOW, tuple(seats), "camera"), reason=b"camera")
+    add(_blocks.unblock("seatlock", SHOW, tuple(seats)))
     count = b"%d" % _commands.CHANGES_STEP
     add(_commands.changes("seatlock", SHOW, 3, 4), epoch=b"3", version=b"4", count=count)
     add(_commands.retire("seatlock", SHOW, "keep"), outbox=b"keep")

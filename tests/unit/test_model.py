@@ -20,14 +20,17 @@ import seatlock
 from seatlock import (
     AcquireRequest,
     Availability,
+    Block,
     Booking,
     Cancellation,
     ConfirmRequest,
     Conflict,
+    HeldSeats,
     Hold,
     Release,
     Seat,
     SeatState,
+    Unblock,
     Warmed,
     _commands,
     errors,
@@ -45,10 +48,15 @@ STRUCTS: Final = [
     Booking("bk-1", "show-1", ("A-1",), "ada", None, 1, 0.0, "pending", 2),
     Release("show-1", {"A-1": "released", "A-2": "taken"}),
     Cancellation("show-1", "bk-1", {"A-1": "cancelled", "A-2": "gone"}),
+    Block("show-1", {"A-1": "blocked", "A-2": "already"}, "camera"),
+    Block("show-1", {"A-1": "blocked"}),
+    Unblock("show-1", {"A-1": "unblocked", "A-2": "free"}),
+    HeldSeats("show-1", ("A-1", "A-2"), "ada", 7, 12.5),
     Conflict("held", 12.5, yours=True, inconsistent=False),
     Conflict("sold"),
     SeatState("A-1", "held", "gold", expires_in=12.5, holder="ada", fence=7),
     SeatState("A-1", "free"),
+    SeatState("A-1", "blocked", reason="camera"),
     Availability(
         "show-1", "open", (1, 42), {"free": 1, "held": 0, "pinned": 0, "sold": 0, "blocked": 0}, {"A-1": "free"}
     ),
@@ -70,7 +78,7 @@ ERRORS: Final[list[SeatLockError]] = [
     errors.SeatsUnavailable("taken", conflicts={"A-1": Conflict("held", 1.0)}),
     errors.SaleNotOpen("closed", status="paused", opens_in=5.0),
     errors.NotAdmitted("not admitted"),
-    errors.HolderLimitExceeded("too many"),
+    errors.HolderLimitExceeded("too many", limit=4, held=3, category="gold"),
     errors.WaitingRoomFull("full", retry_after=1.0),
     errors.HoldLost("lost", reason="taken", seats={"A-1": "taken"}),
     errors.BookingConflict("twice", booking=BOOKING),
@@ -128,6 +136,8 @@ def test_data_never_changes(number: int) -> None:
 def test_shortcuts() -> None:
     assert Release("s", {"A-1": "released", "A-2": "gone", "A-3": "released"}).released == ("A-1", "A-3")
     assert Cancellation("s", "b", {"A-1": "gone", "A-2": "cancelled"}).cancelled == ("A-2",)
+    assert Block("s", {"A-1": "already", "A-2": "blocked"}).blocked == ("A-2",)
+    assert Unblock("s", {"A-1": "sold", "A-2": "unblocked"}).unblocked == ("A-2",)
 
 
 def test_tokens_are_128_random_bits() -> None:
