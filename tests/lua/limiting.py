@@ -194,12 +194,12 @@ def all_that_is_on_hold(house: House) -> None:
 
 @scenario
 def a_house_full_of_holds(house: House) -> None:
-    seats = tuple(f"S-{number}" for number in range(1200))
+    seats = tuple(f"S-{number}" for number in range(450))
     house.open(seats)
-    for at in range(0, 1200, 100):
-        house.acquire(*seats[at : at + 100], holder=("ada", "bo")[at // 100 % 2])
+    for at in range(0, 450, 50):
+        house.acquire(*seats[at : at + 50], holder=("ada", "bo")[at // 50 % 2])
     found = [seat for held in house.locker.holds(house.show, holder="bo") for seat in held.seats]
-    assert sorted(found) == sorted(seat for at in range(100, 1200, 200) for seat in seats[at : at + 100])
+    assert sorted(found) == sorted(seat for at in range(50, 450, 100) for seat in seats[at : at + 50])
 
 
 @scenario
