@@ -9,7 +9,7 @@
 --         resumed epoch fence left_ms deadline_ms token
 --         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown
 --         unknown place...
---         closed status
+--         closed status left_ms                    left -1 where no opening is to come
 --         over most has category                         over a limit; category: its name, nothing for the show's
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -17,6 +17,7 @@ local SWEEP = 32 -- due seats that one batch takes back on its way
 -- @include clock
 -- @include terms
 -- @include show
+-- @include times
 -- @include lock
 -- @include due
 -- @include read
@@ -27,6 +28,7 @@ local gone, freed, later = plan_sweep(SWEEP)
 check_changes()
 local max_hold = integer(facts[5], 1, 86400000)
 local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
+local status, opens = sale_of(status)
 
 local was_locked = {} -- places whose lock has passed but is still there
 local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
@@ -167,7 +169,7 @@ local function answer(owner, ttl, first, count)
     resumed[6] = hold.token
     return resumed
   elseif status ~= 'open' then
-    return {'closed', status}
+    return {'closed', status, left_until(opens)}
   elseif #refused > 1 then
     return refused
   end

@@ -155,16 +155,21 @@ def inspect(
     return Operation(load("inspect"), show, [*fixed, *keys.locks(seats)], [], decode, seats=seats)
 
 
-def set_status(namespace: str, show: str, status: SaleStatus) -> Operation[SaleStatus]:
-    """Open, pause or close a sale; gives the status before."""
+def set_status(namespace: str, show: str, status: SaleStatus, at: int = 0) -> Operation[SaleStatus]:
+    """Open, pause or close a sale, at once or (open, close) at a time in milliseconds; gives the status before."""
     keys = keys_of(namespace, show)
 
     def decode(reply: list[Any]) -> SaleStatus:
         check_show(reply, show)
         before: SaleStatus = reply[1].decode()
+        if reply[0] == b"past":
+            raise InvalidRequest(
+                f"the time for the sale of show {show!r} to open has passed by the server's clock, and it is {before}; "
+                "nothing was changed: give a time to come, or none to open it now."
+            )
         return before
 
-    return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode()], decode)
+    return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode(), b"%d" % at], decode)
 
 
 def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Operation[tuple[int, int] | None]:
@@ -187,6 +192,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     epoch: int
     version: int
     now: int
+    opens_in: float | None
+    closes_in: float | None
     mirrors: list[bytes]
 
 
@@ -196,7 +203,9 @@ def mirrors(namespace: str, show: str, seats: Sequence[str]) -> Operation[Snapsh
 
     def decode(reply: list[Any]) -> Snapshot:
         check_show(reply, show)
-        return Snapshot(reply[1].decode(), reply[2].decode(), reply[3], reply[4], reply[5], reply[6:])
+        status, plan, epoch, version, now, opens_in, closes_in = reply[1:8]
+        opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
+        return Snapshot(status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, reply[8:])
 
     return Operation(load("availability"), show, [keys.meta, keys.seats], [seat.encode() for seat in seats], decode)
 
@@ -208,6 +217,8 @@ class Changes(msgspec.Struct, frozen=True):
     epoch: int
     version: int
     now: int
+    opens_in: float | None
+    closes_in: float | None
     batches: list[tuple[int, dict[str, bytes]]]
 
 
@@ -222,9 +233,11 @@ def changes(namespace: str, show: str, epoch: int, version: int) -> Operation[Ch
                 int(entry.partition(b"-")[2]),
                 {seat.decode(): field for seat, field in zip(fields[::2], fields[1::2], strict=True)},
             )
-            for entry, fields in reply[5:]
+            for entry, fields in reply[7:]
         ]
-        return Changes(reply[1].decode(), reply[2], reply[3], reply[4], batches)
+        status, found_epoch, newest, now, opens_in, closes_in = reply[1:7]
+        opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
+        return Changes(status.decode(), found_epoch, newest, now, opens_in, closes_in, batches)
 
     args = [b"%d" % number for number in (epoch, version, CHANGES_STEP)]
     return Operation(load("changes"), show, [keys.meta, keys.changes], args, decode)

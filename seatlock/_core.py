@@ -168,10 +168,13 @@ class Core:
         self._plans.forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))
 
-    def set_status(self, show: object, status: Literal["open", "paused", "closed"]) -> Procedure[None]:
-        """Open, pause or close a sale."""
+    def set_status(
+        self, show: object, status: Literal["open", "paused", "closed"], at: object = None
+    ) -> Procedure[None]:
+        """Open, pause or close a sale, at once or when a time comes."""
+        at_ms = 0 if at is None else _bounds.moment("at", at)
         show = yield from self._ready(show)
-        yield _commands.set_status(self.namespace, show, status)
+        yield _commands.set_status(self.namespace, show, status, at_ms)
 
     def block(self, show: object, seats: object, reason: object) -> Procedure[Block]:
         """Take free seats off sale."""

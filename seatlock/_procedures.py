@@ -240,16 +240,17 @@ def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ..
         fields.update(zip(piece, last.mirrors, strict=True))
     if first is None or last is None:
         return None
-    status, version, now = last.status, last.version, last.now
+    newest: _commands.Snapshot | _commands.Changes = last
     if len(seats) > _commands.READ_STEP:
         caught_up = yield from _catch_up(namespace, show, first, fields)
         if caught_up is None:
             return None
-        status, version, now = caught_up.status, caught_up.version, caught_up.now
+        newest = caught_up
     states: dict[str, StateName] = {
-        seat: state for seat, field in fields.items() if (state := state_of(field, now)) is not None
+        seat: state for seat, field in fields.items() if (state := state_of(field, newest.now)) is not None
     }
-    return Availability(show, status, (first.epoch, version), count_states(states), states)
+    version = (first.epoch, newest.version)
+    return Availability(show, newest.status, version, count_states(states), states, newest.opens_in, newest.closes_in)
 
 
 def _catch_up(

@@ -58,6 +58,11 @@ def optional_text(raw: bytes) -> str | None:
     return raw.decode() or None
 
 
+def seconds_left(milliseconds: int) -> float | None:
+    """A time left, which is -1 on the wire where there is none."""
+    return None if milliseconds < 0 else milliseconds / 1000
+
+
 def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     """Read the answer to an acquire or an extend."""
     word = answer[0]
@@ -80,10 +85,7 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     if word == b"over":
         return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
-        status = answer[1].decode()
-        return SaleNotOpen(
-            f"the sale of show {ask.show!r} is {status}: it takes no new holds until open_sale.", status=status
-        )
+        return _not_open(ask, answer)
     places: list[int] = answer[1:]
     unknown = tuple(ask.seats[place - 1] for place in places)
     return UnknownSeats(
@@ -102,6 +104,12 @@ def _over_limit(ask: Ask[Any], limit: int, held: int, category: str | None) -> H
         held=held,
         category=category,
     )
+
+
+def _not_open(ask: Ask[Any], answer: list[Any]) -> SaleNotOpen:
+    status, opens_in = answer[1].decode(), seconds_left(answer[2])
+    until = "it takes no new holds until open_sale" if opens_in is None else f"it opens by itself in {opens_in} s"
+    return SaleNotOpen(f"the sale of show {ask.show!r} is {status}: {until}.", status=status, opens_in=opens_in)
 
 
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar
 from seatlock import _connect, _requests
 from seatlock._attempts import Attempts
 from seatlock._batcher import Batcher
-from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
+from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
 from seatlock._operation import Ask, Step
@@ -258,17 +258,29 @@ class AsyncSeatLocker:
         """
         return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits)))
 
-    async def open_sale(self, show: str) -> None:
-        """Let buyers hold seats of the show."""
-        await self._follow(self._core.set_status(show, "open"))
+    async def open_sale(self, show: str, at: Moment | None = None) -> None:
+        """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.
+
+        ``at`` is an aware datetime or seconds since the epoch; until then the sale stays as it is, open, paused or
+        closed. An opening time replaces one set before. Opening now forgets it, and a closing time that has passed;
+        one that is to come stays. Raises `InvalidRequest` where ``at`` has passed and the sale is not open.
+        """
+        await self._follow(self._core.set_status(show, "open", at))
 
     async def pause_sale(self, show: str) -> None:
-        """Stop new holds for the moment; those who hold seats can still pay."""
+        """Stop new holds for the moment; those who hold seats can still pay.
+
+        An opening time is forgotten, so that the sale stays paused until `open_sale`; a closing time to come stays.
+        """
         await self._follow(self._core.set_status(show, "paused"))
 
-    async def close_sale(self, show: str) -> None:
-        """Stop new holds; those who hold seats can still pay."""
-        await self._follow(self._core.set_status(show, "closed"))
+    async def close_sale(self, show: str, at: Moment | None = None) -> None:
+        """Stop new holds, now or from ``at`` on by the server's clock; those who hold seats can still pay.
+
+        ``at`` is as for `open_sale`, and one that has passed means now. A closing time replaces one set before, and
+        leaves an opening time to come as it is. Closing now forgets both.
+        """
+        await self._follow(self._core.set_status(show, "closed", at))
 
     async def block(self, show: str, seats: Iterable[str], *, reason: str | None = None) -> Block:
         """Take up to 100 free seats off sale for the house, all or none, whatever the sale's status.

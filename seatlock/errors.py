@@ -51,7 +51,10 @@ class SeatLockError(Exception):
 
 
 class InvalidRequest(SeatLockError, ValueError):
-    """An argument is unusable; raised before anything was sent, so nothing has changed."""
+    """An argument is unusable, and nothing has changed.
+
+    Raised before anything is sent; only that a time to open a sale has passed is for the server's clock to say.
+    """
 
 
 class InvalidPlan(InvalidRequest):
@@ -109,8 +112,8 @@ class SeatsUnavailable(SeatLockError):
 class SaleNotOpen(SeatLockError):
     """The show takes no new holds now. Holds that exist can still be extended, confirmed and released.
 
-    ``status`` is ``paused`` or ``closed``; ``opens_in`` is the number of seconds until the sale opens, or None
-    where no opening time is set.
+    ``status`` is ``paused`` or ``closed``; ``opens_in`` is the number of seconds until the sale opens by itself, by
+    the server's clock, or None where no opening time is to come.
     """
 
     def __init__(self, message: str, *, status: str = "closed", opens_in: float | None = None) -> None:

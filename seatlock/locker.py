@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect
 from seatlock._attempts import Attempts
-from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
+from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._operation import Ask, Step
 from seatlock._seam import FOREIGN
@@ -229,17 +229,29 @@ class SeatLocker:
         """
         return self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits)))
 
-    def open_sale(self, show: str) -> None:
-        """Let buyers hold seats of the show."""
-        self._follow(self._core.set_status(show, "open"))
+    def open_sale(self, show: str, at: Moment | None = None) -> None:
+        """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.
+
+        ``at`` is an aware datetime or seconds since the epoch; until then the sale stays as it is, open, paused or
+        closed. An opening time replaces one set before. Opening now forgets it, and a closing time that has passed;
+        one that is to come stays. Raises `InvalidRequest` where ``at`` has passed and the sale is not open.
+        """
+        self._follow(self._core.set_status(show, "open", at))
 
     def pause_sale(self, show: str) -> None:
-        """Stop new holds for the moment; those who hold seats can still pay."""
+        """Stop new holds for the moment; those who hold seats can still pay.
+
+        An opening time is forgotten, so that the sale stays paused until `open_sale`; a closing time to come stays.
+        """
         self._follow(self._core.set_status(show, "paused"))
 
-    def close_sale(self, show: str) -> None:
-        """Stop new holds; those who hold seats can still pay."""
-        self._follow(self._core.set_status(show, "closed"))
+    def close_sale(self, show: str, at: Moment | None = None) -> None:
+        """Stop new holds, now or from ``at`` on by the server's clock; those who hold seats can still pay.
+
+        ``at`` is as for `open_sale`, and one that has passed means now. A closing time replaces one set before, and
+        leaves an opening time to come as it is. Closing now forgets both.
+        """
+        self._follow(self._core.set_status(show, "closed", at))
 
     def block(self, show: str, seats: Iterable[str], *, reason: str | None = None) -> Block:
         """Take up to 100 free seats off sale for the house, all or none, whatever the sale's status.

@@ -208,6 +208,9 @@ class Availability(msgspec.Struct, frozen=True):
     """The states of a show's seats at one version.
 
     ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state.
+    ``status`` is what the sale was when it was read, by the server's clock: it opens and closes by itself where times
+    are set. ``opens_in`` and ``closes_in`` are the seconds that were left until then, or None where no such time is to
+    come.
     """
 
     show: str
@@ -215,6 +218,8 @@ class Availability(msgspec.Struct, frozen=True):
     version: tuple[int, int]
     counts: Mapping[StateName, int]
     seats: Mapping[str, StateName]
+    opens_in: float | None = None
+    closes_in: float | None = None
 
     @property
     def free(self) -> tuple[str, ...]:

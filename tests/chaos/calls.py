@@ -10,7 +10,7 @@ import redis
 from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
-from tests.chaos.verbs import HOLDER, SEATS, hold_of, token
+from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, token
 from tests.support.keyspace import base
 from tests.support.waiting import until
 
@@ -96,6 +96,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "unblock": _unblock,
     "sweep": _sweep,
     "status": lambda _locker, _raw, show: _commands.set_status(NS, show, "paused"),
+    "closing time": lambda _locker, _raw, show: _commands.set_status(NS, show, "closed", round(TOMORROW * 1000)),
     "warm": _warm_step("warm"),
     "check": _warm_step("check"),
     "found": _found,

@@ -60,6 +60,8 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("sweep", "zadd"): "meta changes seats",
     ("status", "hset"): "",
     ("status", "xadd"): "meta",
+    ("closing time", "hset"): "",
+    ("closing time", "xadd"): "meta",
     ("warm", "hset"): "",
     ("warm", "xadd"): "meta",
     ("warm", "mset"): "meta changes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ from tests.support.waiting import until
 
 SEATS: Final = tuple(f"S-{number}" for number in range(8))
 HOLDER: Final = "ada"
+TOMORROW: Final = round(time.time()) + 86_400.0  # one time for all shows of a run
 _numbers = itertools.count()
 
 
@@ -80,6 +82,10 @@ VERBS: Final[dict[str, Verb]] = {
     "open_sale": Verb(lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show)),
     "pause_sale": Verb(_nothing, lambda door, show, _: door.pause_sale(show)),
     "close_sale": Verb(_nothing, lambda door, show, _: door.close_sale(show)),
+    "open_sale at": Verb(
+        lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show, at=TOMORROW)
+    ),
+    "close_sale at": Verb(_nothing, lambda door, show, _: door.close_sale(show, at=TOMORROW)),
     "retire": Verb(_nothing, lambda door, show, _: door.retire(show)),
     "acquire_many": Verb(_nothing, lambda door, show, _: door.acquire_many(show, REQUESTS)),
     "confirm_many": Verb(

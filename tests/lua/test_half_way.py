@@ -90,6 +90,11 @@ def opening(house: House) -> Attempt:
     return Attempt(lambda: house.locker.pause_sale(house.show), None, ())
 
 
+def setting_a_time(house: House) -> Attempt:
+    tomorrow = (house.now + 86_400_000) / 1000
+    return Attempt(lambda: house.locker.close_sale(house.show, at=tomorrow), None, ())
+
+
 def loading(house: House) -> Attempt:
     more = [replace(SEATS[0], id="C-1"), replace(SEATS[0], id="C-2", status="sold"), replace(SEATS[3], status="sold")]
     return Attempt(lambda: house.run(load(house, "warm", more)), None, ())
@@ -120,6 +125,7 @@ ATTEMPTS: Final = [
     unblocking,
     sweeping,
     opening,
+    setting_a_time,
     loading,
     founding,
     founding_anew,

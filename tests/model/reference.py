@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -49,6 +50,7 @@ class Outcome:
     words: dict[str, str] = field(default_factory=dict)
     booking: str = ""
     over: tuple[int, int, str | None] = (0, 0, None)
+    status: str = ""
 
 
 STATES: Final[dict[type, str]] = {Held: "held", Sold: "sold", Blocked: "blocked", type(None): "free"}
@@ -72,13 +74,56 @@ class Show:
 
     def __init__(self, seats: list[str]) -> None:
         self.seats: dict[str, Held | Sold | Blocked | None] = dict.fromkeys(seats)
-        self.status: Literal["open", "paused", "closed"] = "open"
+        self.word: Literal["open", "paused", "closed"] = "open"
+        self.times: dict[Literal["open", "closed"], float] = {}
         self.now = 0.0
         self.fence = 0
         self.facts: list[tuple[str, str, frozenset[str]]] = []
         self.category_of = dict.fromkeys(seats, "")
         self.limit: int | None = None
         self.limits: dict[str, int] = {}
+
+    # The sale's status: what was last said, until a time comes
+
+    @property
+    def status(self) -> Literal["open", "paused", "closed"]:
+        """What the sale is now: of the times that have come the latest counts."""
+        come = {at: word for word, at in self.times.items() if at <= self.now}
+        return come[max(come)] if come else self.word
+
+    @property
+    def opens_in(self) -> float | None:
+        """Seconds until it opens by itself."""
+        return self._until("open")
+
+    @property
+    def closes_in(self) -> float | None:
+        """Seconds until it closes by itself."""
+        return self._until("closed")
+
+    def _until(self, word: Literal["open", "closed"]) -> float | None:
+        at = self.times.get(word, -math.inf)
+        return at - self.now if at > self.now else None
+
+    def say(self, word: Literal["open", "paused", "closed"]) -> None:
+        """Open, pause or close now: only a closing time to come outlives it, and not a closing."""
+        closes = self.times.get("closed", -math.inf)
+        self.word = word
+        self.times = {"closed": closes} if closes > self.now and word != "closed" else {}
+
+    def say_at(self, word: Literal["open", "closed"], at: float) -> str:
+        """Open or close at a time: gives whether that was ``done``, ``refused``, or is ``said`` already."""
+        if self.times.get(word) == at:
+            return "said"
+        if at <= self.now:
+            if word == "open":
+                return "said" if self.status == "open" else "refused"
+            self.say("closed")
+            return "done"
+        self.word = self.status
+        self.times = {other: then for other, then in self.times.items() if then > self.now and then != at}
+        self.times[word] = at
+        return "done"
 
     def at(self, seat: str) -> Held | Sold | Blocked | None:
         """What stands on a seat now: a hold whose time has passed does not."""
@@ -102,7 +147,7 @@ class Show:
         if len(mine) == len(seats) and len({h.token for h in mine}) == 1:
             return self._held("resumed", mine)
         if self.status != "open":
-            return Outcome("closed")
+            return Outcome("closed", status=self.status, left=self.opens_in or 0.0)
         if others:
             return Outcome(
                 "refused",

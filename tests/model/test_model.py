@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import redis
@@ -24,6 +24,7 @@ from seatlock import (
     Hold,
     HolderLimitExceeded,
     HoldLost,
+    InvalidRequest,
     PlanConflict,
     SaleNotOpen,
     Seat,
@@ -104,6 +105,8 @@ class Sale(RuleBasedStateMachine):
         self.keeps_lists = False
         self.tokens: list[str] = []
         self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
+        self.start = float(self.raw.time()[0])  # the server's time when the model's was 0
+        self.said: list[float] = []  # times at which the sale was to open or close
 
     @initialize(limits=st.sampled_from([{}, {}, *LIMITS]))
     def first_limits(self, limits: dict[str, Any]) -> None:
@@ -165,8 +168,13 @@ class Sale(RuleBasedStateMachine):
             assert set(hold.seats) == set(expected.reasons)
             for seat, reason in expected.reasons.items():
                 assert hold.seats[seat] in (("expired", "released") if reason == "ended" else (reason,))
+        elif expected.kind == "closed":
+            assert isinstance(hold, SaleNotOpen), (hold, expected)
+            assert hold.status == expected.status
+            assert (hold.opens_in is None) == (expected.left == 0.0)
+            assert abs((hold.opens_in or 0.0) - expected.left) < TOLERANCE
         else:
-            assert isinstance(hold, {"closed": SaleNotOpen, "unknown": UnknownSeats}[expected.kind]), (hold, expected)
+            assert isinstance(hold, {"unknown": UnknownSeats}[expected.kind]), (hold, expected)
 
     def told_of(self, hold: Hold) -> float:
         """The model's time for the deadline that the server told."""
@@ -306,18 +314,37 @@ class Sale(RuleBasedStateMachine):
         self.locker.sweep(self.show)
 
     @precondition(lambda self: self.model.status == "open")
-    @rule()
-    def pause(self) -> None:
-        """Pause the sale."""
-        self.locker.pause_sale(self.show)
-        self.model.status = "paused"
+    @rule(word=st.sampled_from(["paused", "paused", "closed"]), lose=st.sampled_from([0, 0, 1]))
+    def stop(self, word: Literal["paused", "closed"], lose: int) -> None:
+        """Pause the sale, or close it."""
+        self.client.lose_next = lose
+        {"paused": self.locker.pause_sale, "closed": self.locker.close_sale}[word](self.show)
+        self.model.say(word)
 
-    @precondition(lambda self: self.model.status != "open")
-    @rule()
-    def reopen(self) -> None:
+    @precondition(lambda self: self.model.status != "open" or self.model.times)
+    @rule(lose=st.sampled_from([0, 0, 1]))
+    def reopen(self, lose: int) -> None:
         """Open the sale again."""
+        self.client.lose_next = lose
         self.locker.open_sale(self.show)
-        self.model.status = "open"
+        self.model.say("open")
+
+    @rule(
+        word=st.sampled_from(["open", "closed"]),
+        wait=st.sampled_from([-600.0, 100.0, 600.0, 1700.0]),
+        again=st.booleans(),
+        lose=st.sampled_from([0, 0, 1]),
+    )
+    def set_a_time(self, word: Literal["open", "closed"], wait: float, again: bool, lose: int) -> None:
+        """Open or close the sale at a time, perhaps one that was said before, and perhaps one that has passed."""
+        at = self.said[-1] if again and self.said else self.model.now + wait
+        self.said.append(at)
+        expected = self.model.say_at(word, at)
+        self.client.lose_next = lose
+        change = {"open": self.locker.open_sale, "closed": self.locker.close_sale}[word]
+        answer = attempt(lambda: change(self.show, at=self.start + at))
+        self.client.lose_next = 0
+        assert isinstance(answer, InvalidRequest) == (expected == "refused"), (answer, expected)
 
     @invariant()
     def readers_agree(self) -> None:
@@ -326,6 +353,10 @@ class Sale(RuleBasedStateMachine):
             return
         found = self.locker.availability(self.show)
         assert dict(found.seats) == self.model.states()
+        assert found.status == self.model.status
+        for left, expected_left in ((found.opens_in, self.model.opens_in), (found.closes_in, self.model.closes_in)):
+            assert (left is None) == (expected_left is None)
+            assert abs((left or 0.0) - (expected_left or 0.0)) < TOLERANCE
         assert sum(found.counts.values()) == len(SEATS)
         for state in self.locker.inspect(self.show, SEATS):
             expected = self.model.at(state.seat)
@@ -357,7 +388,7 @@ def attempt(call: Callable[[], Any]) -> Any:
         return call()
     except (
         *(SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats),
-        *(HolderLimitExceeded, PlanConflict),
+        *(HolderLimitExceeded, InvalidRequest, PlanConflict),
     ) as error:
         return error
 

@@ -80,7 +80,7 @@ def calls() -> dict[str, Call]:
     settings = _warming.Settings(max_hold_ms=9000, outbox=True, limits=_limits.Limits(4, (("y", 2), ("x", 1))))
     found_args |= {"outbox": b"1", "changes_cap": cap, "limits": b"4\n1 2 y\n0 1 x"}
     add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args)
-    add(_commands.set_status("seatlock", SHOW, "paused"), status=b"paused")
+    add(_commands.set_status("seatlock", SHOW, "closed", 77), status=b"closed", at_ms=b"77")
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
     add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
     add(_commands.mirrors("seatlock", SHOW, seats), *({"seat": seat.encode()} for seat in seats))
