@@ -1,14 +1,16 @@
 -- acquire: holds seats for each of N requests, in order, each answered as if it had come alone.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner (ttl_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
 --         resumed epoch fence left_ms deadline_ms token
 --         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown
 --         unknown place...
 --         closed status left_ms                    left -1 where no opening is to come
+--         over most has category                         over a limit; category: its name, nothing for the show's
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local SWEEP = 32 -- due seats that one batch takes back on its way
@@ -20,6 +22,7 @@ local SWEEP = 32 -- due seats that one batch takes back on its way
 -- @include due
 -- @include read
 -- @include batch
+-- @include over
 
 local gone, freed, later = plan_sweep(SWEEP)
 check_changes()
@@ -63,9 +66,12 @@ local function held(word, hold)
 end
 
 -- Locks of the caller's whose mirrors fell behind (a script that failed half-way): set them right.
-local function repair(places)
+local function repair(places, holder)
   for _, place in ipairs(places) do
     local mirror, deadline = mirrors[place], lock_at(place).deadline
+    if lists then
+      mend(holder, names[place], on_hold(mirror, deadline))
+    end
     if not field_at[names[place]] and mirror ~= held_field(mirror, deadline) then
       mirror_hold(place, deadline)
     end
@@ -130,23 +136,26 @@ local function grant_one(head, ttl, place)
 end
 
 -- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
-local function grant(head, ttl, free, basket)
+local function grant(owner, ttl, free, basket)
   local hold = basket
   if not hold then
     fence = fence + 1
     local limit = now + max_hold
     hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
   end
-  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit)
+  local value = held_lock(held_by(owner), hold.epoch, hold.fence, hold.deadline, hold.limit)
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
+    if lists then
+      enlist(holder_of(owner), names[place], on_hold(mirrors[place], hold.deadline))
+    end
     lock_seat(place, value, hold.deadline)
   end
   return held('held', hold)
 end
 
 local function answer(owner, ttl, first, count)
-  if count == 1 and status == 'open' then -- most requests on most nights: one seat, and it is free
+  if count == 1 and status == 'open' and not lists then -- most requests on most nights: one seat, and it is free
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
     if not locks[place] and mirror and string.byte(mirror) == FREE then
@@ -161,10 +170,10 @@ local function answer(owner, ttl, first, count)
   end
   -- Replay and resume come before status, admission and limits.
   if #own == count then
-    repair(own)
+    repair(own, holder)
     return held('held', whole_hold(own))
   elseif #yours == count and not several then
-    repair(yours)
+    repair(yours, holder)
     mark_resumed(yours)
     local hold = whole_hold(yours)
     local resumed = held('resumed', hold)
@@ -175,8 +184,12 @@ local function answer(owner, ttl, first, count)
   elseif #refused > 1 then
     return refused
   end
-  repair(own)
-  return grant(held_by(owner), ttl, free, whole_hold(own))
+  local over = lists and over_limit(holder, free)
+  if over then
+    return over
+  end
+  repair(own, holder)
+  return grant(owner, ttl, free, whole_hold(own))
 end
 
 local BOUNDS = {1, 86400000, 1, 512}
@@ -205,6 +218,7 @@ if #fields > 0 then
     redis.call('ZADD', due_key, unpack(later))
   end
   redis.call('ZADD', due_key, unpack(due_adds))
+  write_lists()
   for index, place in ipairs(set_places) do
     -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
     redis.call('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(set_deadlines[index]),
@@ -214,6 +228,8 @@ if #fields > 0 then
   if #leaving > 0 then
     redis.call('ZREM', due_key, unpack(leaving))
   end
+else
+  write_lists()
 end
 -- Not worth a failure: on a full server a resumed hold is as good without the mark.
 for _, place in ipairs(resumed_places) do

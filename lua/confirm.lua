@@ -1,8 +1,9 @@
 -- confirm: turns N holds into bookings; the outbox entry is written by the same script that marks the seats sold.
 --
--- KEYS  meta seats due changes outbox | lock (one a seat, request by request)
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner booking payment (deadline_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         booked epoch fence at_ms
 --         again epoch fence at_ms booking               confirmed before, with the same payment
@@ -18,6 +19,7 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 -- @include lock
 -- @include read
 -- @include batch
+-- @include limits
 -- @include ownership
 -- @include outbox
 
@@ -68,6 +70,10 @@ end
 local function explain(token, holder, payment, told, first, count)
   local sale, booked, lost = look(token, holder, told, first, count)
   if not sale then
+    for index = 1, lists and count or 0 do
+      local place = place_of[names[first + index]]
+      strike(holder, place, lock_at(place))
+    end
     return {'lost', unpack(lost)}
   elseif #booked < count or sale.payment ~= payment then
     return {'conflict', tonumber(sale.epoch), sale.fence, sale.since, sale.booking, sale.payment, unpack(booked)}
@@ -77,16 +83,22 @@ local function explain(token, holder, payment, told, first, count)
     if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then
       set_sold(place)
     end
+    if lists and mirrors[place] then
+      mend(holder, names[place], mirrors[place])
+    end
   end
   return {'again', tonumber(sale.epoch), sale.fence, sale.since, sale.booking}
 end
 
-local function sell(place, value)
+local function sell(place, value, owner)
   local at = #values
   values[at + 1], values[at + 2] = KEYS[FIXED_KEYS + place], value
   replace_lock(place, value)
   sold[#sold + 1] = names[place]
   set_sold(place)
+  if lists then
+    enlist(holder_of(owner), names[place], mirrors[place])
+  end
 end
 
 local function answer(owner, booking, payment, told, first, count)
@@ -102,7 +114,7 @@ local function answer(owner, booking, payment, told, first, count)
   end
   local value = sold_lock(owner, hold_epoch, fence, now, booking, payment)
   for index = 1, count do
-    sell(place_of[names[first + index]], value)
+    sell(place_of[names[first + index]], value, owner)
   end
   local seats = count == 1 and names[first + 1] or table.concat(names, '\n', first + 1, first + count)
   note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence)
@@ -122,6 +134,7 @@ if #fields > 0 then
   write_outbox()
   next_version()
   publish(fields)
+  write_lists()
   if #values > 0 then
     redis.call('MSET', unpack(values)) -- MSET also takes the expiry away: this is the PERSIST of every seat at once
   end
@@ -129,5 +142,7 @@ if #fields > 0 then
   if #sold > 0 then
     redis.call('ZREM', due_key, unpack(sold)) -- last: a sold seat that is still due does no harm
   end
+else
+  write_lists()
 end
 return reply

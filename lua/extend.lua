@@ -1,8 +1,9 @@
 -- extend: sets the time left of N holds from now; never shortens, never beyond the maximum lifetime.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner (ttl_ms deadline_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
 --         lost (place reason)...
@@ -14,6 +15,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include lock
 -- @include read
 -- @include batch
+-- @include limits
 -- @include ownership
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
@@ -51,6 +53,11 @@ local function answer(owner, ttl, told, first, count)
       change(names[place], mirror)
       replace_lock(place, value)
       mirrors[place] = mirror
+      if lists then
+        enlist(holder, names[place], on_hold(mirror, deadline))
+      end
+    elseif lists then
+      mend(holder, names[place], on_hold(mirror, deadline))
     end
   end
   local hold = whole_hold(owned)
@@ -69,10 +76,13 @@ end
 if #fields > 0 then
   next_version()
   publish(fields)
+  write_lists()
   for _, set in ipairs(sets) do
     redis.call('SET', KEYS[FIXED_KEYS + set[1]], set[2], 'XX', 'PXAT', set[3])
   end
   redis.call('HSET', seats_key, unpack(fields))
   redis.call('ZADD', due_key, unpack(due_adds))
+else
+  write_lists()
 end
 return reply

@@ -1,8 +1,9 @@
 -- release: gives the seats of N holds back, seat by seat, where the caller's token still owns them.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner (undo seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one word a seat: released, gone, taken, pinned or sold
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -12,6 +13,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include lock
 -- @include read
 -- @include batch
+-- @include limits
 -- @include first
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
@@ -40,6 +42,11 @@ local function answer(owner, undo, first, count)
         change(names[place], 'f' .. category_of(mirror))
       end
     end
+    if lists and words[index] == 'released' then
+      mend(holder, names[place], nil)
+    elseif lists then
+      strike(holder, place, lock)
+    end
   end
   return words
 end
@@ -63,4 +70,5 @@ if #deletes > 0 then
   redis.call('ZREM', due_key, unpack(given_back))
   redis.call('DEL', unpack(deletes)) -- last: while the lock is there, releasing again does what is left to do
 end
+write_lists()
 return reply

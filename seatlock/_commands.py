@@ -121,7 +121,7 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     if not isinstance(booking, Booking):
         raise InvalidRequest(f"booking must be a seatlock.Booking, not {type(booking).__name__}.")
     keys = keys_of(namespace, booking.show)
-    seats = _bounds.seat_ids(booking.seats)
+    seats, _ = _bounds.seats_and_holder(booking.seats, booking.holder)
     booking_id = _bounds.reference("booking.id", booking.id)
     fence = _bounds.fence("booking.fence", booking.fence)
     terms = b"%d %d %d" % (*_replies.fence_parts(fence), len(seats))
@@ -129,14 +129,14 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     return Ask("cancel", keys.show, seats, booking.holder, None, keys.locks(seats), args, _replies.cancellation)
 
 
-def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:
-    """Put asks of one verb and one show into one script call."""
+def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> Operation[list[T | SeatLockError]]:
+    """Put asks of one verb and one show into one script call; with the ``lists`` of their holders where wanted."""
     verb = asks[0].verb
     keys = keys_of(namespace, asks[0].show)
     fixed = [keys.meta, keys.seats, keys.due, keys.changes]
     if verb in ("confirm", "cancel"):
         fixed.append(keys.outbox)
-    return batch(load(verb), fixed, asks)
+    return batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else ())
 
 
 def sweep(namespace: str, show: str) -> Operation[tuple[int, bool]]:
@@ -285,7 +285,49 @@ def remnants(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes,
     )
 
 
-def forget(namespace: str, show: str, seats: Sequence[str]) -> Operation[int]:
-    """Delete the locks of some seats of a retired show; gives the seats that are left."""
+def buyers(namespace: str, show: str, seats: Sequence[str]) -> Command[list[str]]:
+    """Read who bought some seats of a retired show."""
+
+    def decode(reply: list[bytes | None]) -> list[str]:
+        sold = [lock.split(b"\n") for lock in reply if lock is not None and lock.startswith((b"s\n", b"p\n"))]
+        return [lock[2].decode() for lock in sold if len(lock) > 2 and lock[2]]  # noqa: PLR2004 - state, token, holder
+
+    return Command(show, ["MGET", *keys_of(namespace, show).locks(tuple(seats))], decode)
+
+
+def forget(namespace: str, show: str, seats: Sequence[str], holders: Sequence[str] = ()) -> Operation[int]:
+    """Delete the locks of some seats of a retired show, and the lists of their holders; gives the seats left."""
     keys = keys_of(namespace, show)
-    return Operation(load("forget"), show, [keys.retired, *keys.locks(tuple(seats))], [], lambda reply: int(reply[0]))
+    declared = [keys.retired, *keys.locks(tuple(seats)), *keys.lists(holders)]
+    return Operation(load("forget"), show, declared, [], lambda reply: int(reply[0]))
+
+
+def listed(namespace: str, show: str, holder: str) -> Operation[tuple[str, ...] | None]:
+    """The seats that a holder's list says are held; None where the show keeps no lists."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[str, ...] | None:
+        check_show(reply, show)
+        return None if reply[0] == b"unlisted" else tuple([seat.decode() for seat in reply[1:]])
+
+    return Operation(load("holds"), show, [keys.meta, *keys.lists([holder])], [], decode)
+
+
+def held(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes, tuple[str, ...]]]:
+    """Some of all seats that are on hold, whoever holds them, and the cursor to go on from."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[bytes, tuple[str, ...]]:
+        check_show(reply, show)
+        return reply[1], tuple([seat.decode() for seat in reply[2:]])
+
+    return Operation(load("held"), show, [keys.meta, keys.due], [cursor], decode)
+
+
+def limits_and_fence(namespace: str, show: str) -> Command[tuple[str | None, int]]:
+    """Read the limits of a show, if it has any, and how many holds it has given."""
+
+    def decode(reply: list[bytes | None]) -> tuple[str | None, int]:
+        return None if reply[0] is None else reply[0].decode(), int(reply[1] or 0)
+
+    return Command(show, ["HMGET", keys_of(namespace, show).meta, "limits", "fence"], decode)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _blocks, _bounds, _commands, _operators, _procedures, _requests, _warming
+from seatlock import _blocks, _bounds, _commands, _limits, _operators, _procedures, _requests, _warming
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock.errors import (
+    HolderLimitExceeded,
     InvalidRequest,
     SaleNotOpen,
     SeatLockError,
@@ -27,6 +28,7 @@ from seatlock.model import (
     Booking,
     Cancellation,
     Checked,
+    HeldSeats,
     Hold,
     Release,
     SeatState,
@@ -41,6 +43,7 @@ T = TypeVar("T")
 DEFAULT_PATIENCE: Final = 5.0  # seconds
 
 CERTAINLY_NO_HOLD: Final = (
+    HolderLimitExceeded,
     InvalidRequest,
     SaleNotOpen,
     SeatsUnavailable,
@@ -62,6 +65,7 @@ class Core:
         self.patience = _bounds.milliseconds("patience", patience) / 1000
         self._plans = _procedures.PlanCache()
         self._checked: set[str] = set()
+        self._listed = _procedures.Listed()
 
     # Asks: one caller's request each
 
@@ -95,7 +99,7 @@ class Core:
         """Carry out one ask in a call of its own."""
         if ask.show not in self._checked:
             yield from self.check_server(ask.show)
-        return (yield from _procedures.one(self.namespace, ask))
+        return (yield from _procedures.one(self.namespace, ask, self._listed))
 
     def acquire_many(self, show: object, requests: object) -> Procedure[list[Hold | SeatLockError]]:
         """Carry out many acquires."""
@@ -120,11 +124,11 @@ class Core:
                 yield from self.check_server(asks[0].show)
             except SeatLockError as error:
                 return _procedures.copies(error, asks)
-        return (yield from _procedures.many(self.namespace, asks))
+        return (yield from _procedures.many(self.namespace, asks, self._listed))
 
     def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
         yield from self._ready(show)
-        return (yield from _procedures.valid(self.namespace, asks))
+        return (yield from _procedures.valid(self.namespace, asks, self._listed))
 
     def availability(self, show: object, section: object) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
@@ -139,8 +143,20 @@ class Core:
         show = yield from self._ready(show)
         return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
 
+    def holds(self, show: object, holder: object) -> Procedure[list[HeldSeats]]:
+        """List the live holds of a holder."""
+        holder = _bounds.text("holder", holder, limit=_bounds.MAX_HOLDER_BYTES)
+        show = yield from self._ready(show)
+        return (yield from _limits.holds(self.namespace, show, holder))
+
     def warm(
-        self, show: object, plan: Any, max_hold: object, outbox: object, progress: _warming.Progress | None
+        self,
+        show: object,
+        plan: Any,
+        max_hold: object,
+        outbox: object,
+        progress: _warming.Progress | None,
+        limits: tuple[object, Any] = (None, None),
     ) -> Procedure[Warmed]:
         """Load a plan."""
         max_hold_ms = _bounds.milliseconds("max_hold", max_hold)
@@ -148,8 +164,8 @@ class Core:
             raise InvalidRequest(f"outbox must be True or False, not {outbox!r}.")
         if progress is not None and not callable(progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
-        settings = _warming.Settings(max_hold_ms, outbox)
         plan = SeatingPlan.of(plan)
+        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan))
         show = yield from self._ready(show)
         self._plans.forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, cast, get_args
 from seatlock._operation import Ask
 from seatlock.errors import (
     BookingConflict,
+    HolderLimitExceeded,
     HoldLost,
     LostReason,
     SaleNotOpen,
@@ -81,6 +82,8 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
         return _unavailable(ask, answer)
     if word == b"lost":
         return hold_lost(ask, answer)
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
         return _not_open(ask, answer)
     places: list[int] = answer[1:]
@@ -88,6 +91,18 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     return UnknownSeats(
         f"show {ask.show!r} has no seat {listing(unknown)}: seat ids come from the plan it was warmed with.",
         seats=unknown,
+    )
+
+
+def _over_limit(ask: Ask[Any], limit: int, held: int, category: str | None) -> HolderLimitExceeded:
+    seats = "1 seat" if limit == 1 else f"{limit} seats"
+    of = f"{seats} of category {category!r}" if category else seats
+    return HolderLimitExceeded(
+        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so no seat was "
+        "taken: ask for fewer, or release a hold.",
+        limit=limit,
+        held=held,
+        category=category,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -28,6 +28,7 @@ from seatlock.model import (
     Cancellation,
     Checked,
     ConfirmRequest,
+    HeldSeats,
     Hold,
     Release,
     SeatState,
@@ -133,7 +134,8 @@ class AsyncSeatLocker:
         that hold back, ``resumed``, with the time that is left. ``token`` (see `seatlock.new_token`) makes a repeated
         call safe across processes, and adds seats to the hold it names: name the whole basket.
 
-        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats` or `SaleNotOpen`.
+        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats`, `SaleNotOpen`, or
+        `HolderLimitExceeded` on a show with limits.
         """
         ask = self._core.acquire(show, seats, holder, ttl, token)
         future = self._batcher.queue(ask)  # what `submit` does, written out: a coroutine less, for most calls are these
@@ -239,6 +241,14 @@ class AsyncSeatLocker:
         """
         return await self._follow(self._core.force_release(show, seats, by, reason))
 
+    async def holds(self, show: str, *, holder: str) -> list[HeldSeats]:
+        """List what a holder has on hold, oldest first; a hold made in several calls is listed once for each.
+
+        Tokens are not told: to act on a hold, acquire its seats again, which resumes it. A show with limits keeps a
+        list of each holder's seats; on one without, all seats that are on hold are looked at, in bounded steps.
+        """
+        return await self._follow(self._core.holds(show, holder))
+
     # The life of a show
 
     async def warm(
@@ -249,15 +259,22 @@ class AsyncSeatLocker:
         max_hold: Duration = DEFAULT_MAX_HOLD,
         outbox: bool = True,
         progress: Progress | None = None,
+        limit: int | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> Warmed:
         """Load a show's seats; a new show is closed until `open_sale`. May be repeated: it never makes a seat free.
 
         ``max_hold`` is how long a hold may last in all (default 1,800 s). ``outbox=False`` is for those without a
         ledger: confirmed facts are then not kept for one. ``progress`` is called with the seats loaded and all seats.
 
-        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped.
+        ``limit`` is how many seats one holder may have, held and sold together (1 to 500; by default there is none),
+        ``limits`` how many of a category, by its name; where there is any, a holder has at most 500 in all. They can
+        be changed by warming again, also with holds about; a show that has given holds without any can get none.
+
+        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, or where limits
+        come too late.
         """
-        return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress))
+        return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits)))
 
     async def open_sale(self, show: str, at: Moment | None = None) -> None:
         """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.

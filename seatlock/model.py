@@ -23,6 +23,7 @@ __all__ = [
     "Conflict",
     "Difference",
     "DifferenceKind",
+    "HeldSeats",
     "Hold",
     "Release",
     "SaleStatus",
@@ -73,6 +74,19 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:  # what rich prints, also of a traceback's variables
         return _fields_without_token(self)
+
+
+class HeldSeats(msgspec.Struct, frozen=True):
+    """Seats that a holder has on hold, as `holds` lists them: without the token, so nobody can act on them with it.
+
+    ``fence`` is that of the call that held them; ``ttl`` is the seconds that are left.
+    """
+
+    show: str
+    seats: tuple[str, ...]
+    holder: str
+    fence: int
+    ttl: float
 
 
 class Booking(msgspec.Struct, frozen=True, gc=False):

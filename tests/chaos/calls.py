@@ -79,6 +79,11 @@ def _found(_locker: SeatLocker, _raw: redis.Redis, show: str) -> Operation[Any]:
     return _warming._found(NS, show, plan, _warming.Settings(max_hold_ms=900_000, outbox=True))
 
 
+def _holds(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.warm(show, SEATS, limit=len(SEATS))
+    return _commands.listed(NS, show, HOLDER)
+
+
 def _retired(name: str) -> Prepare:
     def prepare(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
         locker.confirm(hold_of(locker, show))
@@ -111,8 +116,12 @@ CALLS: Final[dict[str, Prepare]] = {
     "compare": lambda locker, _raw, show: _operators.compare(NS, show, hold_of(locker, show).seats),
     "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
     "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
+    "holds": _holds,
+    "held": lambda _locker, _raw, show: _commands.held(NS, show, b"0"),
 }
-READS: Final = frozenset({"check", "remnants", "inspect", "vitals", "compare", "availability", "changes"})
+READS: Final = frozenset(
+    ["check", "remnants", "inspect", "vitals", "compare", "availability", "changes", "holds", "held"]
+)
 
 
 def carry_out(locker: SeatLocker, operation: Operation[Any]) -> Any:

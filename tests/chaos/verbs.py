@@ -80,6 +80,7 @@ VERBS: Final[dict[str, Verb]] = {
     ),
     "check": Verb(hold_of, lambda door, show, _: door.check(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
+    "holds": Verb(hold_of, lambda door, show, _: door.holds(show, holder=HOLDER)),
     "availability": Verb(hold_of, lambda door, show, _: door.availability(show)),
     "warm": Verb(_unwarmed, lambda door, show, _: door.warm(show, SEATS)),
     "open_sale": Verb(lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show)),

@@ -49,6 +49,7 @@ class Outcome:
     reasons: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     booking: str = ""
+    over: tuple[int, int, str | None] = (0, 0, None)
     status: str = ""
 
 
@@ -79,6 +80,9 @@ class Show:
         self.fence = 0
         self.facts: list[tuple[str, str, frozenset[str]]] = []
         self.audit: list[tuple[str, str, int]] = []
+        self.category_of = dict.fromkeys(seats, "")
+        self.limit: int | None = None
+        self.limits: dict[str, int] = {}
 
     # The sale's status: what was last said, until a time comes
 
@@ -131,7 +135,7 @@ class Show:
         """Whether no hold has run out since its seats were last taken."""
         return not any(isinstance(found, Held) and self.now > found.deadline for found in self.seats.values())
 
-    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:
+    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:  # noqa: PLR0911 - one a rule
         """Hold seats, all or none."""
         if any(seat not in self.seats for seat in seats):
             return Outcome("unknown")
@@ -150,6 +154,8 @@ class Show:
                 "refused",
                 conflicts={s: (STATES[type(h)], h.holder == holder) for s, h in others.items()},
             )
+        if over := self._over(holder, [seat for seat in seats if seat not in own]):
+            return Outcome("over", over=over)
         if own:
             hold = whole(list(own.values()))
         else:
@@ -160,6 +166,22 @@ class Show:
             if seat not in own:
                 self.seats[seat] = hold
         return self._held("held", [hold, *own.values()])
+
+    def of_holder(self, holder: str) -> dict[str, Held | Sold]:
+        """The seats that a holder has, held and sold."""
+        return {seat: found for seat in self.seats if (found := self.at(seat)) and found.holder == holder}
+
+    def _over(self, holder: str, more: list[str]) -> tuple[int, int, str | None] | None:
+        """The limit that more seats would take a holder over, and what the holder has: of the show, or a category."""
+        has = [self.category_of[seat] for seat in self.of_holder(holder)]
+        if self.limit is not None and len(has) + len(more) > self.limit:
+            return self.limit, len(has), None
+        wanted = [self.category_of[seat] for seat in more]
+        for category in wanted:
+            limit = self.limits.get(category)
+            if limit is not None and has.count(category) + wanted.count(category) > limit:
+                return limit, has.count(category), category
+        return None
 
     def _held(self, kind: str, holds: list[Held]) -> Outcome:
         hold = whole(holds)

@@ -15,7 +15,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
 from seatlock import (
     AcquireRequest,
@@ -23,9 +23,12 @@ from seatlock import (
     BookingConflict,
     ConfirmRequest,
     Hold,
+    HolderLimitExceeded,
     HoldLost,
     InvalidRequest,
+    PlanConflict,
     SaleNotOpen,
+    Seat,
     SeatLocker,
     SeatsUnavailable,
     UnknownSeats,
@@ -37,6 +40,9 @@ from tests.support.clock import Clock
 from tests.support.servers import RedisServer, backend
 
 SEATS = [f"S-{number}" for number in range(6)]
+CATEGORIES = dict(zip(SEATS, ("x", "x", "y", "y", "y", ""), strict=True))
+PLAN = [Seat(seat, category=category) for seat, category in CATEGORIES.items()]
+LIMITS: list[dict[str, Any]] = [{"limit": 2}, {"limit": 4, "limits": {"x": 1, "y": 2}}, {"limits": {"y": 1}}]
 HOLDERS = ["ada", "bo", "cy"]
 PAYMENTS = ["pay-1", "pay-2", None]
 REASONS = ["camera", "pillar", None]
@@ -96,9 +102,11 @@ class Sale(RuleBasedStateMachine):
         self.client = LossyClient(self.raw)
         self.locker = SeatLocker(self.client)  # type: ignore[arg-type]
         self.show = f"show-{next(self.numbers)}"
-        self.locker.warm(self.show, SEATS)
+        self.locker.warm(self.show, PLAN)
         self.locker.open_sale(self.show)
         self.model = Show(SEATS)
+        self.model.category_of = CATEGORIES
+        self.keeps_lists = False
         self.tokens: list[str] = []
         raw = self.raw.hgetall(f"seatlock:{{{self.show}}}:seats")
         self.mirrors = {seat.decode(): field.decode() for seat, field in raw.items()}
@@ -107,6 +115,33 @@ class Sale(RuleBasedStateMachine):
         self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
         self.start = float(self.raw.time()[0])  # the server's time when the model's was 0
         self.said: list[float] = []  # times at which the sale was to open or close
+
+    @initialize(limits=st.sampled_from([{}, {}, *LIMITS]))
+    def first_limits(self, limits: dict[str, Any]) -> None:
+        """Half of the shows have limits from the beginning."""
+        self.change_limits(limits)
+
+    @rule(limits=st.sampled_from([{}, *LIMITS]))
+    def change_limits(self, limits: dict[str, Any]) -> None:
+        """Warm again with other limits: they can change at any time, but must not come after the first hold."""
+        self.keeps_lists = self.keeps_lists or bool(limits and not self.model.fence)
+        answer = attempt(lambda: self.locker.warm(self.show, PLAN, **limits))
+        if limits and not self.keeps_lists:
+            assert isinstance(answer, PlanConflict), answer
+            return
+        assert not isinstance(answer, Exception), answer
+        self.model.limit, self.model.limits = limits.get("limit"), limits.get("limits", {})
+
+    @rule(holder=st.sampled_from(HOLDERS))
+    def what_a_holder_holds(self, holder: str) -> None:
+        """The live holds of a holder, by their fences, whether the show keeps lists or not."""
+        expected: dict[int, set[str]] = {}
+        for seat, found in self.model.of_holder(holder).items():
+            if isinstance(found, Held):
+                expected.setdefault(2**40 + found.fence, set()).add(seat)
+        found = self.locker.holds(self.show, holder=holder)
+        assert {held.fence: set(held.seats) for held in found} == expected
+        assert [held.fence for held in found] == sorted(expected)
 
     def teardown(self) -> None:
         """Count what was lost, so that the test can tell that the fault fired."""
@@ -133,6 +168,9 @@ class Sale(RuleBasedStateMachine):
             assert isinstance(hold, SeatsUnavailable), (hold, expected)
             assert {s: (c.state, c.yours) for s, c in hold.conflicts.items()} == expected.conflicts
             assert not any(conflict.inconsistent for conflict in hold.conflicts.values())
+        elif expected.kind == "over":
+            assert isinstance(hold, HolderLimitExceeded), (hold, expected)
+            assert (hold.limit, hold.held, hold.category) == expected.over
         elif expected.kind == "lost":
             assert isinstance(hold, HoldLost), (hold, expected)
             assert set(hold.seats) == set(expected.reasons)
@@ -394,7 +432,10 @@ def attempt(call: Callable[[], Any]) -> Any:
     """The result of a call, or the error it raised."""
     try:
         return call()
-    except (SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats, InvalidRequest) as error:
+    except (
+        *(SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats),
+        *(HolderLimitExceeded, InvalidRequest, PlanConflict),
+    ) as error:
         return error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _operators, _warming
+from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _limits, _operators, _warming
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from tests.support.lua_headers import Header
@@ -30,7 +30,8 @@ class Call(NamedTuple):
         probes = b"probe:" if header.name == "probe" else b""
         seats = [seat for ask in self.asks for seat in ask.seats] or _SEATS.get(header.name, [])
         locks = [_PREFIX + b"lock:" + seat.encode() for seat in seats if header.keys.each == ("lock",)]
-        return [_PREFIX + probes + name.encode() for name in header.keys.fixed] + locks
+        names = [name.encode().replace(b"holder", b"holder:ada") for name in header.keys.fixed]
+        return [_PREFIX + probes + name for name in names] + locks
 
     def args(self, header: Header) -> list[bytes]:
         """The arguments that the header asks for."""
@@ -86,8 +87,9 @@ def calls() -> dict[str, Call]:
     add(_warming._load("warm", "seatlock", SHOW, _PLAN.seats, numbers), *statuses)
     found_args = {"digest": _PLAN.digest.encode(), "plan": _PLAN.pack(), "seats": b"2", "max_hold_ms": b"9000"}
     cap = b"%d" % _commands.CHANGES_CAP
-    settings = _warming.Settings(max_hold_ms=9000, outbox=True)
-    add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args, outbox=b"1", changes_cap=cap)
+    settings = _warming.Settings(max_hold_ms=9000, outbox=True, limits=_limits.Limits(4, (("y", 2), ("x", 1))))
+    found_args |= {"outbox": b"1", "changes_cap": cap, "limits": b"4\n1 2 y\n0 1 x"}
+    add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args)
     add(_commands.set_status("seatlock", SHOW, "closed", 77), status=b"closed", at_ms=b"77")
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
     add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
@@ -99,6 +101,8 @@ def calls() -> dict[str, Call]:
     add(_commands.retire("seatlock", SHOW, "keep"), outbox=b"keep")
     add(_commands.remnants("seatlock", SHOW, b"7"), cursor=b"7")
     add(_commands.forget("seatlock", SHOW, seats))
+    add(_commands.listed("seatlock", SHOW, "ada"))
+    add(_commands.held("seatlock", SHOW, b"7"), cursor=b"7")
     add(_commands.server("seatlock", SHOW))
     add(_commands.probe("seatlock", SHOW))
     assert keys_of("seatlock", SHOW).meta == _PREFIX + b"meta"

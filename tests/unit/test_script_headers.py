@@ -17,6 +17,7 @@ from seatlock import (
     BookingConflict,
     Cancellation,
     Hold,
+    HolderLimitExceeded,
     HoldLost,
     InvalidRequest,
     PlanConflict,
@@ -31,6 +32,7 @@ from seatlock import (
     UnknownSeats,
 )
 from seatlock._commands import Changes, Snapshot
+from seatlock._operation import ListsWanted
 from seatlock._operators import Compared
 from seatlock.errors import LostReason
 from seatlock.model import SaleStatus, StateName, Vitals
@@ -47,31 +49,38 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "refused": SeatsUnavailable,
         "unknown": UnknownSeats,
         "closed": SaleNotOpen,
+        "limits": ListsWanted,
+        "over": HolderLimitExceeded,
     },
     "availability": {"noshow": ShowNotFound, "ok": Snapshot},
     "block": {"noshow": ShowNotFound, "ok": Block, "refused": SeatsUnavailable, "unknown": UnknownSeats},
-    "cancel": {"noshow": ShowNotFound, "cancelled": Cancellation, "gone": Cancellation},
+    "cancel": {"noshow": ShowNotFound, "limits": ListsWanted, "cancelled": Cancellation, "gone": Cancellation},
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
     "compare": {"noshow": ShowNotFound, "ok": Compared},
     "confirm": {
         "noshow": ShowNotFound,
+        "limits": ListsWanted,
         "booked": Booking,
         "again": Booking,
         "conflict": BookingConflict,
         "lost": HoldLost,
     },
-    "extend": {"noshow": ShowNotFound, "held": Hold, "lost": HoldLost},
+    "extend": {"noshow": ShowNotFound, "limits": ListsWanted, "held": Hold, "lost": HoldLost},
     "force_release": {
         "noshow": ShowNotFound,
+        "limits": ListsWanted,
         **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
     },
     "forget": {"": int},
-    "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict},
+    "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict, "late": PlanConflict},
+    "held": {"noshow": ShowNotFound, "ok": tuple},
+    "holds": {"noshow": ShowNotFound, "unlisted": type(None), "ok": tuple},
     "inspect": {"noshow": ShowNotFound, "unknown": type(None), "state": SeatState},
     "probe": {"": list},
     "release": {
         "noshow": ShowNotFound,
+        "limits": ListsWanted,
         **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
     },
     "remnants": {"": tuple},
