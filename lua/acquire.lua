@@ -34,15 +34,6 @@ local was_locked = {} -- places whose lock has passed but is still there
 local set_places, set_deadlines, due_adds = {}, {}, {}
 local resumed_places = {} -- whose locks are to say that they were resumed
 
--- A seat is free only if there is no lock and the mirror says free, or held and past.
-local function is_free(mirror)
-  if string.byte(mirror) == FREE then
-    return true
-  end
-  local deadline = deadline_of(mirror)
-  return deadline ~= nil and now > deadline
-end
-
 local function live_lock(place)
   local lock = lock_at(place)
   return lock and not lock.past and lock
@@ -81,7 +72,7 @@ end
 -- From now on a caller that went away gives these seats back no more: see `release`.
 local function mark_resumed(places)
   for _, place in ipairs(places) do
-    if lock_at(place).resumed == '' then
+    if not is_resumed(lock_at(place)) then
       replace_lock(place, resumed_lock(locks[place]))
       resumed_places[#resumed_places + 1] = place
     end
@@ -135,15 +126,15 @@ local function grant_one(head, ttl, place)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
--- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
+-- Seats that join a basket share its fence, deadline, maximum lifetime and payment; other seats get a new hold.
 local function grant(owner, ttl, free, basket)
   local hold = basket
   if not hold then
     fence = fence + 1
     local limit = now + max_hold
-    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
+    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit), mark = ''}
   end
-  local value = held_lock(held_by(owner), hold.epoch, hold.fence, hold.deadline, hold.limit)
+  local value = held_lock(held_by(owner), hold.epoch, hold.fence, hold.deadline, hold.limit) .. hold.mark
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
     if lists then

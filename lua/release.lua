@@ -30,7 +30,7 @@ local function answer(owner, undo, first, count)
       words[index] = 'gone'
     elseif lock.state ~= 'h' then
       words[index] = STATES[lock.state]
-    elseif lock.token ~= token or lock.holder ~= holder or undo and lock.resumed == 'r' then
+    elseif lock.token ~= token or lock.holder ~= holder or undo and is_resumed(lock) then
       words[index] = 'taken'
     else
       words[index] = 'released'

@@ -34,6 +34,14 @@ def derived_booking_id(token: str, seats: Sequence[str]) -> str:
     return "bk-" + sha256(f"{token}\n{named}".encode()).hexdigest()[:32]
 
 
+def reclaiming_token(token: str) -> str:
+    """The token under which an expired hold is regained: the same for every retry, by whoever has the hold.
+
+    128 bits of SHA-256 over the hold's token and a label, so that neither token can be had without the old one.
+    """
+    return sha256(f"{token}\nreclaim".encode()).hexdigest()[:32]
+
+
 def acquire(namespace: str, show: object, seats: object, holder: object, ttl: object, token: object) -> Ask[Hold]:
     """Ask for seats; without a token of the caller's, one is minted here, before anything is sent."""
     keys = keys_of(namespace, show)
@@ -70,12 +78,22 @@ def checked_hold(namespace: str, hold: object) -> tuple[Hold, Keys]:
 def extend(namespace: str, hold: object, ttl: object) -> Ask[Hold]:
     """Ask for ``ttl`` from now on a hold."""
     hold, keys = checked_hold(namespace, hold)
-    terms = b"%d %d %d" % (_bounds.ttl(ttl), hold.deadline, len(hold.seats))
+    terms = b"0 %d %d %d" % (_bounds.ttl(ttl), hold.deadline, len(hold.seats))
     return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
 
 
-def confirm(namespace: str, hold: object, payment: object, booking: object) -> Ask[Booking]:
-    """Ask to turn a hold into a booking."""
+def begin_payment(namespace: str, hold: object, expected: object) -> Ask[Hold]:
+    """Ask for ``expected`` from now on a hold whose payment begins: an extend that has an effect once."""
+    hold, keys = checked_hold(namespace, hold)
+    milliseconds = _bounds.milliseconds("expected", expected)
+    terms = b"1 %d %d %d" % (milliseconds, hold.deadline, len(hold.seats))
+    return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
+
+
+def confirm(namespace: str, hold: object, payment: object, booking: object, *, reclaim: object = False) -> Ask[Booking]:
+    """Ask to turn a hold into a booking; with ``reclaim`` also one whose time has run out, if its seats are free."""
+    if not isinstance(reclaim, bool):
+        raise InvalidRequest(f"reclaim must be True or False, not {reclaim!r}.")
     hold, keys = checked_hold(namespace, hold)
     paid = b"" if payment is None else _bounds.reference("payment", payment).encode()
     if booking is None:
@@ -83,7 +101,20 @@ def confirm(namespace: str, hold: object, payment: object, booking: object) -> A
     else:
         booking_id = _bounds.reference("booking", booking)
     terms = b"%d %d" % (hold.deadline, len(hold.seats))
-    return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
+    if not reclaim:
+        return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
+    token = reclaiming_token(hold.token)
+    new_id = derived_booking_id(token, hold.seats) if booking is None else booking_id
+    args = (_owner(hold), booking_id.encode(), paid, token.encode(), new_id.encode(), terms)
+    return _on_hold("reclaim", hold, keys, args, _replies.booking)
+
+
+def beside_reclaims(ask: Ask[Booking]) -> Ask[Booking]:
+    """The same confirm as a request of the script that can reclaim, so that one call has both, in order."""
+    if ask.verb == "reclaim":
+        return ask
+    *first, terms = ask.args
+    return msgspec.structs.replace(ask, verb="reclaim", args=(*first, b"", b"", terms))
 
 
 def release(namespace: str, hold: object) -> Ask[Release]:
@@ -134,7 +165,7 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> O
     verb = asks[0].verb
     keys = keys_of(namespace, asks[0].show)
     fixed = [keys.meta, keys.seats, keys.due, keys.changes]
-    if verb in ("confirm", "cancel"):
+    if verb in ("confirm", "reclaim", "cancel"):
         fixed.append(keys.outbox)
     return batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else ())
 

@@ -77,9 +77,13 @@ class Core:
         """Check an extend."""
         return _commands.extend(self.namespace, hold, ttl)
 
-    def confirm(self, hold: object, payment: object, booking: object) -> Ask[Booking]:
+    def begin_payment(self, hold: object, expected: object) -> Ask[Hold]:
+        """Check a begin_payment."""
+        return _commands.begin_payment(self.namespace, hold, expected)
+
+    def confirm(self, hold: object, payment: object, booking: object, reclaim: object) -> Ask[Booking]:
         """Check a confirm."""
-        return _commands.confirm(self.namespace, hold, payment, booking)
+        return _commands.confirm(self.namespace, hold, payment, booking, reclaim=reclaim)
 
     def release(self, hold: object) -> Ask[Release]:
         """Check a release."""

@@ -28,7 +28,7 @@ READERS: Final = frozenset(
 )
 """The scripts that write nothing."""
 
-Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "force_release"]
+Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "force_release", "reclaim"]
 
 
 class ListsWanted(SeatLockError):
@@ -82,7 +82,7 @@ class Operation(Generic[T_co]):
         self.decode = decode
         self.seats = seats
         self.token = token
-        self.writes_facts = script.name in ("confirm", "cancel")
+        self.writes_facts = script.name in ("confirm", "reclaim", "cancel")
         self.only_reads = script.name in READERS
 
     def by_sha(self) -> list[Any]:

@@ -137,12 +137,17 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
     words = set(seats.values())
     gravest: list[LostReason] = [word for word in _GRAVITY if word in words]
     reason = gravest[0]
+    confirming = ask.verb in ("confirm", "reclaim")
+    payment = optional_text(ask.args[2]) if confirming else None
     return HoldLost(
         f"the hold on {listing(ask.seats)} of show {ask.show!r} is lost ({reason}: "
         f"{listing([seat for seat, word in seats.items() if word == reason])}); nothing was changed: "
-        "acquire again, or refund the payment.",
+        f"acquire again, or refund the payment{f' {payment!r}' if payment else ''}.",
         reason=reason,
         seats=seats,
+        token=ask.token,
+        payment=payment,
+        paid_for=ask.seats if confirming else (),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar
 from seatlock import _connect, _requests
 from seatlock._attempts import Attempts
 from seatlock._batcher import Batcher
-from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
+from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
 from seatlock._operation import Ask, Step
@@ -152,14 +152,29 @@ class AsyncSeatLocker:
         """
         return await self._batcher.submit(self._core.extend(hold, ttl))
 
-    async def confirm(self, hold: Hold, *, payment: str | None = None, booking: str | None = None) -> Booking:
+    async def begin_payment(self, hold: Hold, *, expected: Duration = DEFAULT_EXPECTED) -> Hold:
+        """Give a hold the time that its payment takes: it lasts at least ``expected`` (seconds or timedelta) from now.
+
+        Only the first call for a hold has an effect: another one answers with the hold as it is. Never shortens. May go
+        beyond the show's maximum lifetime of a hold, by 600 s at most; the answer's ``ttl`` shows what was given.
+        ``expected`` is 300 s by default, 1 ms to 24 h. Works while the sale is paused or closed. Raises `HoldLost`.
+        """
+        return await self._batcher.submit(self._core.begin_payment(hold, expected))
+
+    async def confirm(
+        self, hold: Hold, *, payment: str | None = None, booking: str | None = None, reclaim: bool = False
+    ) -> Booking:
         """Turn a hold into a booking: its seats are sold, and the fact is in the outbox.
 
         ``payment`` is the payment's reference; confirming again with the same one answers with the same booking.
         ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
         closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
+
+        ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats are still free,
+        they are sold at once, under a new token, fence and booking id (one given stays); else `HoldLost` says what to
+        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
         """
-        ask = self._core.confirm(hold, payment, booking)
+        ask = self._core.confirm(hold, payment, booking, reclaim)
         future = self._batcher.queue(ask)
         try:
             return await future

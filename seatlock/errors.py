@@ -38,11 +38,12 @@ __all__ = [
     "WaitingRoomFull",
 ]
 
-LostReason = Literal["expired", "taken", "released", "lost", "sold"]
+LostReason = Literal["expired", "taken", "released", "lost", "sold", "limit"]
 """Why a hold is no longer there.
 
-``expired``: its time ran out. ``taken``: somebody else holds a seat of it now. ``released``: it was given back.
-``lost``: its lock is gone though its time had not run out and nobody released it. ``sold``: a seat of it is sold.
+``expired``: its time ran out. ``taken``: somebody else holds a seat of it now, or the house has blocked it.
+``released``: it was given back. ``lost``: its lock is gone though its time had not run out and nobody released it.
+``sold``: a seat of it is sold. ``limit``: it ran out, and to regain it would take its holder over a limit of the show.
 """
 
 
@@ -151,15 +152,27 @@ class WaitingRoomFull(SeatLockError):
 class HoldLost(SeatLockError):
     """The hold is not the caller's any more, in whole or in part, so nothing was changed.
 
-    ``reason`` is the gravest of ``seats``, which maps each lost seat to its own reason.
+    ``reason`` is the gravest of ``seats``, which maps each lost seat to its own reason. ``token`` is the hold's. After
+    a confirm, ``payment`` is the reference to refund, if it was given, and ``paid_for`` names all seats that it was
+    for, lost or not.
     """
 
     def __init__(
-        self, message: str, *, reason: LostReason = "lost", seats: Mapping[str, LostReason] = MappingProxyType({})
+        self,
+        message: str,
+        *,
+        reason: LostReason = "lost",
+        seats: Mapping[str, LostReason] = MappingProxyType({}),
+        token: str | None = None,
+        payment: str | None = None,
+        paid_for: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.reason: LostReason = reason
         self.seats = dict(seats)
+        self.token = token
+        self.payment = payment
+        self.paid_for = paid_for
 
 
 class BookingConflict(SeatLockError):

@@ -57,7 +57,8 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     ``seats`` are the seats that were asked for in the call that answered with this hold; extend, confirm and release
     act on exactly these. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that were left when the
     server answered. ``resumed`` says that the holder already had this hold, under the ``token`` given here.
-    ``deadline`` is the server's own: opaque, sent back only to word an answer, never compared with a client's clock.
+    ``deadline`` is the server's own: opaque, never compared with a client's clock, sent back only to tell a hold that
+    ran out from one that was given back.
     """
 
     show: str
@@ -262,6 +263,7 @@ class ConfirmRequest(msgspec.Struct, frozen=True):
     hold: Hold
     payment: str | None = None
     booking: str | None = None
+    reclaim: bool = False
 
 
 DifferenceKind = Literal["missing", "surplus", "unlocked", "state", "deadline", "expiry", "unswept", "foreign"]

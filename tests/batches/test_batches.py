@@ -75,6 +75,7 @@ never_had = st.builds(
 )
 claims = st.one_of(st.integers(0, 8), st.integers(0, 8), st.integers(0, 8), never_had)
 payments = st.sampled_from(("pay-1", "pay-2", None))
+late = st.sampled_from((False, False, True))
 before = st.fixed_dictionaries(
     {
         "held": st.lists(asked_well, max_size=5),
@@ -160,15 +161,18 @@ def claimed(show: str, claim: int | Hold, past: dict[str, Any]) -> Hold:
 
 
 @examples
-@given(past=before, requests=st.lists(st.tuples(claims, payments), min_size=1, max_size=8))
+@given(past=before, requests=st.lists(st.tuples(claims, payments, late), min_size=1, max_size=8))
 def test_confirm_many_is_one_by_one(
-    locker: SeatLocker, raw: redis.Redis, past: dict[str, Any], requests: list[tuple[int | Hold, str | None]]
+    locker: SeatLocker, raw: redis.Redis, past: dict[str, Any], requests: list[tuple[int | Hold, str | None, bool]]
 ) -> None:
     twins = Twins(locker, raw, past)
-    first, second = ([(claimed(show, c, past), paid) for c, paid in requests] for show in (twins.batch, twins.single))
+    first, second = (
+        [ConfirmRequest(claimed(show, claim, past), paid, reclaim=late) for claim, paid, late in requests]
+        for show in (twins.batch, twins.single)
+    )
     twins.compare(
-        locker.confirm_many(twins.batch, [ConfirmRequest(hold, paid) for hold, paid in first]),
-        [lambda hold=hold, paid=paid: locker.confirm(hold, payment=paid) for hold, paid in second],
+        locker.confirm_many(twins.batch, first),
+        [lambda ask=ask: locker.confirm(ask.hold, payment=ask.payment, reclaim=ask.reclaim) for ask in second],
         changes=lambda answer: isinstance(answer, Booking),
     )
 

@@ -10,7 +10,7 @@ import redis
 from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _operators, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
-from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, token
+from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, late_hold, token
 from tests.support.keyspace import base
 from tests.support.waiting import until
 
@@ -37,6 +37,14 @@ def _extend(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
 
 def _confirm(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.confirm(NS, hold_of(locker, show), "pay-1", None)])
+
+
+def _begin_payment(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.begin_payment(NS, hold_of(locker, show), 900.0)])
+
+
+def _reclaim(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.confirm(NS, late_hold(locker, show), "pay-1", None, reclaim=True)])
 
 
 def _release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
@@ -97,6 +105,8 @@ CALLS: Final[dict[str, Prepare]] = {
     "acquire": _acquire,
     "extend": _extend,
     "confirm": _confirm,
+    "begin_payment": _begin_payment,
+    "reclaim": _reclaim,
     "release": _release,
     "cancel": _cancel,
     "force_release": _force_release,

@@ -41,6 +41,15 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("confirm", "hset"): "outbox",
     ("confirm", "mset"): "outbox meta changes",
     ("confirm", "zrem"): "outbox meta changes lock seats",
+    ("begin_payment", "hset"): "",
+    ("begin_payment", "xadd"): "meta",
+    ("begin_payment", "set"): "meta changes",
+    ("begin_payment", "zadd"): "meta changes lock seats",
+    ("reclaim", "hset"): "",
+    ("reclaim", "set"): "meta",
+    ("reclaim", "xadd"): "meta lock",
+    ("reclaim", "mset"): "meta lock outbox changes",
+    ("reclaim", "zrem"): "meta lock outbox changes seats",
     ("release", "zrem"): "",
     ("release", "hset"): "",
     ("release", "xadd"): "meta",
@@ -127,7 +136,7 @@ def test_where_it_stops_and_that_it_can_be_done_again(
     before = dump(raw, show)
     limited.lack(lacking)
     answer = carry_out(limited.locker, call)
-    assert isinstance(answer, OutcomeUnknown if name in ("confirm", "cancel") else ScriptFailed)
+    assert isinstance(answer, OutcomeUnknown if name in ("confirm", "reclaim", "cancel") else ScriptFailed)
     assert changed(before, dump(raw, show)) == set(LEFT_BEHIND[name, lacking].split())
 
     carry_out(locker, CALLS[name](locker, raw, undisturbed))

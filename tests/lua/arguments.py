@@ -71,6 +71,7 @@ def batch_calls(house: House) -> dict[str, Operation[Any]]:
         commands.acquire("seatlock", house.show, ["A-2"], "bo", 60, T1),
         commands.extend("seatlock", hold, 60),
         commands.confirm("seatlock", hold, None, None),
+        commands.confirm("seatlock", hold, None, None, reclaim=True),
         commands.release("seatlock", hold),
         commands.cancel("seatlock", booking),
     ]
@@ -85,9 +86,10 @@ TOLD: Final = (str(2**49 + 1), *WITHOUT_ZERO)
 COUNT: Final = ("513", *NUMBERS)
 TERMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "acquire": (TTL, COUNT),
-    "extend": (TTL, TOLD, COUNT),
+    "extend": (("2", *WITHOUT_ZERO), TTL, TOLD, COUNT),
     "confirm": (TOLD, COUNT),
     "release": (("2", *WITHOUT_ZERO), COUNT),
+    "reclaim": (TOLD, COUNT),
     "cancel": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
     "force_release": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
 }
@@ -158,12 +160,16 @@ def the_largest_arguments(house: House) -> None:
     assert hold.ttl == house.left(86_400)
     extend = commands.of_asks("seatlock", [commands.extend("seatlock", hold, 86_400)])
     for told in ("0", str(2**49)):
-        extend.args[2] = with_number(extend.args[2], 1, told)
+        extend.args[2] = with_number(extend.args[2], 2, told)
         assert house.run(extend)[0].fence == hold.fence
     confirm = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None)])
     for told in ("0", str(2**49)):
         confirm.args[4] = with_number(confirm.args[4], 0, told)
         assert house.run(confirm)[0].fence == hold.fence
+    reclaim = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None, reclaim=True)])
+    for told in ("0", str(2**49)):
+        reclaim.args[6] = with_number(reclaim.args[6], 0, told)
+        assert house.run(reclaim)[0].fence == hold.fence
     booking = Booking("another", house.show, ("A-1",), "ada", None, 0, 0.0)
     cancel = commands.of_asks("seatlock", [commands.cancel("seatlock", booking)])
     for epoch, counter in ((0, 2**40 - 1), (2**40, 0)):
@@ -225,6 +231,11 @@ def the_largest_batches(house: House) -> None:
         assert house.due() == {}
         holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
         bookings = each(lambda hold: commands.confirm("seatlock", hold, None, None), holds)
+        assert house.locker.availability(house.show).counts["sold"] == 512
+        each(lambda booking: commands.cancel("seatlock", booking), bookings)
+        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
+        house.advance(700)
+        bookings = each(lambda hold: commands.confirm("seatlock", hold, None, None, reclaim=True), holds)
         assert house.locker.availability(house.show).counts["sold"] == 512
         each(lambda booking: commands.cancel("seatlock", booking), bookings)
         assert set(house.states().values()) == {"free"}

@@ -178,18 +178,23 @@ class House:
         return f"seatlock:{{{self.show}}}:{name}"
 
     def lock(self, seat: str) -> list[Any] | None:
-        """The fields of a seat's lock: epoch, fence and times as numbers; whether it was resumed is told apart."""
+        """The fields of a seat's lock: epoch, fence and times as numbers, and ``p`` where a payment has begun.
+
+        Whether it was resumed is told apart.
+        """
         value = self.raw.get(self.key(f"lock:{seat}"))
         if value is None:
             return None
         fields: list[Any] = value.decode().removesuffix(RESUMED).split("\n")
+        if fields[0] == "h" and fields[-1].endswith("p"):
+            fields[-1:] = [fields[-1][:-1], "p"]
         times = 7 if fields[0] == "h" else 6
         return [*fields[:3], *map(int, fields[3:times]), *fields[times:]]
 
     def was_resumed(self, seat: str) -> bool:
         """Whether a seat's lock says so."""
         value: bytes = self.raw.get(self.key(f"lock:{seat}"))
-        return value.endswith(b"\n%d" % self.lock(seat)[-1] + RESUMED.encode())  # type: ignore[index] - it is there
+        return value.startswith(b"h\n") and value.endswith(RESUMED.encode())
 
     def put_lock(self, seat: str, *fields: object, ttl: int | None = None) -> None:
         """Write a lock behind the scripts' back."""

@@ -363,6 +363,7 @@ def a_show_that_is_not_there(house: House) -> None:
         lambda: house.acquire("A-1"),
         lambda: locker.extend(hold, ttl=60),
         lambda: locker.confirm(hold),
+        lambda: locker.confirm(hold, reclaim=True),
         lambda: locker.release(hold),
         lambda: locker.cancel(Booking("booking", show, ("A-1",), "ada", None, 1, 0.0)),
         lambda: locker.sweep(show),

@@ -16,6 +16,7 @@ class Held:
     fence: int
     deadline: float
     limit: float
+    paying: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def whole(holds: list[Held]) -> Held:
         fence=max(hold.fence for hold in holds),
         deadline=min(hold.deadline for hold in holds),
         limit=min(hold.limit for hold in holds),
+        paying=any(hold.paying for hold in holds),
     )
 
 
@@ -71,6 +73,7 @@ class Show:
     """One show."""
 
     MAX_HOLD = 1800.0
+    OVERTIME = 600.0
 
     def __init__(self, seats: list[str]) -> None:
         self.seats: dict[str, Held | Sold | Blocked | None] = dict.fromkeys(seats)
@@ -216,6 +219,52 @@ class Show:
             self.seats[seat] = longer
             holds.append(longer)
         return self._held("held", holds)
+
+    def begin_payment(self, token: str, holder: str, seats: list[str], expected: float, told: float) -> Outcome:
+        """Set the time left of every seat whose payment has not begun, some minutes beyond the limit if need be."""
+        if lost := self._lost(token, holder, seats, told):
+            return Outcome("lost", reasons=lost)
+        holds = []
+        for seat in seats:
+            hold = self.seats[seat]
+            assert isinstance(hold, Held)
+            if not hold.paying:
+                longest = min(self.now + expected, hold.limit + self.OVERTIME)
+                hold = replace(hold, deadline=max(hold.deadline, longest), paying=True)
+            self.seats[seat] = hold
+            holds.append(hold)
+        return self._held("held", holds)
+
+    def reclaim(
+        self,
+        tokens: tuple[str, str],
+        holder: str,
+        seats: list[str],
+        bookings: tuple[str, str],
+        payment: str | None,
+        told: float,
+    ) -> Outcome:
+        """Sell the seats of a hold, also of one that ran out, if all of them are free: then as a hold of its own.
+
+        The first of ``tokens`` and ``bookings`` are those of the hold, the second those that it is regained under.
+        """
+        usual = self.confirm(tokens[0], holder, seats, bookings[0], payment, told)
+        if usual.kind != "lost":
+            return usual
+        before = [self.at(seat) for seat in seats]
+        if any(isinstance(sale, Sold) and (sale.token, sale.holder) == (tokens[1], holder) for sale in before):
+            return self.confirm(tokens[1], holder, seats, bookings[1], payment, told)
+        reasons = {
+            seat: "taken" if isinstance(self.at(seat), Blocked) and reason == "expired" else reason
+            for seat, reason in usual.reasons.items()
+        }
+        if set(reasons.values()) != {"expired"}:
+            return replace(usual, reasons=reasons)
+        self.fence += 1
+        for seat in seats:
+            self.seats[seat] = Sold(tokens[1], holder, self.fence, bookings[1], payment)
+        self.facts.append(("confirmed", bookings[1], frozenset(seats)))
+        return Outcome("booked", booking=bookings[1], fence=self.fence)
 
     def confirm(
         self, token: str, holder: str, seats: list[str], booking: str, payment: str | None, told: float

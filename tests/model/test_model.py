@@ -34,7 +34,7 @@ from seatlock import (
     UnknownSeats,
     new_token,
 )
-from seatlock._commands import derived_booking_id
+from seatlock._commands import derived_booking_id, reclaiming_token
 from tests.model.reference import Blocked, Held, Outcome, Show, Sold
 from tests.support.clock import Clock
 from tests.support.servers import RedisServer, backend
@@ -223,6 +223,31 @@ class Sale(RuleBasedStateMachine):
         answer = attempt(lambda: self.locker.extend(hold, ttl=ttl))
         self.check_hold(answer, expected, hold.token)
         return answer if isinstance(answer, Hold) else multiple()
+
+    @rule(target=holds, hold=holds, expected=st.sampled_from(TTLS), lose=st.sampled_from([0, 0, 1]))
+    def begin_payment(self, hold: Hold, expected: float, lose: int) -> Any:
+        """Begin to pay for a hold, old or new, perhaps again."""
+        outcome = self.model.begin_payment(hold.token, hold.holder, list(hold.seats), expected, self.told_of(hold))
+        self.client.lose_next = lose
+        answer = attempt(lambda: self.locker.begin_payment(hold, expected=expected))
+        self.check_hold(answer, outcome, hold.token)
+        return answer if isinstance(answer, Hold) else multiple()
+
+    @rule(target=bookings, hold=holds, payment=st.sampled_from(PAYMENTS), lose=st.sampled_from([0, 0, 1, 2]))
+    def reclaim(self, hold: Hold, payment: str | None, lose: int) -> Any:
+        """Confirm a hold, in time or late."""
+        told = self.told_of(hold)
+        if "ended" in self.model._lost(hold.token, hold.holder, list(hold.seats), told).values():
+            return multiple()  # whether Redis has removed the lock by now decides
+        expected = self.model.reclaim(*self.late_request(hold), payment, told)
+        self.client.lose_next = lose
+        return self.check_booking(attempt(lambda: self.locker.confirm(hold, payment=payment, reclaim=True)), expected)
+
+    def late_request(self, hold: Hold) -> tuple[tuple[str, str], str, list[str], tuple[str, str]]:
+        """What the model needs to know of a hold that is confirmed late."""
+        tokens = hold.token, reclaiming_token(hold.token)
+        bookings = derived_booking_id(tokens[0], hold.seats), derived_booking_id(tokens[1], hold.seats)
+        return tokens, hold.holder, list(hold.seats), bookings
 
     @rule(target=bookings, hold=holds, payment=st.sampled_from(PAYMENTS), lose=st.sampled_from([0, 0, 1, 2]))
     def confirm(self, hold: Hold, payment: str | None, lose: int) -> Any:
@@ -425,7 +450,8 @@ class Sale(RuleBasedStateMachine):
         ]
         assert facts == self.model.facts
         written = b" ".join(value for entry in entries for value in entry.values())
-        assert not any(token.encode() in written for token in self.tokens)
+        secrets = [*self.tokens, *map(reclaiming_token, self.tokens)]
+        assert not any(token.encode() in written for token in secrets)
 
 
 def attempt(call: Callable[[], Any]) -> Any:

@@ -225,3 +225,38 @@ def test_a_hundred_tabs_of_one_holder_never_exceed_the_limit_by_one(server: Redi
                 assert len(locks) == LIMIT
             assert len(locks) <= LIMIT
         assert contradictions(client, show) == []
+
+
+def test_a_late_payment_and_a_new_buyer_never_get_the_same_seats(private_server: PrivateServer, clock: Clock) -> None:
+    show = "race-late"
+    server = private_server(env=clock.env)
+    seats = tuple(f"{row}-{number}" for number in range(ENDINGS) for row in "AB")
+    open_show(server, show, seats)
+
+    path = Path(clock.env["SEATLOCK_CLOCK"])
+    rounds = by_round(itertools.chain(*crowd(buyers.too_late, str(server.socket), path, show, ENDINGS)))
+
+    regained, held = {}, {}
+    for number, endings in enumerate(rounds):
+        got = {ending.wanted: ending for ending in endings}
+        payers, rivals = (got["payer-0"], got["payer-1"]), (got["rival-2"], got["rival-3"])
+        if payers[0].got == "booked":
+            assert payers[0][2:] == payers[1][2:], "both are told of one booking"
+            assert {rival.got for rival in rivals} == {"refused"}
+            regained[number] = payers[0]
+        else:
+            assert {payer.got for payer in payers} == {"taken"}
+            assert "held" in {rival.got for rival in rivals}
+            taken = [seat for rival in rivals if rival.got == "held" for seat in rival.booking.split(" ")]
+            assert len(taken) == len(set(taken))
+            held |= {seat: rival.wanted for rival in rivals if rival.got == "held" for seat in rival.booking.split(" ")}
+    assert regained, "no payment was the first"
+    assert held, "no new buyer was the first"
+    with server.unix_client() as client:
+        locks = locks_of(client, show, seats)
+        assert sorted(booked_in_outbox(client, show)) == sorted((won.booking, "pay") for won in regained.values())
+    assert {seat for seat, lock in locks.items() if lock[0] == "s"} == {
+        f"{row}-{number}" for number in regained for row in "AB"
+    }
+    assert {seat: lock[2] for seat, lock in locks.items() if lock[0] == "h"}.items() <= held.items()
+    assert len({won.fence for won in regained.values()}) == len(regained)

@@ -89,7 +89,7 @@ def picture(client: Client, show: str, *, version: bool = True) -> Dump:
 def _timeless_lock(value: bytes) -> list[bytes]:
     parts = value.split(b"\n")
     times = (5, 6) if parts[0] == b"h" else (5,)
-    return [b"*" if place in times else part for place, part in enumerate(parts)]
+    return [(b"*p" if part.endswith(b"p") else b"*") if place in times else part for place, part in enumerate(parts)]
 
 
 def _timeless_fields(fields: dict[bytes, bytes]) -> dict[bytes, bytes]:

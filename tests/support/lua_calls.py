@@ -51,9 +51,14 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     last = {"deadline_ms": b"77"}
     acquires = [_commands.acquire("seatlock", SHOW, hold.seats, "ada", 1.5, TOKEN) for hold in _HOLDS]
     yield "acquire", acquires, {**owned, "ttl_ms": b"1500"}
-    yield "extend", [_commands.extend("seatlock", hold, 1.5) for hold in _HOLDS], {**owned, "ttl_ms": b"1500", **last}
+    extends = [_commands.extend("seatlock", hold, 1.5) for hold in _HOLDS]
+    yield "extend", extends, {**owned, "begins": b"0", "ttl_ms": b"1500", **last}
     confirms = [_commands.confirm("seatlock", hold, "paid", "booked") for hold in _HOLDS]
-    yield "confirm", confirms, {**owned, "booking": b"booked", "payment": b"paid", **last}
+    sale = {**owned, "booking": b"booked", "payment": b"paid", **last}
+    yield "confirm", confirms, sale
+    reclaims = [_commands.confirm("seatlock", hold, "paid", "booked", reclaim=True) for hold in _HOLDS]
+    again = {"new_token": _commands.reclaiming_token(TOKEN).encode(), "new_booking": b"booked"}
+    yield "reclaim", reclaims, {**sale, **again}
     yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], {**owned, "undo": b"0"}
     bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 5 * 2**40 + 9, 0.0) for hold in _HOLDS]
     cancels = [_commands.cancel("seatlock", booking) for booking in bookings]

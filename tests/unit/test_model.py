@@ -71,6 +71,7 @@ STRUCTS: Final = [
     AcquireRequest(["A-1"], "ada", timedelta(minutes=10)),
     ConfirmRequest(HOLD, "pay-1", "bk-1"),
     ConfirmRequest(HOLD),
+    ConfirmRequest(HOLD, "pay-1", reclaim=True),
     Seat("A-1", "A", "1", "1", "gold", 1, 2, "blocked"),
 ]
 ERRORS: Final[list[SeatLockError]] = [
@@ -86,7 +87,9 @@ ERRORS: Final[list[SeatLockError]] = [
     errors.NotAdmitted("not admitted"),
     errors.HolderLimitExceeded("too many", limit=4, held=3, category="gold"),
     errors.WaitingRoomFull("full", retry_after=1.0),
-    errors.HoldLost("lost", reason="taken", seats={"A-1": "taken"}),
+    errors.HoldLost(
+        "lost", reason="taken", seats={"A-1": "taken"}, token=TOKEN, payment="pay-1", paid_for=("A-1", "A-2")
+    ),
     errors.BookingConflict("twice", booking=BOOKING),
     errors.OutcomeUnknown("unknown", show="show-1", seats=("A-1",), token=TOKEN),
     errors.ServerUnavailable("away"),
