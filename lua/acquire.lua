@@ -13,60 +13,13 @@
 --         over most has category                         over a limit; category: its name, nothing for the show's
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local SWEEP = 32 -- due seats that one batch takes back on its way
--- @include clock
--- @include terms
--- @include show
--- @include times
--- @include lock
--- @include due
--- @include read
--- @include batch
--- @include over
+-- @include grant
 
-local gone, freed, later = plan_sweep(SWEEP)
-check_changes()
-local max_hold = integer(facts[5], 1, 86400000)
-local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
-local status, opens = sale_of(status)
-
-local was_locked = {} -- places whose lock has passed but is still there
-local set_places, set_deadlines, due_adds = {}, {}, {}
+local epoch_number = tonumber(epoch)
 local resumed_places = {} -- whose locks are to say that they were resumed
-
-local function live_lock(place)
-  local lock = lock_at(place)
-  return lock and not lock.past and lock
-end
-
-local function mirror_hold(place, deadline)
-  change(names[place], held_field(mirrors[place], deadline))
-  local at = #due_adds
-  due_adds[at + 1], due_adds[at + 2] = digits(deadline), names[place]
-end
-
-local function lock_seat(place, value, deadline)
-  local at = #set_places + 1
-  set_places[at], set_deadlines[at] = place, deadline
-  replace_lock(place, value)
-  mirror_hold(place, deadline)
-end
 
 local function held(word, hold)
   return {word, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
-end
-
--- Locks of the caller's whose mirrors fell behind (a script that failed half-way): set them right.
-local function repair(places, holder)
-  for _, place in ipairs(places) do
-    local mirror, deadline = mirrors[place], lock_at(place).deadline
-    if lists then
-      mend(holder, names[place], on_hold(mirror, deadline))
-    end
-    if not field_at[names[place]] and mirror ~= held_field(mirror, deadline) then
-      mirror_hold(place, deadline)
-    end
-  end
 end
 
 -- From now on a caller that went away gives these seats back no more: see `release`.
@@ -126,25 +79,6 @@ local function grant_one(head, ttl, place)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
--- Seats that join a basket share its fence, deadline, maximum lifetime and payment; other seats get a new hold.
-local function grant(owner, ttl, free, basket)
-  local hold = basket
-  if not hold then
-    fence = fence + 1
-    local limit = now + max_hold
-    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit), mark = ''}
-  end
-  local value = held_lock(held_by(owner), hold.epoch, hold.fence, hold.deadline, hold.limit) .. hold.mark
-  for _, place in ipairs(free) do
-    was_locked[place] = locks[place]
-    if lists then
-      enlist(holder_of(owner), names[place], on_hold(mirrors[place], hold.deadline))
-    end
-    lock_seat(place, value, hold.deadline)
-  end
-  return held('held', hold)
-end
-
 local function answer(owner, ttl, first, count)
   if count == 1 and status == 'open' and not lists then -- most requests on most nights: one seat, and it is free
     local place = place_of[names[first + 1]]
@@ -166,6 +100,7 @@ local function answer(owner, ttl, first, count)
   elseif #yours == count and not several then
     repair(yours, holder)
     mark_resumed(yours)
+    mark_resumed(yours)
     local hold = whole_hold(yours)
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
@@ -180,7 +115,7 @@ local function answer(owner, ttl, first, count)
     return over
   end
   repair(own, holder)
-  return grant(owner, ttl, free, whole_hold(own))
+  return held('held', grant(owner, ttl, free, whole_hold(own)))
 end
 
 local BOUNDS = {1, 86400000, 1, 512}
@@ -192,36 +127,7 @@ for request = 1, integer(ARGV[1], 1, 512) do
   argument, place = argument + 2, place + terms[2]
 end
 
-if #fields > 0 then
-  local leaving = {} -- seats that are due no more, and that this batch does not hold again
-  for _, name in ipairs(gone) do
-    if not field_at[name] then
-      leaving[#leaving + 1] = name
-      if freed[name] then
-        change(name, freed[name])
-      end
-    end
-  end
-  next_version('fence', digits(fence))
-  publish(fields)
-  -- Due first, then locks and mirrors: the sweep looks at whatever a script leaves behind that is stopped in between.
-  if #later > 0 then
-    redis.call('ZADD', due_key, unpack(later))
-  end
-  redis.call('ZADD', due_key, unpack(due_adds))
-  write_lists()
-  for index, place in ipairs(set_places) do
-    -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
-    redis.call('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(set_deadlines[index]),
-      was_locked[place] and 'XX' or 'NX')
-  end
-  redis.call('HSET', seats_key, unpack(fields))
-  if #leaving > 0 then
-    redis.call('ZREM', due_key, unpack(leaving))
-  end
-else
-  write_lists()
-end
+-- @include keep
 -- Not worth a failure: on a full server a resumed hold is as good without the mark.
 for _, place in ipairs(resumed_places) do
   redis.pcall('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(lock_at(place).deadline), 'XX')

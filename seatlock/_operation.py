@@ -28,7 +28,7 @@ READERS: Final = frozenset(
 )
 """The scripts that write nothing."""
 
-Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "force_release", "reclaim"]
+Verb = Literal["acquire", "acquire_best", "extend", "confirm", "reclaim", "release", "cancel", "force_release"]
 
 
 class ListsWanted(SeatLockError):

@@ -137,6 +137,7 @@ def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> 
         locker = SeatLocker(raw)
         refused = (
             "acquire",
+            "acquire_best",
             "extend",
             "confirm",
             "begin_payment",

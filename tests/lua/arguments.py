@@ -74,6 +74,7 @@ def batch_calls(house: House) -> dict[str, Operation[Any]]:
         commands.confirm("seatlock", hold, None, None, reclaim=True),
         commands.release("seatlock", hold),
         commands.cancel("seatlock", booking),
+        commands.acquire_best("seatlock", house.show, [("A-2",), ("A-4",)], "bo", 60_000, T1, minted=False),
     ]
     force = force_release_of(
         "seatlock", [force_release_ask("seatlock", house.show, ("A-1",), "eve", "why", hold.fence)]
@@ -86,6 +87,7 @@ TOLD: Final = (str(2**49 + 1), *WITHOUT_ZERO)
 COUNT: Final = ("513", *NUMBERS)
 TERMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "acquire": (TTL, COUNT),
+    "acquire_best": (TTL, ("101", *NUMBERS), COUNT),
     "extend": (("2", *WITHOUT_ZERO), TTL, TOLD, COUNT),
     "confirm": (TOLD, COUNT),
     "release": (("2", *WITHOUT_ZERO), COUNT),

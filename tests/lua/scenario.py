@@ -40,6 +40,7 @@ def scenarios() -> list[Scenario]:
     from tests.lua import (  # noqa: PLC0415 - they register themselves
         acquiring,  # noqa: F401
         arguments,  # noqa: F401
+        best,  # noqa: F401
         blocking,  # noqa: F401
         faults,  # noqa: F401
         holding,  # noqa: F401
