@@ -74,7 +74,7 @@ local function grant_one(head, ttl, place)
   fence = fence + 1
   local limit = now + max_hold
   local deadline = math.min(now + ttl, limit)
-  local value = held_lock(head, epoch, fence, deadline, limit)
+  local value = held_lock(head, epoch, fence, deadline, limit, '')
   lock_seat(place, value, deadline)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end

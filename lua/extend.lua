@@ -51,7 +51,7 @@ local function answer(owner, begins, ttl, told, first, count)
     end
     local mirror = held_field(mirrors[place] or 'h', deadline)
     if deadline > lock.deadline or mark ~= lock.mark or mirrors[place] ~= mirror then
-      local value = held_lock(held_by(owner), lock.epoch, lock.fence, deadline, lock.limit) .. mark
+      local value = held_lock(held_by(owner), lock.epoch, lock.fence, deadline, lock.limit, mark)
       sets[#sets + 1] = {place, value, digits(deadline)}
       due_adds[#due_adds + 1] = digits(deadline)
       due_adds[#due_adds + 1] = names[place]

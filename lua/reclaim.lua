@@ -55,7 +55,7 @@ local function answer(owner, booking, payment, new_token, new_booking, told, fir
   if usual[1] ~= 'lost' or new_token == '' then
     return usual
   end
-  local new_owner = new_token .. string.sub(owner, TOKEN_LENGTH + 1)
+  local new_owner = new_token .. '\n' .. holder_of(owner)
   local anew = confirm_hold(new_owner, new_booking, payment, told, first, count)
   if anew[1] == 'lost' then
     local head = held_by(new_owner)
@@ -68,7 +68,7 @@ local function answer(owner, booking, payment, new_token, new_booking, told, fir
       return usual
     end
     fence = fence + 1
-    local value = held_lock(head, epoch, fence, longest, longest)
+    local value = held_lock(head, epoch, fence, longest, longest, '')
     for index = 1, count do
       local place = place_of[names[first + index]]
       regained[#regained + 1] = KEYS[FIXED_KEYS + place]

@@ -57,7 +57,7 @@ local function grant(owner, ttl, free, basket)
     local limit = now + max_hold
     hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit), mark = ''}
   end
-  local value = held_lock(held_by(owner), hold.epoch, hold.fence, hold.deadline, hold.limit) .. hold.mark
+  local value = held_lock(held_by(owner), hold.epoch, hold.fence, hold.deadline, hold.limit, hold.mark)
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
     if lists then

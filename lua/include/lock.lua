@@ -52,8 +52,8 @@ local function held_by(owner)
   return 'h\n' .. owner .. '\n'
 end
 
-local function held_lock(head, lock_epoch, fence, deadline, limit)
-  return head .. lock_epoch .. '\n' .. numeral(fence) .. '\n' .. digits(deadline) .. '\n' .. digits(limit)
+local function held_lock(head, lock_epoch, fence, deadline, limit, mark)
+  return head .. lock_epoch .. '\n' .. numeral(fence) .. '\n' .. digits(deadline) .. '\n' .. digits(limit) .. mark
 end
 
 local function resumed_lock(text)

@@ -149,6 +149,8 @@ def test_where_it_stops_and_that_it_can_be_done_again(
     after, wanted = picture(raw, show, version=False), picture(raw, undisturbed, version=False)
     if name not in ("retire", "forget"):
         assert contradictions(raw, show) == []
+        for fact in (*after["outbox"], *wanted["outbox"]) if lacking == "set" else ():
+            fact.pop(b"fence")  # it had used one up before anything was held under it
         assert set(map(str, after.pop("outbox"))) == set(map(str, wanted.pop("outbox")))  # perhaps the same fact twice
         assert set(map(str, after.pop("audit", []))) == set(map(str, wanted.pop("audit", [])))  # as well
         after["meta"].pop(b"fence"), wanted["meta"].pop(b"fence")  # a refused hold may have used one up
