@@ -100,7 +100,6 @@ local function answer(owner, ttl, first, count)
   elseif #yours == count and not several then
     repair(yours, holder)
     mark_resumed(yours)
-    mark_resumed(yours)
     local hold = whole_hold(yours)
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
