@@ -48,7 +48,7 @@ _TOLERANCE: Final = 20_000  # milliseconds that a scenario may take on a real se
 def _unmarked(found: Dump) -> Dump:
     """Without the marks of resumed holds."""
     return {
-        name: (kind, content.removesuffix(RESUMED.encode()) if name.startswith("lock:") else content, expires)
+        name: (kind, content.removesuffix(RESUMED.encode()) if isinstance(content, bytes) else content, expires)
         for name, (kind, content, expires) in found.items()
     }
 
