@@ -26,7 +26,7 @@ MAX_BATCH_SEATS: Final = 512
 READERS: Final = frozenset({"availability", "changes", "check", "held", "holds", "inspect", "remnants", "server"})
 """The scripts that write nothing."""
 
-Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]
+Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "acquire_best"]
 
 
 class ListsWanted(SeatLockError):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import copy
 import logging
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, Literal, TypeVar
+
+import msgspec
 
 from seatlock import _commands
 from seatlock._operation import Ask, ListsWanted, Step, chunks
@@ -26,7 +28,7 @@ from seatlock.errors import (
     UnknownSeats,
     UnsafeServer,
 )
-from seatlock.model import Availability, SeatState, StateName
+from seatlock.model import Availability, SaleStatus, SeatState, StateName
 from seatlock.plan import SeatingPlan
 
 T = TypeVar("T")
@@ -228,6 +230,28 @@ def availability(namespace: str, show: str, section: str | None, plans: PlanCach
 
 
 def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Availability | None]:
+    found = yield from read_fields(namespace, show, plan, seats)
+    if found is None:
+        return None
+    states: dict[str, StateName] = {
+        seat: state for seat, field in found.fields.items() if (state := state_of(field, found.now)) is not None
+    }
+    counts = count_states(states)
+    return Availability(show, found.status, found.version, counts, states, found.opens_in, found.closes_in)
+
+
+class Fields(msgspec.Struct, frozen=True):
+    """Raw fields of the availability hash by seat, at one version (epoch and version) and time of the show."""
+
+    status: SaleStatus
+    version: tuple[int, int]
+    now: int
+    fields: dict[str, bytes]
+    opens_in: float | None = None
+    closes_in: float | None = None
+
+
+def read_fields(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Fields | None]:
     """Read in bounded pieces, then replay the changes since the first piece; None where that cannot be done."""
     fields: dict[str, bytes] = {}
     first = last = None
@@ -242,30 +266,32 @@ def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ..
         return None
     newest: _commands.Snapshot | _commands.Changes = last
     if len(seats) > _commands.READ_STEP:
-        caught_up = yield from _catch_up(namespace, show, first, fields)
+
+        def take_in(batch: dict[str, bytes]) -> None:
+            fields.update((seat, field) for seat, field in batch.items() if seat in fields)
+
+        caught_up = yield from catch_up(namespace, show, (first.epoch, first.version), take_in)
         if caught_up is None:
             return None
         newest = caught_up
-    states: dict[str, StateName] = {
-        seat: state for seat, field in fields.items() if (state := state_of(field, newest.now)) is not None
-    }
     version = (first.epoch, newest.version)
-    return Availability(show, newest.status, version, count_states(states), states, newest.opens_in, newest.closes_in)
+    return Fields(newest.status, version, newest.now, fields, newest.opens_in, newest.closes_in)
 
 
-def _catch_up(
-    namespace: str, show: str, first: _commands.Snapshot, fields: dict[str, bytes]
+def catch_up(
+    namespace: str, show: str, since: tuple[int, int], take_in: Callable[[dict[str, bytes]], None]
 ) -> Procedure[_commands.Changes | None]:
-    version = first.version
+    """Replay the changes since a version (epoch and version), batch by batch; None where that cannot be done."""
+    epoch, version = since
     for _ in range(CATCH_UP_STEPS):
-        found: _commands.Changes = yield _commands.changes(namespace, show, first.epoch, version)
-        if found.epoch != first.epoch:
+        found: _commands.Changes = yield _commands.changes(namespace, show, epoch, version)
+        if found.epoch != epoch:
             return None
         for number, batch in found.batches:
             if number != version + 1 or batch.get("") == b"plan":
                 return None  # the stream was cut, a script failed half-way, or the plan is another: start again
             version = number
-            fields.update((seat, field) for seat, field in batch.items() if seat in fields)
+            take_in(batch)
         if version == found.version:
             return found
         if not found.batches:

@@ -15,6 +15,7 @@ from seatlock._bounds import DEFAULT_TTL, Duration
 __all__ = [
     "AcquireRequest",
     "Availability",
+    "BestHold",
     "Block",
     "Booking",
     "Cancellation",
@@ -83,6 +84,13 @@ class HeldSeats(msgspec.Struct, frozen=True):
     holder: str
     fence: int
     ttl: float
+
+
+class BestHold(msgspec.Struct, frozen=True, gc=False):
+    """The hold that `acquire_best` got, and whether its seats adjoin (a single seat does)."""
+
+    hold: Hold
+    adjacent: bool
 
 
 class Booking(msgspec.Struct, frozen=True, gc=False):

@@ -37,6 +37,6 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 
 def scenarios() -> list[Scenario]:
     """All scenarios."""
-    from tests.lua import acquiring, arguments, blocking, faults, holding, keeping, limiting, selling, warming  # noqa: F401, PLC0415 - they register themselves
+    from tests.lua import acquiring, arguments, best, blocking, faults, holding, keeping, limiting, selling, warming  # noqa: F401, PLC0415 - they register themselves
 
     return list(_found.values())
