@@ -98,7 +98,8 @@ end
 local function replay(owner, ttl, sets, note)
   for set, places in ipairs(sets) do
     if names_at(places) == note then
-      local own, others = own_of(places, token_of(owner), holder_of(owner))
+      local holder = holder_of(owner)
+      local own, others = own_of(places, token_of(owner), holder)
       if #others == 0 then
         repair(own, holder_of(owner))
         return held(set, whole_hold(own))
