@@ -61,8 +61,6 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "noted": Noted,
         "closed": SaleNotOpen,
         "none": NoneFree,
-        "limits": ListsWanted,
-        "over": HolderLimitExceeded,
     },
     "availability": {"noshow": ShowNotFound, "ok": Snapshot},
     "block": {"noshow": ShowNotFound, "ok": Block, "refused": SeatsUnavailable, "unknown": UnknownSeats},
