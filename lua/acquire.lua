@@ -1,15 +1,17 @@
 -- acquire: holds seats for each of N requests, in order, each answered as if it had come alone. What only a few of them
 -- carry, a channel, comes behind the last one: see extras.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner (ttl_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
 --         resumed epoch fence left_ms deadline_ms token
 --         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown
 --         unknown place...
 --         closed status left_ms                    left -1 where no opening is to come
+--         over most has category                         over a limit; category: its name, nothing for the show's
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include grant
@@ -17,9 +19,20 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include extras
 
 local epoch_number = tonumber(epoch)
+local resumed_places = {} -- whose locks are to say that they were resumed
 
 local function held(word, hold)
   return {word, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
+end
+
+-- From now on a caller that went away gives these seats back no more: see `release`.
+local function mark_resumed(places)
+  for _, place in ipairs(places) do
+    if not is_resumed(lock_at(place)) then
+      replace_lock(place, resumed_lock(locks[place]))
+      resumed_places[#resumed_places + 1] = place
+    end
+  end
 end
 
 -- Sorts the seats of a request: under its own token, under another token of the same holder, free, or in the way.
@@ -66,12 +79,11 @@ local function grant_one(head, ttl, place)
   local deadline = math.min(now + ttl, limit)
   local value = held_lock(head, epoch, fence, deadline, limit, '')
   lock_seat(place, value, deadline)
-  replace_lock(place, value)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
 local function answer(owner, ttl, first, count, channel)
-  if count == 1 and status == 'open' then -- most requests on most nights: one seat, and it is free
+  if count == 1 and status == 'open' and not lists then -- most requests on most nights: one seat, and it is free
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
     if not locks[place] and mirror and string.byte(mirror) == FREE then
@@ -86,10 +98,11 @@ local function answer(owner, ttl, first, count, channel)
   end
   -- Replay and resume come before status, admission and limits.
   if #own == count then
-    repair(own)
+    repair(own, holder)
     return held('held', whole_hold(own))
   elseif #yours == count and not several then
-    repair(yours)
+    repair(yours, holder)
+    mark_resumed(yours)
     local hold = whole_hold(yours)
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
@@ -99,8 +112,14 @@ local function answer(owner, ttl, first, count, channel)
   elseif #refused > 1 then
     return refused
   end
-  repair(own)
-  return held('held', grant(held_by(owner), ttl, free, whole_hold(own)))
+  if lists then
+    local most, has, category = exceeded(holder, free)
+    if most then
+      return {'over', most, has, category}
+    end
+  end
+  repair(own, holder)
+  return held('held', grant(owner, ttl, free, whole_hold(own)))
 end
 
 local BOUNDS = {1, 86400000, 1, 512}
@@ -117,4 +136,8 @@ for request = 1, requests do
 end
 
 -- @include keep
+-- Not worth a failure: on a full server a resumed hold is as good without the mark.
+for _, place in ipairs(resumed_places) do
+  redis.pcall('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(lock_at(place).deadline), 'XX')
+end
 return reply

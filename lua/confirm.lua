@@ -1,8 +1,9 @@
 -- confirm: turns N holds into bookings; the outbox entry is written by the same script that marks the seats sold.
 --
--- KEYS  meta seats due changes outbox | lock (one a seat, request by request)
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner booking payment (deadline_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         booked epoch fence at_ms
 --         again epoch fence at_ms booking               confirmed before, with the same payment

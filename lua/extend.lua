@@ -2,9 +2,10 @@
 -- begins (1, else 0), the first one to begin it sets the time, if need be some minutes beyond the maximum lifetime, and
 -- the others learn what is left.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner (begins ttl_ms deadline_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
 --         lost (place reason)...
@@ -17,6 +18,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include lock
 -- @include read
 -- @include batch
+-- @include limits
 -- @include ownership
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
@@ -44,8 +46,8 @@ local function answer(owner, begins, ttl, told, first, count)
     local deadline, mark = lock.deadline, lock.mark
     if begins == 0 then
       deadline = math.max(deadline, math.min(now + ttl, lock.limit))
-    elseif mark ~= PAYING then
-      deadline, mark = math.max(deadline, math.min(now + ttl, lock.limit + OVERTIME)), PAYING
+    elseif not is_paying(lock) then
+      deadline, mark = math.max(deadline, math.min(now + ttl, lock.limit + OVERTIME)), paying_mark(lock)
     end
     local mirror = held_field(mirrors[place] or 'h', deadline)
     if deadline > lock.deadline or mark ~= lock.mark or mirrors[place] ~= mirror then
@@ -56,6 +58,11 @@ local function answer(owner, begins, ttl, told, first, count)
       change(names[place], mirror)
       replace_lock(place, value)
       mirrors[place] = mirror
+      if lists then
+        enlist(holder, names[place], on_hold(mirror, deadline))
+      end
+    elseif lists then
+      mend(holder, names[place], on_hold(mirror, deadline))
     end
   end
   local hold = whole_hold(owned)
@@ -74,10 +81,13 @@ end
 if #fields > 0 then
   next_version()
   publish(fields)
+  write_lists()
   for _, set in ipairs(sets) do
     redis.call('SET', KEYS[FIXED_KEYS + set[1]], set[2], 'XX', 'PXAT', set[3])
   end
   redis.call('HSET', seats_key, unpack(fields))
   redis.call('ZADD', due_key, unpack(due_adds))
+else
+  write_lists()
 end
 return reply

@@ -15,6 +15,7 @@ local meta_key, seats_key, blocks_key = KEYS[1], KEYS[2], KEYS[3]
 -- @include state
 -- @include channels
 -- @include lock
+-- @include told
 -- @include read
 
 local facts = redis.call('HMGET', meta_key, 'status', 'plan', 'channels')
@@ -29,7 +30,9 @@ local function look(mirror, lock, reason)
   if not mirror then
     return {'unknown'}
   end
-  local state, deadline = state_of(mirror), deadline_of(mirror)
+  local state, deadline = told(mirror)
+  local ours = state ~= nil
+  state = state and state_of(mirror) or 'b' -- a field that is none of ours: nobody sells the seat
   if lock and lock.past then
     lock = nil
   end
@@ -39,9 +42,9 @@ local function look(mirror, lock, reason)
     state = lock.state
     deadline = lock.deadline
   else
-    consistent = state == 'f' or state == 'c' or state == 'b'
+    consistent = ours and (state == 'f' or state == 'c' or state == 'b')
   end
-  local seat = {STATES[state], category_of(mirror), state == 'h' and deadline - now or -1, consistent and 1 or 0,
+  local seat = {STATES[state], category_of(mirror) or '', state == 'h' and deadline - now or -1, consistent and 1 or 0,
                 channel_names[tonumber(channel_of(mirror) or '')] or '', state == 'b' and reason or ''}
   if lock and not lock.foreign then
     seat[6], seat[7], seat[8] = lock.holder, tonumber(lock.epoch), lock.fence

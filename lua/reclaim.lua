@@ -1,9 +1,10 @@
 -- reclaim: confirms N holds as confirm does; one whose time has run out is regained under a new token, and sold in the
 -- same moment, where all of its seats are still free. Without a new token it is confirm and nothing more.
 --
--- KEYS  meta seats due changes outbox | lock (one a seat, request by request)
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner booking payment new_token new_booking (deadline_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         booked epoch fence at_ms                      the hold was in time
 --         regained epoch fence at_ms booking            it was not, and its seats are sold under the new token
@@ -20,6 +21,7 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 -- @include lock
 -- @include read
 -- @include sale
+-- @include over
 
 local fence, longest = integer(facts[4], 0, 2 ^ 40 - 1), now + integer(facts[5], 1, 86400000)
 local regained = {} -- keys and new locks, pair by pair
@@ -40,6 +42,14 @@ local function all_there(lost, head, first)
   return there
 end
 
+local function places_of(first, count)
+  local places = {}
+  for index = 1, count do
+    places[index] = place_of[names[first + index]]
+  end
+  return places
+end
+
 local function answer(owner, booking, payment, new_token, new_booking, told, first, count)
   local usual = confirm_hold(owner, booking, payment, told, first, count)
   if usual[1] ~= 'lost' or new_token == '' then
@@ -51,6 +61,8 @@ local function answer(owner, booking, payment, new_token, new_booking, told, fir
     local head = held_by(new_owner)
     if not all_there(usual, head, first) then
       return usual
+    elseif lists and exceeded(holder_of(owner), places_of(first, count)) then
+      return usual -- its holder has as much by now as the show allows
     end
     fence = fence + 1
     local value = held_lock(head, epoch, fence, longest, longest, '')

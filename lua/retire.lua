@@ -1,13 +1,13 @@
 -- retire: ends a show in one step, unless holds or unread outbox entries remain. What is left of it, the locks of sold
 -- seats, is then deleted in bounded steps along `retired`, the former availability hash.
 --
--- KEYS  meta seats due changes outbox plan retired blocks |
+-- KEYS  meta seats due changes outbox plan retired blocks audit |
 -- ARGV  outbox |                                        keep: refuse while entries are unread; discard: drop them
 -- REPLY noshow
 --       ok
 --       inuse holds unread
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local outbox_key, plan_key, retired_key, blocks_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local outbox_key, plan_key, retired_key, blocks_key, audit_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 -- @include clock
 -- @include integer
 
@@ -21,13 +21,14 @@ end
 redis.call('HLEN', meta_key)
 redis.call('HLEN', seats_key)
 redis.call('XLEN', changes_key)
+redis.call('XLEN', audit_key)
 redis.call('HLEN', blocks_key)
 local holds = redis.call('ZCOUNT', due_key, digits(now), '(+inf')
 local unread = redis.call('XLEN', outbox_key)
 if holds > 0 or (unread > 0 and ARGV[1] ~= 'discard') then
   return {'inuse', holds, unread}
 end
-redis.call('UNLINK', meta_key, due_key, changes_key, outbox_key, plan_key, blocks_key)
+redis.call('UNLINK', meta_key, due_key, changes_key, outbox_key, plan_key, blocks_key, audit_key)
 if redis.call('EXISTS', seats_key) == 1 then
   redis.call('RENAME', seats_key, retired_key)
 end

@@ -155,12 +155,21 @@ def beside_reclaims(ask: Ask[Booking]) -> Ask[Booking]:
 def release(namespace: str, hold: object) -> Ask[Release]:
     """Ask to give a hold back."""
     hold, keys = checked_hold(namespace, hold)
-    return _on_hold("release", hold, keys, (_owner(hold), b"%d" % len(hold.seats)), _replies.release)
+    return _on_hold("release", hold, keys, (_owner(hold), b"0 %d" % len(hold.seats)), _replies.release)
 
 
 def release_of(ask: Ask[Hold]) -> Ask[Release]:
     """Ask to give back whatever an acquire got under its own token, also where its answer never came."""
-    args = (ask.args[0], b"%d" % len(ask.seats))
+    return _given_back(ask, b"0 %d" % len(ask.seats))
+
+
+def undo_of(ask: Ask[Hold]) -> Ask[Release]:
+    """Ask for the same, but to spare a hold that was resumed since: its holder has asked again, and counts on it."""
+    return _given_back(ask, b"1 %d" % len(ask.seats))
+
+
+def _given_back(ask: Ask[Hold], terms: bytes) -> Ask[Release]:
+    args = (ask.args[0], terms)
     return Ask("release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, args, _replies.release)
 
 
@@ -178,7 +187,7 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     if not isinstance(booking, Booking):
         raise InvalidRequest(f"booking must be a seatlock.Booking, not {type(booking).__name__}.")
     keys = keys_of(namespace, booking.show)
-    seats = _bounds.seat_ids(booking.seats)
+    seats, _ = _bounds.seats_and_holder(booking.seats, booking.holder)
     booking_id = _bounds.reference("booking.id", booking.id)
     fence = _bounds.fence("booking.fence", booking.fence)
     terms = b"%d %d %d" % (*_replies.fence_parts(fence), len(seats))
@@ -186,8 +195,8 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     return Ask("cancel", keys.show, seats, booking.holder, None, keys.locks(seats), args, _replies.cancellation)
 
 
-def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:
-    """Put asks of one verb and one show into one script call."""
+def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> Operation[list[T | SeatLockError]]:
+    """Put asks of one verb and one show into one script call; with the ``lists`` of their holders where wanted."""
     verb = asks[0].verb
     keys = keys_of(namespace, asks[0].show)
     fixed = [keys.meta, keys.seats, keys.due, keys.changes]
@@ -195,7 +204,7 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLo
         fixed.append(keys.outbox)
     elif verb == "acquire_best":
         fixed += [keys.note(ask.args[0]) for ask in asks]
-    return batch(load(verb), fixed, asks)
+    return batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else ())
 
 
 def sweep(namespace: str, show: str) -> Operation[tuple[int, bool]]:
@@ -249,6 +258,7 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Ope
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
+    fixed.append(keys.audit)
     return Operation(load("retire"), show, fixed, [unread.encode()], decode)
 
 
@@ -345,7 +355,49 @@ def remnants(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes,
     )
 
 
-def forget(namespace: str, show: str, seats: Sequence[str]) -> Operation[int]:
-    """Delete the locks of some seats of a retired show; gives the seats that are left."""
+def buyers(namespace: str, show: str, seats: Sequence[str]) -> Command[list[str]]:
+    """Read who bought some seats of a retired show."""
+
+    def decode(reply: list[bytes | None]) -> list[str]:
+        sold = [lock.split(b"\n") for lock in reply if lock is not None and lock.startswith((b"s\n", b"p\n"))]
+        return [lock[2].decode() for lock in sold if len(lock) > 2 and lock[2]]  # noqa: PLR2004 - state, token, holder
+
+    return Command(show, ["MGET", *keys_of(namespace, show).locks(tuple(seats))], decode)
+
+
+def forget(namespace: str, show: str, seats: Sequence[str], holders: Sequence[str] = ()) -> Operation[int]:
+    """Delete the locks of some seats of a retired show, and the lists of their holders; gives the seats left."""
     keys = keys_of(namespace, show)
-    return Operation(load("forget"), show, [keys.retired, *keys.locks(tuple(seats))], [], lambda reply: int(reply[0]))
+    declared = [keys.retired, *keys.locks(tuple(seats)), *keys.lists(holders)]
+    return Operation(load("forget"), show, declared, [], lambda reply: int(reply[0]))
+
+
+def listed(namespace: str, show: str, holder: str) -> Operation[tuple[str, ...] | None]:
+    """The seats that a holder's list says are held; None where the show keeps no lists."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[str, ...] | None:
+        check_show(reply, show)
+        return None if reply[0] == b"unlisted" else tuple([seat.decode() for seat in reply[1:]])
+
+    return Operation(load("holds"), show, [keys.meta, *keys.lists([holder])], [], decode)
+
+
+def held(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes, tuple[str, ...]]]:
+    """Some of all seats that are on hold, whoever holds them, and the cursor to go on from."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[bytes, tuple[str, ...]]:
+        check_show(reply, show)
+        return reply[1], tuple([seat.decode() for seat in reply[2:]])
+
+    return Operation(load("held"), show, [keys.meta, keys.due], [cursor], decode)
+
+
+def limits_and_fence(namespace: str, show: str) -> Command[tuple[str | None, int]]:
+    """Read the limits of a show, if it has any, and how many holds it has given."""
+
+    def decode(reply: list[bytes | None]) -> tuple[str | None, int]:
+        return None if reply[0] is None else reply[0].decode(), int(reply[1] or 0)
+
+    return Command(show, ["HMGET", keys_of(namespace, show).meta, "limits", "fence"], decode)

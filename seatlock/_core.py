@@ -8,13 +8,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _best, _blocks, _bounds, _channels, _commands, _procedures, _requests, _warming
+from seatlock import (
+    _best,
+    _blocks,
+    _bounds,
+    _channels,
+    _commands,
+    _limits,
+    _operators,
+    _procedures,
+    _requests,
+    _warming,
+)
 from seatlock._board import Board
 from seatlock._choosing import Wish
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock._tokens import new_token
 from seatlock.errors import (
+    HolderLimitExceeded,
     InvalidRequest,
     SaleNotOpen,
     SeatLockError,
@@ -30,10 +42,13 @@ from seatlock.model import (
     Booking,
     Cancellation,
     ChannelChange,
+    Checked,
+    HeldSeats,
     Hold,
     Release,
     SeatState,
     Unblock,
+    Vitals,
     Warmed,
 )
 from seatlock.plan import SeatingPlan
@@ -43,6 +58,7 @@ T = TypeVar("T")
 DEFAULT_PATIENCE: Final = 5.0  # seconds
 
 CERTAINLY_NO_HOLD: Final = (
+    HolderLimitExceeded,
     InvalidRequest,
     SaleNotOpen,
     SeatsUnavailable,
@@ -65,6 +81,7 @@ class Core:
         self.patience = _bounds.milliseconds("patience", patience) / 1000
         self._plans = _procedures.PlanCache()
         self._checked: set[str] = set()
+        self._listed = _procedures.Listed()
         self._boards: dict[str, Board] = {}
 
     # Asks: one caller's request each
@@ -155,7 +172,7 @@ class Core:
         """Carry out one ask in a call of its own."""
         if ask.show not in self._checked:
             yield from self.check_server(ask.show)
-        return (yield from _procedures.one(self.namespace, ask))
+        return (yield from _procedures.one(self.namespace, ask, self._listed))
 
     def acquire_many(self, show: object, requests: object) -> Procedure[list[Hold | SeatLockError]]:
         """Carry out many acquires."""
@@ -180,11 +197,11 @@ class Core:
                 yield from self.check_server(asks[0].show)
             except SeatLockError as error:
                 return _procedures.copies(error, asks)
-        return (yield from _procedures.many(self.namespace, asks))
+        return (yield from _procedures.many(self.namespace, asks, self._listed))
 
     def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
         yield from self._ready(show)
-        return (yield from _procedures.valid(self.namespace, asks))
+        return (yield from _procedures.valid(self.namespace, asks, self._listed))
 
     def availability(self, show: object, section: object, channel: object = None) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
@@ -199,8 +216,20 @@ class Core:
         show = yield from self._ready(show)
         return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
 
+    def holds(self, show: object, holder: object) -> Procedure[list[HeldSeats]]:
+        """List the live holds of a holder."""
+        holder = _bounds.text("holder", holder, limit=_bounds.MAX_HOLDER_BYTES)
+        show = yield from self._ready(show)
+        return (yield from _limits.holds(self.namespace, show, holder))
+
     def warm(
-        self, show: object, plan: Any, max_hold: object, outbox: object, progress: _warming.Progress | None
+        self,
+        show: object,
+        plan: Any,
+        max_hold: object,
+        outbox: object,
+        progress: _warming.Progress | None,
+        limits: tuple[object, Any] = (None, None),
     ) -> Procedure[Warmed]:
         """Load a plan."""
         max_hold_ms = _bounds.milliseconds("max_hold", max_hold)
@@ -208,8 +237,8 @@ class Core:
             raise InvalidRequest(f"outbox must be True or False, not {outbox!r}.")
         if progress is not None and not callable(progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
-        settings = _warming.Settings(max_hold_ms, outbox)
         plan = SeatingPlan.of(plan)
+        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan))
         show = yield from self._ready(show)
         self._forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))
@@ -257,6 +286,34 @@ class Core:
         show = yield from self._ready(show)
         self._forget(show)
         yield from _procedures.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
+
+    def force_release(self, show: object, seats: object, by: object, reason: object) -> Procedure[Release]:
+        """Free seats whoever holds them."""
+        seats = _bounds.seat_ids(seats)
+        by = _bounds.text("by", by, limit=_bounds.MAX_HOLDER_BYTES)
+        reason = _bounds.reference("reason", reason)
+        show = yield from self._ready(show)
+        return (yield from _operators.force_release(self.namespace, show, seats, by, reason, self._plans))
+
+    def check(self, show: object) -> Procedure[Checked]:
+        """Count a show and compare what is kept twice."""
+        show = yield from self._ready(show)
+        return (yield from _operators.check(self.namespace, show, self._plans))
+
+    def vitals(self, show: object) -> Procedure[Vitals]:
+        """Read how a show is."""
+        show = yield from self._ready(show)
+        found: Vitals = yield _operators.vitals(self.namespace, show)
+        return found
+
+    def plan(self, show: object) -> Procedure[SeatingPlan]:
+        """Read the plan of a show."""
+        show = yield from self._ready(show)
+        return (yield from self._plans.get(self.namespace, show))
+
+    def records(self, show: str, seats: tuple[str, ...]) -> Procedure[list[SeatState]]:
+        """Read what is known of up to `_operators.LOOK_STEP` seats of a show that was read before."""
+        return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
 
     def _forget(self, show: str) -> None:
         self._plans.forget(show)

@@ -23,16 +23,22 @@ T_co = TypeVar("T_co", covariant=True)
 MAX_BATCH_ASKS: Final = 256
 MAX_BATCH_SEATS: Final = 512
 
-READERS: Final = frozenset({"availability", "changes", "check", "inspect", "remnants", "server"})
+READERS: Final = frozenset(
+    ["availability", "changes", "check", "compare", "held", "holds", "inspect", "remnants", "server", "vitals"]
+)
 """The scripts that write nothing."""
 
-Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "acquire_best", "reclaim"]
+Verb = Literal["acquire", "acquire_best", "extend", "confirm", "reclaim", "release", "cancel", "force_release"]
+
+
+class ListsWanted(SeatLockError):
+    """Not for callers: the show has limits, and its scripts want the lists of the holders among their keys."""
 
 
 class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     """One caller's request to a batch script: its lock keys, its arguments, and how its answer is read.
 
-    ``minted`` says that the token was made for this request alone, so that nobody else can know what it holds.
+    ``minted`` says that the token was made for this request alone: nobody else knows it, before the hold is resumed.
     ``extras`` are what only few requests carry: each a letter and what follows, see ``lua/include/extras.lua``.
     """
 
@@ -90,8 +96,10 @@ class Operation(Generic[T_co]):
         return ["EVAL", self.script.source, len(self.keys), *self.keys, *self.args]
 
 
-def batch(script: Script, fixed_keys: list[bytes], asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:
-    """Put asks of one verb and one show into one script call."""
+def batch(
+    script: Script, fixed_keys: list[bytes], asks: Sequence[Ask[T]], lists: Sequence[bytes] = ()
+) -> Operation[list[T | SeatLockError]]:
+    """Put asks of one verb and one show into one script call; ``lists`` are those of their holders, if wanted."""
     keys = fixed_keys.copy()
     args = [b"%d" % len(asks)]
     for ask in asks:
@@ -100,9 +108,12 @@ def batch(script: Script, fixed_keys: list[bytes], asks: Sequence[Ask[T]]) -> Op
     for number, ask in enumerate(asks, 1):
         for letter, rest in ask.extras:
             args.append(b"%b %d %b" % (letter, number, rest))
+    keys += lists
 
     def decode(reply: list[Any]) -> list[T | SeatLockError]:
         check_show(reply, asks[0].show)
+        if reply[0] == b"limits":
+            raise ListsWanted(f"show {asks[0].show!r} has limits: send the lists of the holders along.")
         return [ask.read(ask, answer) for ask, answer in zip(asks, reply[1:], strict=True)]
 
     alone = asks[0] if len(asks) == 1 else None

@@ -14,6 +14,7 @@ import msgspec
 from seatlock._operation import Ask
 from seatlock.errors import (
     BookingConflict,
+    HolderLimitExceeded,
     HoldLost,
     LostReason,
     SaleNotOpen,
@@ -85,6 +86,8 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
         return _unavailable(ask, answer)
     if word == b"lost":
         return hold_lost(ask, answer)
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
         return _not_open(ask, answer)
     places: list[int] = answer[1:]
@@ -92,6 +95,18 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     return UnknownSeats(
         f"show {ask.show!r} has no seat {listing(unknown)}: seat ids come from the plan it was warmed with.",
         seats=unknown,
+    )
+
+
+def _over_limit(ask: Ask[Any], limit: int, held: int, category: str | None) -> HolderLimitExceeded:
+    seats = "1 seat" if limit == 1 else f"{limit} seats"
+    of = f"{seats} of category {category!r}" if category else seats
+    return HolderLimitExceeded(
+        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so no seat was "
+        "taken: ask for fewer, or release a hold.",
+        limit=limit,
+        held=held,
+        category=category,
     )
 
 
@@ -119,8 +134,12 @@ def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLock
         return Hold(ask.show, seats, ask.holder, cast("str", ask.token), fence, answer[4] / 1000, deadline=answer[5])
     if word == b"noted":
         return Noted(tuple([seat.decode() for seat in answer[1:]]))
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
         return _not_open(ask, answer)
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     places: list[int] = answer[3:]
     ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(places)])
     return NoneFree((answer[1], answer[2]), ways)
@@ -244,9 +263,11 @@ def state_of(mirror: bytes, now: int, channel: int | None = None) -> StateName |
     """
     if not mirror:
         return None
-    state = _STATE_LETTERS[mirror[0]]
+    state = _STATE_LETTERS.get(mirror[0])
     if state == "held":
         mirror, _, deadline = mirror.rpartition(b":")
+        if not deadline.isdigit():
+            return None
         if now <= int(deadline):
             return state
         state = "free" if channel_number(mirror) is None else "channel"
@@ -258,7 +279,7 @@ def state_of(mirror: bytes, now: int, channel: int | None = None) -> StateName |
 def channel_number(mirror: bytes) -> int | None:
     """The number of the channel that a field of the availability hash says; None for a seat of the public."""
     number = mirror.partition(b":")[0].partition(b"@")[2]
-    return int(number) if number else None
+    return int(number) if number.isdigit() else None
 
 
 def count_states(states: Mapping[str, StateName]) -> dict[StateName, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -29,7 +29,9 @@ from seatlock.model import (
     Booking,
     Cancellation,
     ChannelChange,
+    Checked,
     ConfirmRequest,
+    HeldSeats,
     Hold,
     Release,
     SeatState,
@@ -44,9 +46,9 @@ T = TypeVar("T")
 class AsyncSeatLocker:
     """Holds, confirms and releases seats of shows in Redis. A locker belongs to one event loop.
 
-    Calls made at the same time share script calls (the group commit): nobody waits longer for it, and throughput is
-    many times that of a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never
-    harms: what is under way completes, and a hold that nobody can know of is released.
+    Calls made at the same time share script calls (the group commit), without a timer: throughput is many times that of
+    a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never harms: what is under
+    way completes, and a hold that nobody can know of is released.
 
     ``client`` is a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`; it keeps its own settings, and stays open
     when the locker closes. ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying
@@ -137,7 +139,8 @@ class AsyncSeatLocker:
         call safe across processes, and adds seats to the hold it names: name the whole basket. ``channel`` (see
         `set_channel`) asks for seats of that channel and of the public; without it only those of the public are free.
 
-        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats` or `SaleNotOpen`.
+        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats`, `SaleNotOpen`, or
+        `HolderLimitExceeded` on a show with limits.
         """
         ask = self._core.acquire(show, seats, holder, ttl, token, channel)
         future = self._batcher.queue(ask)  # what `submit` does, written out: a coroutine less, for most calls are these
@@ -279,6 +282,31 @@ class AsyncSeatLocker:
         """Tell what is known of up to 100 seats, for support staff: state, holder, booking; never a token."""
         return await self._follow(self._core.inspect(show, seats))
 
+    async def check(self, show: str) -> Checked:
+        """Find out whether a show adds up: counts and capacity at one version, and all that is kept of each seat.
+
+        Lock, availability hash and due set are compared, in bounded steps, also while the sale runs. Nothing is changed
+        or repaired.
+        """
+        return await self._follow(self._core.check(show))
+
+    async def force_release(self, show: str, seats: Iterable[str], *, by: str, reason: str) -> Release:
+        """Free up to 100 seats whoever holds them, for the staff; never pinned or sold ones.
+
+        ``by`` says who does it and ``reason`` why (256 bytes each): both stand in the show's audit stream, with seat,
+        holder and fence. The answer has the words of `release`; ``taken`` went to another hold meanwhile. The holder
+        learns it as `HoldLost`, reason ``released``. Raises `UnknownSeats`.
+        """
+        return await self._follow(self._core.force_release(show, seats, by, reason))
+
+    async def holds(self, show: str, *, holder: str) -> list[HeldSeats]:
+        """List what a holder has on hold, oldest first; a hold made in several calls is listed once for each.
+
+        Tokens are not told: to act on a hold, acquire its seats again, which resumes it. A show with limits keeps a
+        list of each holder's seats; on one without, all seats that are on hold are looked at, in bounded steps.
+        """
+        return await self._follow(self._core.holds(show, holder))
+
     # The life of a show
 
     async def warm(
@@ -289,15 +317,22 @@ class AsyncSeatLocker:
         max_hold: Duration = DEFAULT_MAX_HOLD,
         outbox: bool = True,
         progress: Progress | None = None,
+        limit: int | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> Warmed:
         """Load a show's seats; a new show is closed until `open_sale`. May be repeated: it never makes a seat free.
 
         ``max_hold`` is how long a hold may last in all (default 1,800 s). ``outbox=False`` is for those without a
         ledger: confirmed facts are then not kept for one. ``progress`` is called with the seats loaded and all seats.
 
-        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped.
+        ``limit`` is how many seats one holder may have, held and sold together (1 to 500; by default there is none),
+        ``limits`` how many of a category, by its name; where there is any, a holder has at most 500 in all. They can
+        be changed by warming again, also with holds about; a show that has given holds without any can get none.
+
+        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, or where limits
+        come too late.
         """
-        return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress))
+        return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits)))
 
     async def open_sale(self, show: str, at: Moment | None = None) -> None:
         """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.
@@ -365,7 +400,7 @@ class AsyncSeatLocker:
     # Driving
 
     async def _many(self, show: str, asks: list[Ask[T] | SeatLockError]) -> list[T | SeatLockError]:
-        with self._batcher.visit():
+        async with self._batcher.visit():
             await self._drive(self._core.prepare(show), math.inf)
             answers = iter(await self._batcher.submit_together([ask for ask in asks if isinstance(ask, Ask)]))
         return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
@@ -376,11 +411,11 @@ class AsyncSeatLocker:
     async def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
         if isinstance(step, Ask):
             return await self._batcher.submit(step)
-        with self._batcher.visit():
+        async with self._batcher.visit():
             return await self._run(step, self._core.patience)
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
-        with self._batcher.visit():
+        async with self._batcher.visit():
             return await self._drive(procedure, math.inf)
 
     async def _drive(self, procedure: Generator[Step, Any, T], deadline: float) -> T:

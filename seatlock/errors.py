@@ -89,7 +89,7 @@ class UnknownSeats(SeatLockError):
 
 
 class PlanConflict(SeatLockError):
-    """Warming would change a seat that is held, pinned or sold, or drop one from the show.
+    """Warming would change a seat that is held, pinned or sold, drop one from the show, or bring limits too late.
 
     ``conflicts`` maps each such seat to what stands in the way.
     """
@@ -128,7 +128,17 @@ class NotAdmitted(SeatLockError):
 
 
 class HolderLimitExceeded(SeatLockError):
-    """The holder would have more seats of the show than one holder may have."""
+    """The holder would have more seats, held and sold, than one holder may have; no seat was taken.
+
+    ``limit`` is how many that is, of the show or, where it is set, of ``category``; ``held`` is how many of these the
+    holder has already, held and sold.
+    """
+
+    def __init__(self, message: str, *, limit: int = 0, held: int = 0, category: str | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.held = held
+        self.category = category
 
 
 class WaitingRoomFull(SeatLockError):

@@ -38,7 +38,7 @@ local function whole_hold(places)
     end
     hold.deadline = math.min(hold.deadline, lock.deadline)
     hold.limit = math.min(hold.limit, lock.limit)
-    hold.mark = lock.mark == PAYING and PAYING or hold.mark
+    hold.mark = is_paying(lock) and PAYING or hold.mark
   end
   return hold
 end

@@ -16,13 +16,16 @@ if #fields > 0 then
     redis.call('ZADD', due_key, unpack(later))
   end
   redis.call('ZADD', due_key, unpack(due_adds))
+  write_lists()
   for index, place in ipairs(set_places) do
     -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
-    redis.call('SET', KEYS[FIXED_KEYS + place], set_values[index], 'PXAT', digits(set_deadlines[index]),
+    redis.call('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(set_deadlines[index]),
       was_locked[place] and 'XX' or 'NX')
   end
   redis.call('HSET', seats_key, unpack(fields))
   if #leaving > 0 then
     redis.call('ZREM', due_key, unpack(leaving))
   end
+else
+  write_lists()
 end

@@ -1,4 +1,5 @@
 -- @include batch
+-- @include limits
 -- @include ownership
 -- @include outbox
 -- Selling what is held: what confirm and reclaim have in common. `confirm_hold` decides one request, `write_sales`
@@ -30,7 +31,7 @@ local function look(token, holder, told, first, count)
 end
 
 -- The seats and the hold, if every seat is held by its owner and in time: the way most confirms go.
-local TAIL = '^(%d+)\n(%d+)\n(%d+)\n%d+p?$'
+local TAIL = '^(%d+)\n(%d+)\n(%d+)\n%d+p?r?$'
 local function fence_if_held(lock, head)
   if lock and string.find(lock, head, 1, true) == 1 then
     local lock_epoch, fence, deadline = string.match(lock, TAIL, #head + 1)
@@ -50,6 +51,10 @@ end
 local function explain(token, holder, payment, told, first, count)
   local sale, booked, lost = look(token, holder, told, first, count)
   if not sale then
+    for index = 1, lists and count or 0 do
+      local place = place_of[names[first + index]]
+      strike(holder, place, lock_at(place))
+    end
     return {'lost', unpack(lost)}
   elseif #booked < count or sale.payment ~= payment then
     return {'conflict', tonumber(sale.epoch), sale.fence, sale.since, sale.booking, sale.payment, unpack(booked)}
@@ -59,16 +64,22 @@ local function explain(token, holder, payment, told, first, count)
     if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then
       set_sold(place)
     end
+    if lists and mirrors[place] then
+      mend(holder, names[place], as_listed(mirrors[place]))
+    end
   end
   return {'again', tonumber(sale.epoch), sale.fence, sale.since, sale.booking}
 end
 
-local function sell(place, value)
+local function sell(place, value, owner)
   local at = #values
   values[at + 1], values[at + 2] = KEYS[FIXED_KEYS + place], value
   replace_lock(place, value)
   sold[#sold + 1] = names[place]
   set_sold(place)
+  if lists then
+    enlist(holder_of(owner), names[place], as_listed(mirrors[place]))
+  end
 end
 
 local function confirm_hold(owner, booking, payment, told, first, count)
@@ -84,7 +95,7 @@ local function confirm_hold(owner, booking, payment, told, first, count)
   end
   local value = sold_lock(owner, hold_epoch, fence, now, booking, payment)
   for index = 1, count do
-    sell(place_of[names[first + index]], value)
+    sell(place_of[names[first + index]], value, owner)
   end
   local seats = count == 1 and names[first + 1] or table.concat(names, '\n', first + 1, first + count)
   note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence)
@@ -96,6 +107,7 @@ local function write_sales()
     write_outbox()
     next_version()
     publish(fields)
+    write_lists()
     if #values > 0 then
       redis.call('MSET', unpack(values)) -- MSET also takes the expiry away: this is the PERSIST of every seat at once
     end
@@ -103,5 +115,7 @@ local function write_sales()
     if #sold > 0 then
       redis.call('ZREM', due_key, unpack(sold)) -- last: a sold seat that is still due does no harm
     end
+  else
+    write_lists()
   end
 end

@@ -84,6 +84,7 @@ before = st.fixed_dictionaries(
             st.tuples(st.sampled_from(SEATS), st.sampled_from(HOLDERS)), max_size=4, unique_by=lambda s: s[0]
         ),
         "status": st.sampled_from(("open", "open", "open", "paused")),
+        "limit": st.sampled_from((None, None, 2, 4)),
     }
 )
 examples = settings(
@@ -105,6 +106,7 @@ class Twins:
 
     def _live(self, show: str, past: dict[str, Any]) -> None:
         """Holds, some of them paid for; and then some that run out at once, whose seats are due for a sweep."""
+        self.locker.warm(show, SEATS, limit=past["limit"])
         holds = [attempt(lambda ask=ask: self._acquire(show, ask)) for ask in past["held"]]
         for place in past["paid"]:
             if place < len(holds) and isinstance(holds[place], Hold):

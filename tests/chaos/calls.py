@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _channels, _commands, _warming
+from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _channels, _commands, _operators, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, late_hold, token
@@ -61,6 +61,13 @@ def _cancel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.cancel(NS, locker.confirm(hold_of(locker, show), payment="pay-1"))])
 
 
+def _force_release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    hold = hold_of(locker, show)
+    return _operators.force_release_of(
+        NS, [_operators.force_release_ask(NS, show, hold.seats, "eve", "a test", hold.fence)]
+    )
+
+
 def _block(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     locker.block(show, SEATS[2:3], reason="pillar")
     return _blocks.block(NS, show, SEATS[:3], "camera")
@@ -92,6 +99,11 @@ def _found(_locker: SeatLocker, _raw: redis.Redis, show: str) -> Operation[Any]:
     return _warming._found(NS, show, plan, _warming.Settings(max_hold_ms=900_000, outbox=True))
 
 
+def _holds(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.warm(show, SEATS, limit=len(SEATS))
+    return _commands.listed(NS, show, HOLDER)
+
+
 def _retired(name: str) -> Prepare:
     def prepare(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
         locker.confirm(hold_of(locker, show))
@@ -110,6 +122,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "reclaim": _reclaim,
     "release": _release,
     "cancel": _cancel,
+    "force_release": _force_release,
     "block": _block,
     "unblock": _unblock,
     "set_channel": _set_channel,
@@ -123,10 +136,16 @@ CALLS: Final[dict[str, Prepare]] = {
     "remnants": _retired("remnants"),
     "forget": _retired("forget"),
     "inspect": lambda locker, _raw, show: _commands.inspect(NS, show, hold_of(locker, show).seats, ("",)),
+    "vitals": lambda _locker, _raw, show: _operators.vitals(NS, show),
+    "compare": lambda locker, _raw, show: _operators.compare(NS, show, hold_of(locker, show).seats),
     "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
     "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
+    "holds": _holds,
+    "held": lambda _locker, _raw, show: _commands.held(NS, show, b"0"),
 }
-READS: Final = frozenset({"check", "remnants", "inspect", "availability", "changes"})
+READS: Final = frozenset(
+    ["check", "remnants", "inspect", "vitals", "compare", "availability", "changes", "holds", "held"]
+)
 
 
 def carry_out(locker: SeatLocker, operation: Operation[Any]) -> Any:

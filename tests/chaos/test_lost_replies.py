@@ -40,6 +40,7 @@ DONE_BEFORE: Final[dict[str, tuple[str, str]]] = {
     "release": ("'released'", "'gone'"),
     "release_many": ("'released'", "'gone'"),
     "cancel": ("'cancelled'", "'gone'"),
+    "force_release": ("'released'", "'gone'"),
     "sweep": ("3", "0"),
     "block": ("'blocked'", "'already'"),
     "unblock": ("'unblocked'", "'free'"),

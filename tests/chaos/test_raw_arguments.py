@@ -25,9 +25,10 @@ NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     "acquire_best": ((0, 0), (2, 0), (2, 1), (2, 2)),
     "extend": ((0, 0), (2, 1), (2, 3)),
     "confirm": ((0, 0), (4, 1)),
+    "release": ((0, 0), (2, 1)),
     "reclaim": ((0, 0), (6, 1)),
-    "release": ((0, 0), (2, 0)),
     "cancel": ((0, 0), (2, 2)),
+    "force_release": ((0, 0), (3, 2)),
     "sweep": ((0, 0),),
     "status": (),
     "found": ((2, 0), (3, 0), (5, 0)),
@@ -37,11 +38,13 @@ MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
     "status": ((1, 0),),
     "extend": ((2, 0), (2, 2)),
     "confirm": ((4, 0),),
+    "release": ((2, 0),),
     "reclaim": ((6, 0),),
     "cancel": ((2, 0), (2, 1)),
+    "force_release": ((3, 0), (3, 1)),
     "changes": ((0, 0), (1, 0)),
 }
-BATCHES: Final = ("acquire", "acquire_best", "extend", "confirm", "reclaim", "release", "cancel")
+BATCHES: Final = ("acquire", "acquire_best", "extend", "confirm", "reclaim", "release", "cancel", "force_release")
 ODD: Final = (
     *("", " ", "None", "nil", "true", "-1", "-0", "+5", "0.5", "600.0", "600,0", "6e2", "1e400", "1e-400"),
     *("nan", "-nan", "inf", "-inf", "Infinity", "0x10", "0b1", "1_000", " 600", "600 ", "600\n", "600\0", "٦٠٠"),

@@ -63,6 +63,10 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("cancel", "xadd"): "",
     ("cancel", "hset"): "outbox",
     ("cancel", "del"): "outbox meta changes seats",
+    ("force_release", "zrem"): "",
+    ("force_release", "xadd"): "",
+    ("force_release", "hset"): "audit",
+    ("force_release", "del"): "audit meta changes seats due",
     ("block", "hset"): "",
     ("block", "xadd"): "meta",
     ("unblock", "hdel"): "",
@@ -150,6 +154,7 @@ def test_where_it_stops_and_that_it_can_be_done_again(
         for fact in (*after["outbox"], *wanted["outbox"]) if lacking == "set" else ():
             fact.pop(b"fence")  # it had used one up before anything was held under it
         assert set(map(str, after.pop("outbox"))) == set(map(str, wanted.pop("outbox")))  # perhaps the same fact twice
+        assert set(map(str, after.pop("audit", []))) == set(map(str, wanted.pop("audit", [])))  # as well
         after["meta"].pop(b"fence"), wanted["meta"].pop(b"fence")  # a refused hold may have used one up
         assert after.pop("due") >= wanted.pop("due")  # what is due too much, the sweep drops
         for picture_of in (after, wanted):

@@ -86,7 +86,12 @@ VERBS: Final[dict[str, Verb]] = {
     "unblock": Verb(_blocked, lambda door, show, _: door.unblock(show, SEATS[:3])),
     "set_channel": Verb(hold_of, lambda door, show, _: door.set_channel(show, SEATS[:3], "partner")),
     "sweep": Verb(_due, lambda door, show, _: door.sweep(show)),
+    "force_release": Verb(
+        hold_of, lambda door, show, hold: door.force_release(show, hold.seats, by="eve", reason="a test")
+    ),
+    "check": Verb(hold_of, lambda door, show, _: door.check(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
+    "holds": Verb(hold_of, lambda door, show, _: door.holds(show, holder=HOLDER)),
     "availability": Verb(hold_of, lambda door, show, _: door.availability(show)),
     "warm": Verb(_unwarmed, lambda door, show, _: door.warm(show, SEATS)),
     "open_sale": Verb(lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show)),

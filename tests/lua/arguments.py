@@ -11,6 +11,7 @@ from seatlock import Booking, Hold, ScriptFailed
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
+from seatlock._operators import force_release_ask, force_release_of
 from tests.lua.house import T1, T2, House
 from tests.lua.scenario import scenario
 
@@ -75,7 +76,10 @@ def batch_calls(house: House) -> dict[str, Operation[Any]]:
         commands.cancel("seatlock", booking),
         commands.acquire_best("seatlock", house.show, [("A-2",), ("A-4",)], "bo", 60_000, T1, minted=False),
     ]
-    return {ask.verb: commands.of_asks("seatlock", [ask]) for ask in asks}
+    force = force_release_of(
+        "seatlock", [force_release_ask("seatlock", house.show, ("A-1",), "eve", "why", hold.fence)]
+    )
+    return {**{ask.verb: commands.of_asks("seatlock", [ask]) for ask in asks}, "force_release": force}
 
 
 TTL: Final = ("86400001", *NUMBERS)
@@ -86,9 +90,10 @@ TERMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "acquire_best": (TTL, ("101", *NUMBERS), COUNT),
     "extend": (("2", *WITHOUT_ZERO), TTL, TOLD, COUNT),
     "confirm": (TOLD, COUNT),
+    "release": (("2", *WITHOUT_ZERO), COUNT),
     "reclaim": (TOLD, COUNT),
-    "release": (COUNT,),
     "cancel": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
+    "force_release": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
 }
 """By script: for each number of its last argument, what it may not be."""
 
@@ -173,6 +178,10 @@ def the_largest_arguments(house: House) -> None:
         cancel.args[2] = b"%d %d 1" % (epoch, counter)
         with house.unchanged():
             assert house.run(cancel)[0].seats == {"A-1": "gone"}
+    held = house.acquire("A-4", holder="cy", ttl=60)
+    for fence, word in ((2**40 - 1, "taken"), (2**40 * 2**40, "taken"), (held.fence, "released")):
+        asks = [force_release_ask("seatlock", house.show, ("A-4",), "eve", "why", fence)]
+        assert house.run(force_release_of("seatlock", asks))[0].seats == {"A-4": word}
     other = house.acquire("A-2", holder="bo")
     assert house.locker.extend(other, ttl=0.001).ttl == house.left(600)
     assert house.acquire("A-3", holder="cy", ttl=0.001).ttl == 0.001

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
+from seatlock._operators import compare, force_release_ask, force_release_of, vitals
 from tests.lua.arguments import NUMBERS, refused
 from tests.lua.house import PLAN, SEATS, T1, T2, T3, House
 from tests.lua.scenario import scenario
@@ -38,12 +39,16 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "reclaim", {*fixed, "outbox", "lock:A-4"}, lambda: locker.confirm(early, reclaim=True)
     yield "release", {*fixed, "lock:A-1"}, lambda: locker.release(hold)
     yield "cancel", {*fixed, "outbox", "lock:A-3"}, lambda: locker.cancel(booking)
+    held = [force_release_ask("seatlock", show, ("A-2",), "eve", "why", hold.fence)]
+    yield "force_release", {*fixed, "audit", "lock:A-2"}, lambda: house.run(force_release_of("seatlock", held))[0]
+    yield "vitals", {"meta", "seats", "due", "outbox"}, lambda: house.run(vitals("seatlock", show))
+    yield "compare", {"meta", "seats", "due"}, lambda: house.run(compare("seatlock", show, ("A-1",)))
     yield "sweep", fixed, lambda: locker.sweep(show)
     yield "status", {"meta", "changes"}, lambda: locker.close_sale(show)
     yield "warm", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "warm", [replace(SEATS[0], id="C-1")]))
     yield "check", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "check", [replace(SEATS[0], id="C-1")]))
     yield "found", {*fixed, "outbox"}, lambda: house.run(found(house))
-    yield "retire", {*fixed, "outbox", "blocks"}, lambda: locker.retire(show)
+    yield "retire", {*fixed, "outbox", "audit", "blocks"}, lambda: locker.retire(show)
     asked = {"meta", "seats", "changes", "blocks"}
     yield "block", {*asked, "lock:A-4"}, lambda: locker.block(show, ["A-4"], reason="camera")
     yield "set_channel", {"meta", "seats", "changes"}, lambda: locker.set_channel(show, ["A-4"], "partner")
@@ -84,12 +89,13 @@ def a_full_server(house: House) -> None:
     house.acquire("A-4", holder="early", ttl=60)
     calls = {name: call for name, _, call in everything(house)}
     house.advance(90)
-    freeing = {"release", "cancel", "sweep", "check", "retire", "unblock"}
+    freeing = {"release", "cancel", "force_release", "sweep", "check", "compare", "vitals", "retire", "unblock"}
     for name in calls.keys() - freeing:
         with house.full(), house.unchanged():
             assert "used memory > 'maxmemory'" in str(house.failing(ScriptFailed, calls[name])), name
     with house.full():
-        assert calls["release"]().released == ("A-1", "A-2")
+        assert calls["force_release"]().released == ("A-2",)
+        assert calls["release"]().released == ("A-1",)
         assert calls["cancel"]().cancelled == ("A-3",)
         assert calls["sweep"]() == 1
         assert calls["unblock"]().unblocked == ("B-1",)
@@ -160,6 +166,16 @@ def an_outbox_that_has_no_ids_left(house: House) -> None:
             lambda: house.locker.cancel(booking),
         ):
             assert "used up its ids" in str(house.failing(ScriptFailed, call))
+
+
+@scenario
+def an_audit_stream_that_has_no_ids_left(house: House) -> None:
+    house.open()
+    house.acquire("A-1")
+    house.raw.xadd(house.key("audit"), {"what": "last"}, id=LAST_ID)
+    with house.unchanged():
+        error = house.failing(ScriptFailed, lambda: house.force("A-1"))
+    assert "the audit stream has used up its ids" in str(error)
 
 
 @scenario

@@ -37,8 +37,8 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 
 
 _ROOMS = (
-    *("acquiring", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late", "selling"),
-    "warming",
+    *("acquiring", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late"),
+    *("limiting", "operating", "selling", "warming"),
 )
 
 

@@ -21,7 +21,7 @@ from tests.support.lua_bridge import LuaBridge
 from tests.support.servers import RedisServer, backend
 
 WRITES: Final = frozenset(
-    ["DEL", "HDEL", "HSET", "MSET", "RENAME", "SET", "UNLINK", "XADD", "XGROUP", "ZADD", "ZREM"]
+    ["DEL", "HDEL", "HSET", "MSET", "PERSIST", "PEXPIREAT", "RENAME", "SET", "UNLINK", "XADD", "XGROUP", "ZADD", "ZREM"]
 )  # of those that the scripts send
 MOST_COMMANDS: Final = 30
 
@@ -90,6 +90,11 @@ def cancelling(house: House) -> Attempt:
     return Attempt(lambda: house.locker.cancel(booking), None, booking.seats)
 
 
+def forcing(house: House) -> Attempt:
+    hold = house.acquire("A-1", "A-2", token=T1, ttl=60)
+    return Attempt(lambda: house.force(*hold.seats), None, hold.seats)
+
+
 def blocking(house: House) -> Attempt:
     house.locker.block(house.show, ["A-3"], reason="pillar")
     return Attempt(lambda: house.locker.block(house.show, ["A-1", "A-2", "A-3"], reason="camera"), None, ())
@@ -154,6 +159,7 @@ ATTEMPTS: Final = [
     reclaiming_in_time,
     releasing,
     cancelling,
+    forcing,
     blocking,
     blocking_without_a_reason,
     unblocking,
@@ -167,6 +173,12 @@ ATTEMPTS: Final = [
     retiring,
 ]
 
+WITH_LISTS: Final = [
+    *(acquiring, acquiring_after_others, acquiring_the_best),
+    *(extending, confirming, releasing, cancelling),
+]
+"""Those that write the lists of a show with limits."""
+
 
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
@@ -179,7 +191,7 @@ def server(clock: Clock) -> Iterator[RedisServer]:
         yield server
 
 
-def houses(server: RedisServer, clock: Clock) -> Iterator[tuple[int, House]]:
+def houses(server: RedisServer, clock: Clock, settings: dict[str, Any]) -> Iterator[tuple[int, House]]:
     """A fresh house for every command that may fail."""
     bridge = LuaBridge(str(server.socket), [])
     with server.unix_client() as raw:
@@ -187,7 +199,7 @@ def houses(server: RedisServer, clock: Clock) -> Iterator[tuple[int, House]]:
             clock.reset()
             raw.flushall()
             house = House(bridge, raw, clock)
-            house.open()
+            house.open(**settings)
             yield number, house
     bridge.close()
 
@@ -202,12 +214,15 @@ def stranger_gets(house: House, seat: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("prepare", ATTEMPTS)
+@pytest.mark.parametrize(
+    ("prepare", "settings"),
+    [*((prepare, {}) for prepare in ATTEMPTS), *((prepare, {"limit": 4}) for prepare in WITH_LISTS)],
+)
 def test_a_script_that_fails_half_way_leaves_nothing_that_asking_again_does_not_set_right(
-    prepare: Callable[[House], Attempt], server: RedisServer, clock: Clock
+    prepare: Callable[[House], Attempt], settings: dict[str, Any], server: RedisServer, clock: Clock
 ) -> None:
     half_way = 0
-    for number, house in houses(server, clock):
+    for number, house in houses(server, clock, settings):
         attempt = prepare(house)
         assert house.bridge
         before, locks = house.dump(), locks_of(house, attempt.seats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -50,6 +51,7 @@ class Outcome:
     reasons: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     booking: str = ""
+    over: tuple[int, int, str | None] = (0, 0, None)
     status: str = ""
 
 
@@ -82,6 +84,10 @@ class Show:
         self.now = 0.0
         self.fence = 0
         self.facts: list[tuple[str, str, frozenset[str]]] = []
+        self.audit: list[tuple[str, str, int]] = []
+        self.category_of = dict.fromkeys(seats, "")
+        self.limit: int | None = None
+        self.limits: dict[str, int] = {}
         self.notes: dict[tuple[str, str], tuple[list[str], float]] = {}  # owner → the best it was given, until when
 
     # The sale's status: what was last said, until a time comes
@@ -151,7 +157,9 @@ class Show:
         self.channels.update(dict.fromkeys(seats, channel))
         return Outcome("channel", words=words)
 
-    def acquire(self, token: str, holder: str, seats: list[str], ttl: float, channel: str | None = None) -> Outcome:
+    def acquire(  # noqa: PLR0911 - one a rule
+        self, token: str, holder: str, seats: list[str], ttl: float, channel: str | None = None
+    ) -> Outcome:
         """Hold seats, all or none."""
         if any(seat not in self.seats for seat in seats):
             return Outcome("unknown")
@@ -172,6 +180,8 @@ class Show:
                     s: (self.state(s, channel), h is not None and h.holder == holder) for s, h in others.items()
                 },
             )
+        if over := self._over(holder, [seat for seat in seats if seat not in own]):
+            return Outcome("over", over=over)
         if own:
             hold = whole(list(own.values()))
         else:
@@ -191,20 +201,46 @@ class Show:
             return self.acquire(token, holder, noted, ttl)
         if self.status != "open":
             return Outcome("closed", status=self.status, left=self.opens_in or 0.0)
-        free = [seat for seat in self.seats if self.at(seat) is None]
+        free = [seat for seat in self.seats if self.state(seat) == "free"]
         if len(free) < count:
             return Outcome("refused")
         assert len(set(got)) == count
         assert set(got) <= set(free)
         names = list(self.seats)
         runs = [names[at : at + count] for at in range(len(names) - count + 1)]
-        assert any(set(run) <= set(free) for run in runs) == (list(got) in runs)
+        assert self._over(holder, list(got)) is None
+        if self.limit is None and not self.limits:
+            assert any(set(run) <= set(free) for run in runs) == (list(got) in runs)
         self.fence += 1
         limit = self.now + self.MAX_HOLD
         hold = Held(token, holder, self.fence, min(self.now + ttl, limit), limit)
         self.seats |= dict.fromkeys(got, hold)
         self.notes[token, holder] = list(got), limit
         return self._held("held", [hold])
+
+    def best_is_over(self, token: str, holder: str, count: int) -> set[tuple[int, int, str | None] | None]:
+        """The limits that seats would exceed which `acquire_best` may propose, where it was given none before."""
+        noted, until = self.notes.get((token, holder), ([], -1.0))
+        if self.status != "open" or (noted and self.now <= until):
+            return set()
+        free = [seat for seat in self.seats if self.state(seat) == "free"]
+        return {self._over(holder, list(seats)) for seats in itertools.permutations(free, count)}
+
+    def of_holder(self, holder: str) -> dict[str, Held | Sold]:
+        """The seats that a holder has, held and sold."""
+        return {seat: found for seat in self.seats if (found := self.at(seat)) and found.holder == holder}
+
+    def _over(self, holder: str, more: list[str]) -> tuple[int, int, str | None] | None:
+        """The limit that more seats would take a holder over, and what the holder has: of the show, or a category."""
+        has = [self.category_of[seat] for seat in self.of_holder(holder)]
+        if self.limit is not None and len(has) + len(more) > self.limit:
+            return self.limit, len(has), None
+        wanted = [self.category_of[seat] for seat in more]
+        for category in wanted:
+            limit = self.limits.get(category)
+            if limit is not None and has.count(category) + wanted.count(category) > limit:
+                return limit, has.count(category), category
+        return None
 
     def _held(self, kind: str, holds: list[Held]) -> Outcome:
         hold = whole(holds)
@@ -337,6 +373,22 @@ class Show:
         if undone:
             self.facts.append(("cancelled", booking, undone))
         return Outcome("cancelled", words=words)
+
+    def force_release(self, seats: list[str]) -> Outcome:
+        """Free what is held, whoever holds it."""
+        words = {}
+        freed: dict[int, list[tuple[str, str, int]]] = {}  # by hold, as the locker asks
+        for seat in seats:
+            found = self.at(seat)
+            if isinstance(found, Held):
+                words[seat] = "released"
+                freed.setdefault(found.fence, []).append((seat, found.holder, found.fence))
+                self.seats[seat] = None
+            else:
+                words[seat] = "sold" if isinstance(found, Sold) else "gone"
+        for entries in freed.values():
+            self.audit += entries
+        return Outcome("released", words=words)
 
     def block(self, seats: list[str], reason: str | None) -> Outcome:
         """Take seats off sale, all or none."""

@@ -16,12 +16,14 @@ from tests.races.buyers import BUYERS, Ended, lock_keys, token_of
 from tests.races.crowd import PROCESSES, crowd
 from tests.support.clock import Clock
 from tests.support.fixtures import PrivateServer
+from tests.support.keyspace import contradictions
 from tests.support.servers import RedisServer
 
 ROUNDS = 1000
 PHASES, HOUSE = 60, 16
 ENDINGS = 100
 BLOCKS = 300
+TAB_ROUNDS, LIMIT = 60, 6
 
 
 @pytest.fixture
@@ -223,6 +225,28 @@ def test_a_hold_confirmed_in_its_last_moment_is_sold_or_somebody_elses(
         assert len(booked_in_outbox(client, show)) == len(sold)
     assert {seat for seat, lock in locks.items() if lock[0] == "s"} == sold
     assert all(lock[1] == token_of(int(seat[2:])) for seat, lock in locks.items() if seat in sold)
+
+
+def test_a_hundred_tabs_of_one_holder_never_exceed_the_limit_by_one(server: RedisServer) -> None:
+    show = "race-tabs"
+    seats = [seat for number in range(TAB_ROUNDS) for seat in buyers.tab_seats(number)]
+    with server.unix_client() as client:
+        locker = SeatLocker(client)
+        locker.warm(show, seats, limit=LIMIT)
+        locker.open_sale(show)
+
+    results = crowd(buyers.tabs, str(server.socket), show, TAB_ROUNDS, LIMIT)
+
+    assert sum(had for had, _ in results) > TAB_ROUNDS * 2
+    assert all(refused > TAB_ROUNDS for _, refused in results), "the tabs did not really race"
+    with server.unix_client() as client:
+        for number in range(TAB_ROUNDS):
+            locks = locks_of(client, show, buyers.tab_seats(number))
+            assert {lock[2] for lock in locks.values()} <= {f"ada-{number}"}
+            if number % 2 == 0:  # nobody gave anything back, and most wanted a single seat: not one is left
+                assert len(locks) == LIMIT
+            assert len(locks) <= LIMIT
+        assert contradictions(client, show) == []
 
 
 def test_a_late_payment_and_a_new_buyer_never_get_the_same_seats(private_server: PrivateServer, clock: Clock) -> None:

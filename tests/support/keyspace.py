@@ -15,6 +15,7 @@ Dump = dict[str, Any]
 FIXED: Final = ("meta", "seats", "due", "changes", "outbox", "plan")
 """The keys that a warmed show always has."""
 _DEADLINE: Final = re.compile(rb":\d+$")
+_CHANNEL: Final = re.compile(rb"@\d+")
 _MANY: Final = 100_000  # more than any show of these tests has of anything
 
 
@@ -70,14 +71,14 @@ def picture(client: Client, show: str, *, version: bool = True) -> Dump:
     for name, (kind, content, expires) in found.items():
         if name.startswith("lock:") and kind == "string":
             seen[name] = (_timeless_lock(content), expires)
-        elif name == "seats":
+        elif name == "seats" or name.startswith("holder:"):
             seen[name] = {seat: _DEADLINE.sub(b":*", field) for seat, field in content.items()}
         elif name == "due":
             seen[name] = set(content)
         elif name == "changes":
             if version:
                 seen[name] = [(entry, _timeless_fields(fields)) for entry, fields in content[2]]
-        elif name == "outbox":
+        elif name in ("outbox", "audit"):
             seen[name] = [{key: value for key, value in fields.items() if key != b"at"} for _, fields in content[2]]
         elif name == "meta" and not version:
             seen[name] = {key: value for key, value in content.items() if key != b"version"}
@@ -119,6 +120,8 @@ def contradictions(client: Client, show: str) -> list[str]:
     reasons: dict[bytes, bytes] = found["blocks"][1] if "blocks" in found else {}
     wrong += [f"{seat!r} has a reason and no block" for seat in reasons if mirrors.get(seat, b"")[:1] != b"b"]
     locked = {name.removeprefix("lock:").encode() for name in found if name.startswith("lock:")}
+    if b"limits" in found["meta"][1]:
+        wrong += _wrong_lists(found, now)
     return wrong + [f"{seat!r} has a lock and is no seat" for seat in locked - mirrors.keys()]
 
 
@@ -126,6 +129,29 @@ def _is_astray(mirror: bytes, channels: int) -> bool:
     """Whether a field is of a channel that is not there, or free for everybody in a channel, or the other way round."""
     number = mirror.partition(b":")[0].partition(b"@")[2]
     return mirror[:1] == (b"f" if number else b"c") or int(number or 0) > channels
+
+
+def _wrong_lists(found: Dump, now: int) -> list[str]:
+    """What the lists of holders say too much or too little, on a show with limits."""
+    said: set[tuple[bytes, bytes, bytes]] = set()
+    for name, (_, content, expires) in found.items():
+        if name.startswith("holder:"):
+            holder = name.removeprefix("holder:").encode()
+            live = {seat: field for seat, field in content.items() if not _past(field, now)}
+            said |= {(holder, seat, field) for seat, field in live.items()}
+            if expires == any(field.startswith(b"s") for field in live.values()):
+                return [f"the list of {holder!r} {'expires' if expires else 'stays for ever'}: {content}"]
+    true = {
+        (parts[2], seat, _CHANNEL.sub(b"", field))  # lists know nothing of channels
+        for seat, field in found["seats"][1].items()
+        if (lock := found.get(f"lock:{seat.decode()}")) and (parts := lock[1].split(b"\n"))[2]
+        if not _past(field, now)
+    }
+    return [f"{each} is on no list" for each in true - said] + [f"{each} is on a list" for each in said - true]
+
+
+def _past(field: bytes, now: int) -> bool:
+    return field.startswith(b"h") and now > int(field.partition(b":")[2])
 
 
 def _now(client: Client, show: str) -> int:

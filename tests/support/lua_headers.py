@@ -34,7 +34,7 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["at_ms", "closes_ms", "deadline_ms", "left_ms", "now_ms", "opens_ms"], 1500),
     **dict.fromkeys(["epoch", "fence", "version", "place", "new", "consistent", "seats"], 1),
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due"], 2),
-    **dict.fromkeys(["most"], 100),
+    **dict.fromkeys(["most", "has"], 4),
     **dict.fromkeys(
         ["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "channel", "channels"], b"text"
     ),
@@ -45,6 +45,8 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["mark"], b"yours"),
     **dict.fromkeys(["policy"], b"noeviction"),
     **dict.fromkeys(["role"], b"master"),
+    **dict.fromkeys(["kind"], b"state"),
+    **dict.fromkeys(["mirror", "lock"], b"held"),
 }
 """Every field that an answer can have, with a value as a script would send it."""
 
