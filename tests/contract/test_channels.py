@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from seatlock import AcquireRequest, Hold, InvalidRequest, Seat, SeatsUnavailable, ShowNotFound, UnknownSeats
+from seatlock import (
+    AcquireRequest,
+    Hold,
+    HolderLimitExceeded,
+    InvalidRequest,
+    Seat,
+    SeatsUnavailable,
+    ShowNotFound,
+    UnknownSeats,
+)
 from tests.support.stage import SEATS, Stage, only_on
 
 
@@ -273,3 +282,32 @@ def test_nothing_of_it_is_left_when_the_show_is_retired(stage: Stage) -> None:
     stage.open()
     assert _set(stage, "A-1", channel="agency") == {"A-1": "changed"}
     assert stage.locker.inspect(stage.show, ["A-1"])[0].channel == "agency"
+
+
+def test_a_seat_freed_by_force_is_its_channels(stage: Stage) -> None:
+    stage.open()
+    _set(stage, "A-1", "A-2")
+    stage.acquire("A-1", "A-3", channel="partner")
+    done = stage.locker.force_release(stage.show, ["A-1", "A-3"], by="eve", reason="why")
+    assert dict(done.seats) == {"A-1": "released", "A-3": "released"}
+    assert [stage.mirror(seat) for seat in ("A-1", "A-2", "A-3")] == ["c0@1", "c0@1", "f0"]
+    checked = stage.locker.check(stage.show)
+    assert checked.sound
+    assert (checked.counts["channel"], sum(checked.counts.values())) == (2, checked.capacity)
+
+
+def test_limits_count_the_seats_of_channels(stage: Stage) -> None:
+    stage.open([Seat("A-1", category="x"), Seat("A-2", category="x"), "A-3", "A-4"], limit=3, limits={"x": 1})
+    _set(stage, "A-1", "A-2", "A-3")
+    booking = stage.locker.confirm(stage.acquire("A-1", channel="partner"))
+    _set(stage, "A-1", channel="agency")
+    with pytest.raises(HolderLimitExceeded, match="category 'x'"):
+        stage.acquire("A-2", channel="partner")
+    hold = stage.acquire("A-3", channel="partner")
+    held = stage.locker.holds(stage.show, holder="ada")
+    assert [found.seats for found in held] == [hold.seats]
+    stage.locker.release(hold)
+    stage.locker.cancel(booking)
+    assert stage.mirror("A-1") == "c0@2"
+    assert stage.acquire("A-2", "A-3", channel="partner")
+    assert stage.locker.check(stage.show).sound

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from seatlock import InvalidRequest, ScriptFailed, SeatState, UnknownSeats
+from seatlock import HoldLost, InvalidRequest, ScriptFailed, SeatState, UnknownSeats
 from seatlock import _commands as commands
 from tests.lua.house import PLAN, T1, T2, House
+from tests.lua.limiting import listed, over
 from tests.lua.scenario import scenario, to_the_millisecond
 from tests.lua.warming import outcome
 
@@ -201,3 +202,59 @@ def channels_and_plans(house: House) -> None:
     house.put_mirror("B-2", "c1@1")  # a warm that was cut off
     assert outcome(house, PLAN) == (False, 0, 1, 5)
     assert house.mirror("B-2") == "s1@1"
+
+
+@scenario
+def limits_know_nothing_of_channels(house: House) -> None:
+    house.open(limit=3, limits={"y": 1})
+    put(house, "A-1", "A-2")
+    hold = house.acquire("A-1", token=T1, channel="partner")
+    assert listed(house) == {"A-1": house.held(0, 600)}
+    with house.one_change(A_1="s0@1"):
+        booking = house.locker.confirm(hold)
+    put(house, "A-1", channel="agency")
+    assert house.mirror("A-1") == "s0@2"
+    with house.unchanged():
+        assert house.locker.confirm(hold).id == booking.id
+    assert listed(house) == {"A-1": "s0"}
+    assert over(house, "A-2", "A-3", channel="partner") == (1, 0, "y")
+    second = house.acquire("A-2", token=T2, channel="partner")
+    assert over(house, "A-3") == (1, 1, "y")
+    longer = house.locker.extend(second, ttl=900)
+    assert listed(house) == {"A-1": "s0", "A-2": house.held(1, 900)}
+    # a lock that was lost is no reason to strike a seat, whatever its channel
+    house.drop_lock("A-2")
+    put(house, "A-2", channel="agency")
+    house.locker.release(longer)
+    assert listed(house).keys() == {"A-1", "A-2"}
+    house.put_mirror("A-2", "c1@2")
+    house.locker.release(longer)
+    assert listed(house) == {"A-1": "s0"}
+    house.locker.cancel(booking)
+    assert listed(house) == {}
+
+
+@scenario
+def seats_of_a_channel_freed_by_force(house: House) -> None:
+    house.open()
+    put(house, "A-1", "A-2")
+    house.acquire("A-1", "A-4", token=T1, channel="partner")
+    hold = house.acquire("A-2", holder="bo", token=T2, channel="partner")
+    house.put_mirror("A-2", "c1@1")  # it fell behind
+    assert house.locker.check(house.show).counts["channel"] == 1
+    with house.one_change(A_1="c0@1", A_4="f0", A_2="c1@1"):
+        assert set(house.force("A-1", "A-4", "A-2").values()) == {"released"}
+    assert house.failing(HoldLost, lambda: house.locker.extend(hold, ttl=60)).reason == "released"
+    checked = house.locker.check(house.show)
+    assert checked.sound
+    assert (checked.counts["free"], checked.counts["channel"]) == (2, 2)
+
+
+@scenario
+def the_best_seats_are_the_publics(house: House) -> None:
+    house.open()
+    put(house, "A-1")
+    with house.unchanged():
+        none_free = house.best(("A-1",))
+    assert none_free.in_the_way == ("A-1",)
+    assert house.best(("A-1",), ("A-4",)).seats == ("A-4",)

@@ -174,7 +174,7 @@ def a_show_that_adds_up(house: House) -> None:
 
 @scenario
 def a_show_that_does_not_add_up(house: House) -> None:
-    more = [replace(SEATS[0], id=f"C-{number}") for number in range(9)]
+    more = [replace(SEATS[0], id=f"C-{number}") for number in range(11)]
     house.open(plan_of([*SEATS, *more]))
     house.acquire("A-1", token=T1)
     house.put_mirror("A-1", "f0")
@@ -195,12 +195,14 @@ def a_show_that_does_not_add_up(house: House) -> None:
     house.put_mirror("C-7", "p0")
     house.raw.zadd(house.key("due"), {"C-8": house.now + 1})
     house.put_mirror("C-8", f"h0:{house.now - 1}")
+    house.put_mirror("C-9", "f0@1")
+    house.put_mirror("C-10", "c0")
     house.put_mirror("D-1", "f0")
     house.sound = False
     with house.unchanged():
         checked = house.locker.check(house.show)
     assert not checked.sound
-    assert (checked.capacity, sum(checked.counts.values())) == (len(SEATS) + 9, len(SEATS) + 9 - 4)
+    assert (checked.capacity, sum(checked.counts.values())) == (len(SEATS) + 11, len(SEATS) + 11 - 4)
     found = {difference.seat: (difference.kind, difference.detail) for difference in checked.differences}
     assert len(found) == len(checked.differences)
     assert found == {
@@ -218,6 +220,8 @@ def a_show_that_does_not_add_up(house: House) -> None:
         "C-5": ("foreign", "its field of the availability hash is nothing that seatlock writes"),
         "C-6": ("foreign", "its field of the availability hash is nothing that seatlock writes"),
         "C-8": ("unswept", "held, and not among the due: no sweep will take it back"),
+        "C-9": ("foreign", "its field of the availability hash is nothing that seatlock writes"),
+        "C-10": ("foreign", "its field of the availability hash is nothing that seatlock writes"),
         "D-1": ("surplus", "in the availability hash, and not in the plan"),
     }
     assert not any(T1 in difference.detail for difference in checked.differences)
