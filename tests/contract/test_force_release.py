@@ -158,7 +158,7 @@ def test_a_show_adds_up(stage: Stage) -> None:
     before = stage.everything()
     checked = stage.locker.check(stage.show)
     assert (checked.sound, checked.differences, checked.capacity) == (True, (), 5)
-    assert checked.counts == {"free": 3, "held": 1, "pinned": 0, "sold": 1, "blocked": 0}
+    assert checked.counts == {"free": 3, "held": 1, "pinned": 0, "sold": 1, "blocked": 0, "channel": 0}
     assert checked.version == (1, stage.version())
     assert stage.everything() == before
 

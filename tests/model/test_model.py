@@ -473,7 +473,7 @@ class Sale(RuleBasedStateMachine):
             self.mirrors |= {seat.decode(): field.decode() for seat, field in fields.items() if seat}
             assert set(self.mirrors) == set(SEATS)
             counts = Counter(field[0] for field in self.mirrors.values())
-            assert counts.keys() <= set("fhpsb")
+            assert counts.keys() <= set("cfhpsb")
             assert counts.total() == len(SEATS)
         raw = self.raw.hgetall(f"{base}seats")
         assert {seat.decode(): field.decode() for seat, field in raw.items()} == self.mirrors
