@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -31,7 +31,7 @@ _STATES: dict[StateName, str] = {
     "blocked": "red",
     "channel": "blue",
 }
-"""The states as they are shown, with their colours."""
+"""The states as they are shown, with their colours; ``channel`` only where there are seats in it, see `_shown`."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class Look(msgspec.Struct, frozen=True):
 
 def shows(redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
     """List all shows on the server, with their counts. Walks over all its keys and reads every seat, step by step."""
-    table = _table("show", "status", "version", *_STATES, "seats")
+    found: dict[str, Availability | None] = {}
     failures: list[str] = []
     with Desk.at(redis, namespace) as desk:
         names = desk.shows()
@@ -62,23 +62,29 @@ def shows(redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE
                 raise
             except SeatLockError as error:
                 failures.append(f"seatlock: {error}")
-                table.add_row(Text(name, overflow="fold"), "unreadable")
+                found[name] = None
                 continue
-            table.add_row(
-                Text(name, overflow="fold"),
-                seats.status,
-                _version(seats),
-                *_numbers(seats.counts),
-                _total(seats.counts),
-            )
-    if table.row_count:
-        terminal.out.print(table)
+            found[name] = seats
+    if found:
+        terminal.out.print(_listed(found))
     else:
         terminal.say(f"There are no shows in the namespace {namespace}. To load one: seatlock warm SHOW PLAN")
     for failure in failures:
         terminal.complain(failure)
     if failures:
         raise typer.Exit(FAILED)
+
+
+def _listed(found: Mapping[str, Availability | None]) -> Table:
+    """A row a show; None where it cannot be read."""
+    shown = _shown(*(seats.counts for seats in found.values() if seats is not None))
+    table = _table("show", "status", "version", *shown, "seats")
+    for name, seats in found.items():
+        told: list[Text | str] = ["unreadable"]
+        if seats is not None:
+            told = [seats.status, _version(seats), *_numbers(seats.counts, shown), _total(seats.counts)]
+        table.add_row(Text(name, overflow="fold"), *told)
+    return table
 
 
 def status(
@@ -129,7 +135,7 @@ def picture(look: Look, *, lines: int | None = None, trouble: str = "") -> Rende
     counts, vitals = look.seats.counts, look.vitals
     head = Text.assemble((look.seats.show, "bold"), f"  {_sale(look.seats)}  version {_version(look.seats)}")
     figures = Text("  ").join(
-        Text.assemble(f"{state} ", (f"{counts[state]:,}", f"bold {colour}")) for state, colour in _STATES.items()
+        Text.assemble(f"{state} ", (f"{counts[state]:,}", f"bold {_STATES[state]}")) for state in _shown(counts)
     )
     total = sum(counts.values())
     figures.append(f"  of {total:,} seats")
@@ -147,13 +153,14 @@ def picture(look: Look, *, lines: int | None = None, trouble: str = "") -> Rende
 
 def _sections(look: Look, lines: int | None) -> list[RenderableType]:
     """A row a section."""
-    table = _table("section", *_STATES, "seats")
+    kinds = _shown(look.seats.counts)
+    table = _table("section", *kinds, "seats")
     sections = list(look.plan.sections.items())
     shown = sections if lines is None or len(sections) <= lines else sections[: max(lines - 1, 0)]
     for name, seats in shown:
         states = [look.seats.seats[seat] for seat in seats if seat in look.seats.seats]
         counts: dict[StateName, int] = {state: states.count(state) for state in _STATES}
-        table.add_row(Text(name or "(none)", no_wrap=True, overflow="ellipsis"), *_numbers(counts), _total(counts))
+        table.add_row(Text(name or "(none)", no_wrap=True, overflow="ellipsis"), *_numbers(counts, kinds), _total(counts))
     more = len(sections) - len(shown)
     return [table, *([Text(f"… and {more:,} more sections", style="dim")] if more else [])]
 
@@ -166,8 +173,13 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _numbers(counts: Mapping[StateName, int]) -> list[Text]:
-    return [Text(f"{counts[state]:,}", style=colour if counts[state] else "dim") for state, colour in _STATES.items()]
+def _shown(*counts: Mapping[StateName, int]) -> tuple[StateName, ...]:
+    """The states that are shown: most houses have no channels, and lines are short."""
+    return tuple(state for state in _STATES if state != "channel" or any(each["channel"] for each in counts))
+
+
+def _numbers(counts: Mapping[StateName, int], shown: Sequence[StateName]) -> list[Text]:
+    return [Text(f"{counts[state]:,}", style=_STATES[state] if counts[state] else "dim") for state in shown]
 
 
 def _total(counts: Mapping[StateName, int]) -> str:

@@ -44,10 +44,10 @@ def test_shows_are_listed_with_their_counts(on_server: Run, locker: SeatLocker, 
     status, out, err = on_server("shows")
     assert (status, err) == (0, "")
     head, *lines = rows(out)
-    assert head == ["show", "status", "version", "free", "held", "pinned", "sold", "blocked", "channel", "seats"]
+    assert head == ["show", "status", "version", "free", "held", "pinned", "sold", "blocked", "seats"]
     found = {line[0]: line[1:] for line in lines}
     version = "{}-{}".format(*locker.availability(sale).version)
-    assert found[sale] == ["open", version, "3", "2", "0", "2", "1", "0", "8"]
+    assert found[sale] == ["open", version, "3", "2", "0", "2", "1", "8"]
     assert found[closed][0] == "closed"
     assert [line[0] for line in lines] == sorted(found)
     assert max(map(len, out.splitlines())) <= 80
@@ -98,14 +98,29 @@ def test_the_status_of_a_show(on_server: Run, locker: SeatLocker, sale: str) -> 
     assert (status, err) == (0, "")
     head, figures, rest, _, columns, *sections = rows(out)
     assert head == [sale, "open", "version", "{}-{}".format(*locker.availability(sale).version)]
-    assert " ".join(figures) == "free 3 held 2 pinned 0 sold 2 blocked 1 channel 0 of 8 seats"
+    assert " ".join(figures) == "free 3 held 2 pinned 0 sold 2 blocked 1 of 8 seats"
     assert " ".join(rest) == "ran out, not yet swept 0 outbox unread 1"
-    assert columns == ["section", "free", "held", "pinned", "sold", "blocked", "channel", "seats"]
+    assert columns == ["section", "free", "held", "pinned", "sold", "blocked", "seats"]
     assert sections == [
-        ["Stalls", "2", "1", "0", "1", "0", "0", "4"],
-        ["Balcony", "[left]", "1", "1", "0", "1", "1", "0", "4"],
+        ["Stalls", "2", "1", "0", "1", "0", "4"],
+        ["Balcony", "[left]", "1", "1", "0", "1", "1", "4"],
     ]
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_channels_are_shown_where_there_are_any(on_server: Run, locker: SeatLocker, show: str) -> None:
+    locker.warm(show, ["A-1", "A-2", "A-3"])
+    locker.set_channel(show, ["A-1", "A-2"], "partner")
+    head, *lines = rows(on_server("shows").out)
+    assert head[-3:] == ["blocked", "channel", "seats"]
+    assert "".join(line[0] for line in lines if len(line) in (1, 10)).count(show) == 1  # folded, where it is long
+    assert [line[-2:] for line in lines if line[3:4] == ["1"]] == [["2", "3"]]
+    assert " ".join(rows(on_server("status", show).out)[1]) == (
+        "free 1 held 0 pinned 0 sold 0 blocked 0 channel 2 of 3 seats"
+    )
+    _, out, _ = on_server("inspect", show, "A-1", "A-3")
+    assert [line[-1] for line in rows(out)] == ["channel", "partner", "free"]
+    assert ",channel,,,,,partner\n" in on_server("export", show).out
 
 
 def test_a_show_that_does_not_add_up_says_so(on_server: Run, locker: SeatLocker, sale: str) -> None:

@@ -314,7 +314,7 @@ class Show:
             seat: "taken" if isinstance(self.at(seat), Blocked) and reason == "expired" else reason
             for seat, reason in usual.reasons.items()
         }
-        if set(reasons.values()) != {"expired"}:
+        if set(reasons.values()) != {"expired"} or self._over(holder, seats):
             return replace(usual, reasons=reasons)
         self.fence += 1
         for seat in seats:
