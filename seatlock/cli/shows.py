@@ -160,7 +160,8 @@ def _sections(look: Look, lines: int | None) -> list[RenderableType]:
     for name, seats in shown:
         states = [look.seats.seats[seat] for seat in seats if seat in look.seats.seats]
         counts: dict[StateName, int] = {state: states.count(state) for state in _STATES}
-        table.add_row(Text(name or "(none)", no_wrap=True, overflow="ellipsis"), *_numbers(counts, kinds), _total(counts))
+        title = Text(name or "(none)", no_wrap=True, overflow="ellipsis")
+        table.add_row(title, *_numbers(counts, kinds), _total(counts))
     more = len(sections) - len(shown)
     return [table, *([Text(f"… and {more:,} more sections", style="dim")] if more else [])]
 
