@@ -75,6 +75,12 @@ def simulate(
             show_default="0.7",
         ),
     ] = None,
+    blocked: Annotated[
+        int,
+        typer.Option(
+            "--blocked", min=0, metavar="N", help="Seats that the house takes off sale, proven never to be sold."
+        ),
+    ] = 0,
     seed: Annotated[
         int | None,
         typer.Option("--seed", min=0, metavar="N", help="Fixes what buyers want and decide.", show_default="random"),
@@ -104,6 +110,7 @@ def simulate(
         hold=hold or (CROWD_HOLD if tickets is None else TICKETS_HOLD),
         abandon=(0.7 if abandon is None else abandon) if tickets is None else 0.0,
         time_limit=time_limit,
+        blocked=blocked,
     )
     report = asyncio.run(_rehearse(redis, namespace, seats, settings, keep=keep))
     show_report(report)
@@ -150,5 +157,5 @@ def _announce(url: str, server: EmbeddedRedis | None, show: str, seats: SeatingP
     terminal.say(f"{where}, show {show}")
     terminal.say(
         f"{what}, {settings.buyers:,} buyers, {settings.workers:,} at once, holds of {settings.hold:g} s, "
-        f"seed {settings.seed}"
+        f"seed {settings.seed}" + (f", {settings.blocked:,} blocked" if settings.blocked else "")
     )

@@ -51,6 +51,16 @@ def test_a_house_of_ones_own(run: Run, tmp_path: Path) -> None:
     assert re.search(r"^acquire +[\d,]+ calls +p50 [\d,.]+ ms, p99 [\d,.]+ ms", out, re.MULTILINE)
 
 
+def test_seats_that_the_house_keeps(run: Run) -> None:
+    status, out, _ = run("simulate", "--tickets", "50", "--users", "55", "--workers", "10", "--blocked", "20")
+    assert status == 0
+    assert out.splitlines()[1].endswith(", 20 blocked")
+    assert re.search(r"^blocked seats sold +0 by receipts, 0 by raw keys, of 20 +ok", out, re.MULTILINE)
+    assert out.splitlines()[-1] == "30 booked, 25 failed"
+    status, _, err = run("simulate", "--tickets", "50", "--blocked", "51")
+    assert (status, "50 seats for sale" in err) == (1, True)
+
+
 @pytest.fixture
 def client(url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(url) as made:
