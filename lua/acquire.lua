@@ -1,69 +1,33 @@
 -- acquire: holds seats for each of N requests, in order, each answered as if it had come alone.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | owner (ttl_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
 --         resumed epoch fence left_ms deadline_ms token
 --         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown
 --         unknown place...
---         closed status
+--         closed status left_ms                    left -1 where no opening is to come
+--         over most has category                         over a limit; category: its name, nothing for the show's
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local SWEEP = 32 -- due seats that one batch takes back on its way
--- @include clock
--- @include terms
--- @include show
--- @include lock
--- @include due
--- @include read
--- @include batch
+-- @include grant
 
-local gone, freed, later = plan_sweep(SWEEP)
-check_changes()
-local max_hold = integer(facts[5], 1, 86400000)
-local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
-
-local was_locked = {} -- places whose lock has passed but is still there
-local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
-
--- A seat is free only if there is no lock and the mirror says free, or held and past.
-local function is_free(mirror)
-  if string.byte(mirror) == FREE then
-    return true
-  end
-  local deadline = deadline_of(mirror)
-  return deadline ~= nil and now > deadline
-end
-
-local function live_lock(place)
-  local lock = lock_at(place)
-  return lock and not lock.past and lock
-end
-
-local function mirror_hold(place, deadline)
-  change(names[place], held_field(mirrors[place], deadline))
-  local at = #due_adds
-  due_adds[at + 1], due_adds[at + 2] = digits(deadline), names[place]
-end
-
-local function lock_seat(place, value, deadline)
-  local at = #set_places + 1
-  set_places[at], set_values[at], set_deadlines[at] = place, value, deadline
-  mirror_hold(place, deadline)
-end
+local epoch_number = tonumber(epoch)
+local resumed_places = {} -- whose locks are to say that they were resumed
 
 local function held(word, hold)
   return {word, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
 end
 
--- Locks of the caller's whose mirrors fell behind (a script that failed half-way): set them right.
-local function repair(places)
+-- From now on a caller that went away gives these seats back no more: see `release`.
+local function mark_resumed(places)
   for _, place in ipairs(places) do
-    local mirror, deadline = mirrors[place], lock_at(place).deadline
-    if not field_at[names[place]] and mirror ~= held_field(mirror, deadline) then
-      mirror_hold(place, deadline)
+    if not is_resumed(lock_at(place)) then
+      replace_lock(place, resumed_lock(locks[place]))
+      resumed_places[#resumed_places + 1] = place
     end
   end
 end
@@ -110,31 +74,13 @@ local function grant_one(head, ttl, place)
   fence = fence + 1
   local limit = now + max_hold
   local deadline = math.min(now + ttl, limit)
-  local value = held_lock(head, epoch, fence, deadline, limit)
+  local value = held_lock(head, epoch, fence, deadline, limit, '')
   lock_seat(place, value, deadline)
-  replace_lock(place, value)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
--- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
-local function grant(head, ttl, free, basket)
-  local hold = basket
-  if not hold then
-    fence = fence + 1
-    local limit = now + max_hold
-    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
-  end
-  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit)
-  for _, place in ipairs(free) do
-    was_locked[place] = locks[place]
-    lock_seat(place, value, hold.deadline)
-    replace_lock(place, value)
-  end
-  return held('held', hold)
-end
-
 local function answer(owner, ttl, first, count)
-  if count == 1 and status == 'open' then -- most requests on most nights: one seat, and it is free
+  if count == 1 and status == 'open' and not lists then -- most requests on most nights: one seat, and it is free
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
     if not locks[place] and mirror and string.byte(mirror) == FREE then
@@ -149,21 +95,26 @@ local function answer(owner, ttl, first, count)
   end
   -- Replay and resume come before status, admission and limits.
   if #own == count then
-    repair(own)
+    repair(own, holder)
     return held('held', whole_hold(own))
   elseif #yours == count and not several then
-    repair(yours)
+    repair(yours, holder)
+    mark_resumed(yours)
     local hold = whole_hold(yours)
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
     return resumed
   elseif status ~= 'open' then
-    return {'closed', status}
+    return {'closed', status, left_until(opens)}
   elseif #refused > 1 then
     return refused
   end
-  repair(own)
-  return grant(held_by(owner), ttl, free, whole_hold(own))
+  local over = lists and over_limit(holder, free)
+  if over then
+    return over
+  end
+  repair(own, holder)
+  return held('held', grant(owner, ttl, free, whole_hold(own)))
 end
 
 local BOUNDS = {1, 86400000, 1, 512}
@@ -175,31 +126,9 @@ for request = 1, integer(ARGV[1], 1, 512) do
   argument, place = argument + 2, place + terms[2]
 end
 
-if #fields > 0 then
-  local leaving = {} -- seats that are due no more, and that this batch does not hold again
-  for _, name in ipairs(gone) do
-    if not field_at[name] then
-      leaving[#leaving + 1] = name
-      if freed[name] then
-        change(name, freed[name])
-      end
-    end
-  end
-  next_version('fence', digits(fence))
-  publish(fields)
-  -- Due first, then locks and mirrors: the sweep looks at whatever a script leaves behind that is stopped in between.
-  if #later > 0 then
-    redis.call('ZADD', due_key, unpack(later))
-  end
-  redis.call('ZADD', due_key, unpack(due_adds))
-  for index, place in ipairs(set_places) do
-    -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
-    redis.call('SET', KEYS[FIXED_KEYS + place], set_values[index], 'PXAT', digits(set_deadlines[index]),
-      was_locked[place] and 'XX' or 'NX')
-  end
-  redis.call('HSET', seats_key, unpack(fields))
-  if #leaving > 0 then
-    redis.call('ZREM', due_key, unpack(leaving))
-  end
+-- @include keep
+-- Not worth a failure: on a full server a resumed hold is as good without the mark.
+for _, place in ipairs(resumed_places) do
+  redis.pcall('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(lock_at(place).deadline), 'XX')
 end
 return reply

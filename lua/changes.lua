@@ -3,10 +3,12 @@
 -- KEYS  meta changes |
 -- ARGV  epoch version count |
 -- REPLY noshow
---       ok status epoch version now_ms, then up to count entries (id, (seat field)...)
+--       ok status epoch version now_ms opens_ms closes_ms, then up to count entries (id, (seat field)...)
+--                                                       left until the sale opens, closes, or -1
 local meta_key, changes_key = KEYS[1], KEYS[2]
 -- @include clock
 -- @include integer
+-- @include times
 
 local facts = redis.call('HMGET', meta_key, 'status', 'epoch', 'version')
 if not facts[1] then
@@ -14,4 +16,6 @@ if not facts[1] then
 end
 local from = digits(integer(ARGV[1], 0, 2 ^ 40)) .. '-' .. digits(integer(ARGV[2], 0, 2 ^ 49) + 1)
 local entries = redis.call('XRANGE', changes_key, from, '+', 'COUNT', digits(integer(ARGV[3], 1, 1000)))
-return {'ok', facts[1], tonumber(facts[2]), tonumber(facts[3]), now, unpack(entries)}
+local status, opens, closes = sale_of(facts[1])
+return {'ok', status, tonumber(facts[2]), tonumber(facts[3]), now, left_until(opens), left_until(closes),
+        unpack(entries)}

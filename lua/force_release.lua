@@ -1,9 +1,10 @@
 -- force_release: frees the seats of N holds, whoever has them, where each is still under the fence that was looked at;
 -- never pinned or sold ones. Every seat that it frees is noted in the audit stream.
 --
--- KEYS  meta seats due changes audit | lock (one a seat, request by request)
+-- KEYS  meta seats due changes audit | lock (one a seat, request by request)   then holder, with limits
 -- ARGV  requests | by reason (epoch fence seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one word a seat: released, gone, taken, pinned or sold
 local FIXED_KEYS = 5
 local meta_key, seats_key, due_key, changes_key, audit_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -13,6 +14,7 @@ local meta_key, seats_key, due_key, changes_key, audit_key = KEYS[1], KEYS[2], K
 -- @include lock
 -- @include read
 -- @include batch
+-- @include limits
 -- @include first
 -- @include audit
 
@@ -42,6 +44,9 @@ local function answer(by, reason, hold_epoch, fence, first, count)
       if mirror and string.find(mirror, '^[fh]') then
         change(names[place], 'f' .. category_of(mirror))
       end
+      if lists then
+        mend(lock.holder, names[place], nil)
+      end
     end
   end
   return words
@@ -67,4 +72,5 @@ if #deletes > 0 then
   redis.call('ZREM', due_key, unpack(given_back))
   redis.call('DEL', unpack(deletes)) -- last: while the lock is there, asking again does what is left to do
 end
+write_lists()
 return reply

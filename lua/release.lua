@@ -1,8 +1,9 @@
 -- release: gives the seats of N holds back, seat by seat, where the caller's token still owns them.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
--- ARGV  requests | owner (seats)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
+-- ARGV  requests | owner (undo seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one word a seat: released, gone, taken, pinned or sold
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -12,13 +13,15 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include lock
 -- @include read
 -- @include batch
+-- @include limits
 -- @include first
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 local deletes, given_back = {}, {}
 
-local function answer(owner, first, count)
+-- `undo` spares a hold that was resumed since, and calls it taken: another call of its holder's counts on it.
+local function answer(owner, undo, first, count)
   local token, holder, words = token_of(owner), holder_of(owner), {}
   for index = 1, count do
     local place = place_of[names[first + index]]
@@ -27,7 +30,7 @@ local function answer(owner, first, count)
       words[index] = 'gone'
     elseif lock.state ~= 'h' then
       words[index] = STATES[lock.state]
-    elseif lock.token ~= token or lock.holder ~= holder then
+    elseif lock.token ~= token or lock.holder ~= holder or undo and is_resumed(lock) then
       words[index] = 'taken'
     else
       words[index] = 'released'
@@ -39,17 +42,22 @@ local function answer(owner, first, count)
         change(names[place], 'f' .. category_of(mirror))
       end
     end
+    if lists and words[index] == 'released' then
+      mend(holder, names[place], nil)
+    elseif lists then
+      strike(holder, place, lock)
+    end
   end
   return words
 end
 
-local BOUNDS = {1, 512}
+local BOUNDS = {0, 1, 1, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 for request = 1, integer(ARGV[1], 1, 512) do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], place, terms[1])
-  argument, place = argument + 2, place + terms[1]
+  reply[request + 1] = answer(ARGV[argument], terms[1] == 1, place, terms[2])
+  argument, place = argument + 2, place + terms[2]
 end
 
 if #deletes > 0 then
@@ -62,4 +70,5 @@ if #deletes > 0 then
   redis.call('ZREM', due_key, unpack(given_back))
   redis.call('DEL', unpack(deletes)) -- last: while the lock is there, releasing again does what is left to do
 end
+write_lists()
 return reply

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -25,6 +26,7 @@ MAX_SEATS_A_HOLD: Final = 100
 MIN_TTL_MS: Final = 1
 MAX_TTL_MS: Final = 24 * 60 * 60 * 1000
 DEFAULT_TTL: Final = 600.0  # seconds a hold lasts
+DEFAULT_EXPECTED: Final = 300.0  # seconds that a payment is expected to take
 DEFAULT_MAX_HOLD: Final = 1800.0  # seconds a hold lasts in all, however often it is extended
 
 TOKEN_LENGTH: Final = 32  # 128 random bits in lower-case hexadecimal
@@ -34,6 +36,11 @@ _SHOW_FORBIDDEN = re.compile(r"[{}\s]")
 
 Duration = float | timedelta
 """A time span: seconds (int or float), or a `datetime.timedelta`."""
+
+MAX_AWAY: Final = timedelta(days=3653)  # ten years: a moment further from now is a mistake, such as milliseconds
+
+Moment = float | datetime
+"""A point in time: seconds since the epoch (int or float), or a `datetime.datetime` that knows its time zone."""
 
 
 def text(name: str, value: object, *, limit: int) -> str:
@@ -91,6 +98,22 @@ def seat_ids(value: object) -> tuple[str, ...]:
         twice = next(seat for seat in seats if seats.count(seat) > 1)
         raise InvalidRequest(f"seats names {twice!r} more than once; name each seat once.")
     return tuple(seats)
+
+
+def seat_count(value: object) -> int:
+    """Check how many seats are asked for: 1 to 100."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidRequest(f"count must be a whole number, not {type(value).__name__}.")
+    if not 1 <= value <= MAX_SEATS_A_HOLD:
+        raise InvalidRequest(f"count is {value}; allowed are 1 to {MAX_SEATS_A_HOLD}.")
+    return int(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """Check a yes or no."""
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name} must be True or False, not {value!r}.")
+    return value
 
 
 def seats_and_holder(seats: Any, holder: Any) -> tuple[tuple[str, ...], str]:
@@ -161,3 +184,29 @@ def ttl(value: object) -> int:
 @lru_cache(maxsize=1024)  # a sale gives nearly all holds the same time
 def _ttl(seconds: float) -> int:
     return milliseconds("ttl", seconds)
+
+
+def moment(name: str, value: object) -> int:
+    """Turn a point in time into whole milliseconds since the epoch, refusing what is surely none that is meant.
+
+    Only that looks at the clock of this machine, and years are what it tells apart: the server's clock decides.
+    """
+    seconds: float
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise InvalidRequest(f"{name} is {value.isoformat()} without a time zone: give an aware datetime.")
+        seconds = value.timestamp()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            seconds = float(value)
+        except OverflowError:
+            seconds = math.inf
+    else:
+        raise InvalidRequest(
+            f"{name} must be an aware datetime or seconds since the epoch, not {type(value).__name__}."
+        )
+    if not abs(seconds - time.time()) <= MAX_AWAY.total_seconds():  # nan is not either
+        raise InvalidRequest(
+            f"{name} is {seconds}, more than ten years from now: give an aware datetime or seconds since the epoch."
+        )
+    return round(seconds * 1000)

@@ -34,6 +34,14 @@ def derived_booking_id(token: str, seats: Sequence[str]) -> str:
     return "bk-" + sha256(f"{token}\n{named}".encode()).hexdigest()[:32]
 
 
+def reclaiming_token(token: str) -> str:
+    """The token under which an expired hold is regained: the same for every retry, by whoever has the hold.
+
+    128 bits of SHA-256 over the hold's token and a label, so that neither token can be had without the old one.
+    """
+    return sha256(f"{token}\nreclaim".encode()).hexdigest()[:32]
+
+
 def acquire(namespace: str, show: object, seats: object, holder: object, ttl: object, token: object) -> Ask[Hold]:
     """Ask for seats; without a token of the caller's, one is minted here, before anything is sent."""
     keys = keys_of(namespace, show)
@@ -54,6 +62,32 @@ def acquire(namespace: str, show: object, seats: object, holder: object, ttl: ob
     )
 
 
+def acquire_best(
+    namespace: str,
+    show: str,
+    sets: Sequence[tuple[str, ...]],
+    holder: str,
+    milliseconds: int,
+    token: str,
+    *,
+    minted: bool,
+) -> Ask[Hold | _replies.Noted | _replies.NoneFree]:
+    """Ask for the first of several sets of equal size that is wholly free; the arguments are checked already."""
+    keys = keys_of(namespace, show)
+    seats = tuple([seat for chosen in sets for seat in chosen])
+    return Ask(
+        "acquire_best",
+        keys.show,
+        seats,
+        holder,
+        token,
+        keys.locks(seats),
+        (f"{token}\n{holder}".encode(), b"%d %d %d" % (milliseconds, len(sets[0]), len(seats))),
+        _replies.best,
+        minted,
+    )
+
+
 def checked_hold(namespace: str, hold: object) -> tuple[Hold, Keys]:
     """Check a hold that comes from the caller, who may have stored and changed it; gives the keys of its show too."""
     if not isinstance(hold, Hold):
@@ -70,12 +104,22 @@ def checked_hold(namespace: str, hold: object) -> tuple[Hold, Keys]:
 def extend(namespace: str, hold: object, ttl: object) -> Ask[Hold]:
     """Ask for ``ttl`` from now on a hold."""
     hold, keys = checked_hold(namespace, hold)
-    terms = b"%d %d %d" % (_bounds.ttl(ttl), hold.deadline, len(hold.seats))
+    terms = b"0 %d %d %d" % (_bounds.ttl(ttl), hold.deadline, len(hold.seats))
     return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
 
 
-def confirm(namespace: str, hold: object, payment: object, booking: object) -> Ask[Booking]:
-    """Ask to turn a hold into a booking."""
+def begin_payment(namespace: str, hold: object, expected: object) -> Ask[Hold]:
+    """Ask for ``expected`` from now on a hold whose payment begins: an extend that has an effect once."""
+    hold, keys = checked_hold(namespace, hold)
+    milliseconds = _bounds.milliseconds("expected", expected)
+    terms = b"1 %d %d %d" % (milliseconds, hold.deadline, len(hold.seats))
+    return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
+
+
+def confirm(namespace: str, hold: object, payment: object, booking: object, *, reclaim: object = False) -> Ask[Booking]:
+    """Ask to turn a hold into a booking; with ``reclaim`` also one whose time has run out, if its seats are free."""
+    if not isinstance(reclaim, bool):
+        raise InvalidRequest(f"reclaim must be True or False, not {reclaim!r}.")
     hold, keys = checked_hold(namespace, hold)
     paid = b"" if payment is None else _bounds.reference("payment", payment).encode()
     if booking is None:
@@ -83,18 +127,40 @@ def confirm(namespace: str, hold: object, payment: object, booking: object) -> A
     else:
         booking_id = _bounds.reference("booking", booking)
     terms = b"%d %d" % (hold.deadline, len(hold.seats))
-    return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
+    if not reclaim:
+        return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
+    token = reclaiming_token(hold.token)
+    new_id = derived_booking_id(token, hold.seats) if booking is None else booking_id
+    args = (_owner(hold), booking_id.encode(), paid, token.encode(), new_id.encode(), terms)
+    return _on_hold("reclaim", hold, keys, args, _replies.booking)
+
+
+def beside_reclaims(ask: Ask[Booking]) -> Ask[Booking]:
+    """The same confirm as a request of the script that can reclaim, so that one call has both, in order."""
+    if ask.verb == "reclaim":
+        return ask
+    *first, terms = ask.args
+    return msgspec.structs.replace(ask, verb="reclaim", args=(*first, b"", b"", terms))
 
 
 def release(namespace: str, hold: object) -> Ask[Release]:
     """Ask to give a hold back."""
     hold, keys = checked_hold(namespace, hold)
-    return _on_hold("release", hold, keys, (_owner(hold), b"%d" % len(hold.seats)), _replies.release)
+    return _on_hold("release", hold, keys, (_owner(hold), b"0 %d" % len(hold.seats)), _replies.release)
 
 
 def release_of(ask: Ask[Hold]) -> Ask[Release]:
     """Ask to give back whatever an acquire got under its own token, also where its answer never came."""
-    args = (ask.args[0], b"%d" % len(ask.seats))
+    return _given_back(ask, b"0 %d" % len(ask.seats))
+
+
+def undo_of(ask: Ask[Hold]) -> Ask[Release]:
+    """Ask for the same, but to spare a hold that was resumed since: its holder has asked again, and counts on it."""
+    return _given_back(ask, b"1 %d" % len(ask.seats))
+
+
+def _given_back(ask: Ask[Hold], terms: bytes) -> Ask[Release]:
+    args = (ask.args[0], terms)
     return Ask("release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, args, _replies.release)
 
 
@@ -112,7 +178,7 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     if not isinstance(booking, Booking):
         raise InvalidRequest(f"booking must be a seatlock.Booking, not {type(booking).__name__}.")
     keys = keys_of(namespace, booking.show)
-    seats = _bounds.seat_ids(booking.seats)
+    seats, _ = _bounds.seats_and_holder(booking.seats, booking.holder)
     booking_id = _bounds.reference("booking.id", booking.id)
     fence = _bounds.fence("booking.fence", booking.fence)
     terms = b"%d %d %d" % (*_replies.fence_parts(fence), len(seats))
@@ -120,14 +186,16 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     return Ask("cancel", keys.show, seats, booking.holder, None, keys.locks(seats), args, _replies.cancellation)
 
 
-def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:
-    """Put asks of one verb and one show into one script call."""
+def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> Operation[list[T | SeatLockError]]:
+    """Put asks of one verb and one show into one script call; with the ``lists`` of their holders where wanted."""
     verb = asks[0].verb
     keys = keys_of(namespace, asks[0].show)
     fixed = [keys.meta, keys.seats, keys.due, keys.changes]
-    if verb in ("confirm", "cancel"):
+    if verb in ("confirm", "reclaim", "cancel"):
         fixed.append(keys.outbox)
-    return batch(load(verb), fixed, asks)
+    elif verb == "acquire_best":
+        fixed += [keys.note(ask.args[0]) for ask in asks]
+    return batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else ())
 
 
 def sweep(namespace: str, show: str) -> Operation[tuple[int, bool]]:
@@ -155,16 +223,21 @@ def inspect(
     return Operation(load("inspect"), show, [*fixed, *keys.locks(seats)], [], decode, seats=seats)
 
 
-def set_status(namespace: str, show: str, status: SaleStatus) -> Operation[SaleStatus]:
-    """Open, pause or close a sale; gives the status before."""
+def set_status(namespace: str, show: str, status: SaleStatus, at: int = 0) -> Operation[SaleStatus]:
+    """Open, pause or close a sale, at once or (open, close) at a time in milliseconds; gives the status before."""
     keys = keys_of(namespace, show)
 
     def decode(reply: list[Any]) -> SaleStatus:
         check_show(reply, show)
         before: SaleStatus = reply[1].decode()
+        if reply[0] == b"past":
+            raise InvalidRequest(
+                f"the time for the sale of show {show!r} to open has passed by the server's clock, and it is {before}; "
+                "nothing was changed: give a time to come, or none to open it now."
+            )
         return before
 
-    return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode()], decode)
+    return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode(), b"%d" % at], decode)
 
 
 def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Operation[tuple[int, int] | None]:
@@ -188,6 +261,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     epoch: int
     version: int
     now: int
+    opens_in: float | None
+    closes_in: float | None
     mirrors: list[bytes]
 
 
@@ -197,7 +272,9 @@ def mirrors(namespace: str, show: str, seats: Sequence[str]) -> Operation[Snapsh
 
     def decode(reply: list[Any]) -> Snapshot:
         check_show(reply, show)
-        return Snapshot(reply[1].decode(), reply[2].decode(), reply[3], reply[4], reply[5], reply[6:])
+        status, plan, epoch, version, now, opens_in, closes_in = reply[1:8]
+        opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
+        return Snapshot(status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, reply[8:])
 
     return Operation(load("availability"), show, [keys.meta, keys.seats], [seat.encode() for seat in seats], decode)
 
@@ -209,6 +286,8 @@ class Changes(msgspec.Struct, frozen=True):
     epoch: int
     version: int
     now: int
+    opens_in: float | None
+    closes_in: float | None
     batches: list[tuple[int, dict[str, bytes]]]
 
 
@@ -223,9 +302,11 @@ def changes(namespace: str, show: str, epoch: int, version: int) -> Operation[Ch
                 int(entry.partition(b"-")[2]),
                 {seat.decode(): field for seat, field in zip(fields[::2], fields[1::2], strict=True)},
             )
-            for entry, fields in reply[5:]
+            for entry, fields in reply[7:]
         ]
-        return Changes(reply[1].decode(), reply[2], reply[3], reply[4], batches)
+        status, found_epoch, newest, now, opens_in, closes_in = reply[1:7]
+        opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
+        return Changes(status.decode(), found_epoch, newest, now, opens_in, closes_in, batches)
 
     args = [b"%d" % number for number in (epoch, version, CHANGES_STEP)]
     return Operation(load("changes"), show, [keys.meta, keys.changes], args, decode)
@@ -263,7 +344,49 @@ def remnants(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes,
     )
 
 
-def forget(namespace: str, show: str, seats: Sequence[str]) -> Operation[int]:
-    """Delete the locks of some seats of a retired show; gives the seats that are left."""
+def buyers(namespace: str, show: str, seats: Sequence[str]) -> Command[list[str]]:
+    """Read who bought some seats of a retired show."""
+
+    def decode(reply: list[bytes | None]) -> list[str]:
+        sold = [lock.split(b"\n") for lock in reply if lock is not None and lock.startswith((b"s\n", b"p\n"))]
+        return [lock[2].decode() for lock in sold if len(lock) > 2 and lock[2]]  # noqa: PLR2004 - state, token, holder
+
+    return Command(show, ["MGET", *keys_of(namespace, show).locks(tuple(seats))], decode)
+
+
+def forget(namespace: str, show: str, seats: Sequence[str], holders: Sequence[str] = ()) -> Operation[int]:
+    """Delete the locks of some seats of a retired show, and the lists of their holders; gives the seats left."""
     keys = keys_of(namespace, show)
-    return Operation(load("forget"), show, [keys.retired, *keys.locks(tuple(seats))], [], lambda reply: int(reply[0]))
+    declared = [keys.retired, *keys.locks(tuple(seats)), *keys.lists(holders)]
+    return Operation(load("forget"), show, declared, [], lambda reply: int(reply[0]))
+
+
+def listed(namespace: str, show: str, holder: str) -> Operation[tuple[str, ...] | None]:
+    """The seats that a holder's list says are held; None where the show keeps no lists."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[str, ...] | None:
+        check_show(reply, show)
+        return None if reply[0] == b"unlisted" else tuple([seat.decode() for seat in reply[1:]])
+
+    return Operation(load("holds"), show, [keys.meta, *keys.lists([holder])], [], decode)
+
+
+def held(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes, tuple[str, ...]]]:
+    """Some of all seats that are on hold, whoever holds them, and the cursor to go on from."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[bytes, tuple[str, ...]]:
+        check_show(reply, show)
+        return reply[1], tuple([seat.decode() for seat in reply[2:]])
+
+    return Operation(load("held"), show, [keys.meta, keys.due], [cursor], decode)
+
+
+def limits_and_fence(namespace: str, show: str) -> Command[tuple[str | None, int]]:
+    """Read the limits of a show, if it has any, and how many holds it has given."""
+
+    def decode(reply: list[bytes | None]) -> tuple[str | None, int]:
+        return None if reply[0] is None else reply[0].decode(), int(reply[1] or 0)
+
+    return Command(show, ["HMGET", keys_of(namespace, show).meta, "limits", "fence"], decode)

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _blocks, _bounds, _commands, _operators, _procedures, _requests, _warming
+from seatlock import _best, _blocks, _bounds, _commands, _limits, _operators, _procedures, _requests, _warming
+from seatlock._board import Board
+from seatlock._choosing import Wish
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
+from seatlock._tokens import new_token
 from seatlock.errors import (
+    HolderLimitExceeded,
     InvalidRequest,
     SaleNotOpen,
     SeatLockError,
@@ -27,6 +31,7 @@ from seatlock.model import (
     Booking,
     Cancellation,
     Checked,
+    HeldSeats,
     Hold,
     Release,
     SeatState,
@@ -41,6 +46,7 @@ T = TypeVar("T")
 DEFAULT_PATIENCE: Final = 5.0  # seconds
 
 CERTAINLY_NO_HOLD: Final = (
+    HolderLimitExceeded,
     InvalidRequest,
     SaleNotOpen,
     SeatsUnavailable,
@@ -56,12 +62,15 @@ class Core:
     """What a locker knows: namespace, patience (seconds), the plans it has read, the servers it has checked."""
 
     CHECKED_SHOWS: Final = 10_000  # shows whose server is remembered as checked
+    BOARDS: Final = 32  # shows whose free seats are kept for those who ask for the best
 
     def __init__(self, namespace: object, patience: object) -> None:
         self.namespace = _bounds.namespace(namespace)
         self.patience = _bounds.milliseconds("patience", patience) / 1000
         self._plans = _procedures.PlanCache()
         self._checked: set[str] = set()
+        self._listed = _procedures.Listed()
+        self._boards: dict[str, Board] = {}
 
     # Asks: one caller's request each
 
@@ -73,9 +82,13 @@ class Core:
         """Check an extend."""
         return _commands.extend(self.namespace, hold, ttl)
 
-    def confirm(self, hold: object, payment: object, booking: object) -> Ask[Booking]:
+    def begin_payment(self, hold: object, expected: object) -> Ask[Hold]:
+        """Check a begin_payment."""
+        return _commands.begin_payment(self.namespace, hold, expected)
+
+    def confirm(self, hold: object, payment: object, booking: object, reclaim: object) -> Ask[Booking]:
         """Check a confirm."""
-        return _commands.confirm(self.namespace, hold, payment, booking)
+        return _commands.confirm(self.namespace, hold, payment, booking, reclaim=reclaim)
 
     def release(self, hold: object) -> Ask[Release]:
         """Check a release."""
@@ -89,13 +102,63 @@ class Core:
         """Check a cancel."""
         return _commands.cancel(self.namespace, booking)
 
+    def best(  # noqa: PLR0913, PLR0917 - as many as the caller can say
+        self,
+        show: object,
+        count: object,
+        holder: object,
+        ttl: object,
+        token: object,
+        section: object,
+        category: object,
+        adjacent: object,
+        avoid_orphans: object,
+        accessible: object,
+    ) -> _best.Quest:
+        """Seek the best seats."""
+        show = _bounds.show_id(show)
+        wish = Wish(
+            _bounds.seat_count(count),
+            _section(section),
+            None if category is None else _named("category", category),
+            _bounds.flag("adjacent", adjacent),
+            _bounds.flag("avoid_orphans", avoid_orphans),
+            None if accessible is None else _bounds.flag("accessible", accessible),
+        )
+        request = _best.Request(
+            self.namespace,
+            wish,
+            _bounds.text("holder", holder, limit=_bounds.MAX_HOLDER_BYTES),
+            _bounds.ttl(ttl),
+            new_token() if token is None else _bounds.token(token),
+            token is None,
+        )
+        return (yield from _best.seek(request, self._board(show), self.patience))
+
+    def _board(self, show: str) -> Board:
+        board = self._boards.get(show)
+        if board is None:
+            board = self._boards.setdefault(show, Board(self.namespace, show, self._plans))
+            while len(self._boards) > self.BOARDS:
+                self._boards.pop(next(iter(self._boards)), None)
+        return board
+
+    def read(self, board: Board) -> Procedure[None]:
+        """Bring a board up to date."""
+        try:
+            yield from self._ready(board.show)
+            yield from board.refresh()
+        except SeatLockError as error:
+            board.failed(error)
+            raise
+
     # Procedures
 
     def one(self, ask: Ask[T]) -> Procedure[T]:
         """Carry out one ask in a call of its own."""
         if ask.show not in self._checked:
             yield from self.check_server(ask.show)
-        return (yield from _procedures.one(self.namespace, ask))
+        return (yield from _procedures.one(self.namespace, ask, self._listed))
 
     def acquire_many(self, show: object, requests: object) -> Procedure[list[Hold | SeatLockError]]:
         """Carry out many acquires."""
@@ -120,16 +183,15 @@ class Core:
                 yield from self.check_server(asks[0].show)
             except SeatLockError as error:
                 return _procedures.copies(error, asks)
-        return (yield from _procedures.many(self.namespace, asks))
+        return (yield from _procedures.many(self.namespace, asks, self._listed))
 
     def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
         yield from self._ready(show)
-        return (yield from _procedures.valid(self.namespace, asks))
+        return (yield from _procedures.valid(self.namespace, asks, self._listed))
 
     def availability(self, show: object, section: object) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
-        if section not in (None, ""):  # seats without a section are the section of the empty name
-            section = _bounds.text("section", section, limit=_bounds.MAX_SEAT_BYTES)
+        section = _section(section)
         show = yield from self._ready(show)
         return (yield from _procedures.availability(self.namespace, show, section, self._plans))
 
@@ -139,8 +201,20 @@ class Core:
         show = yield from self._ready(show)
         return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
 
+    def holds(self, show: object, holder: object) -> Procedure[list[HeldSeats]]:
+        """List the live holds of a holder."""
+        holder = _bounds.text("holder", holder, limit=_bounds.MAX_HOLDER_BYTES)
+        show = yield from self._ready(show)
+        return (yield from _limits.holds(self.namespace, show, holder))
+
     def warm(
-        self, show: object, plan: Any, max_hold: object, outbox: object, progress: _warming.Progress | None
+        self,
+        show: object,
+        plan: Any,
+        max_hold: object,
+        outbox: object,
+        progress: _warming.Progress | None,
+        limits: tuple[object, Any] = (None, None),
     ) -> Procedure[Warmed]:
         """Load a plan."""
         max_hold_ms = _bounds.milliseconds("max_hold", max_hold)
@@ -148,16 +222,19 @@ class Core:
             raise InvalidRequest(f"outbox must be True or False, not {outbox!r}.")
         if progress is not None and not callable(progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
-        settings = _warming.Settings(max_hold_ms, outbox)
         plan = SeatingPlan.of(plan)
+        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan))
         show = yield from self._ready(show)
-        self._plans.forget(show)
+        self._forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))
 
-    def set_status(self, show: object, status: Literal["open", "paused", "closed"]) -> Procedure[None]:
-        """Open, pause or close a sale."""
+    def set_status(
+        self, show: object, status: Literal["open", "paused", "closed"], at: object = None
+    ) -> Procedure[None]:
+        """Open, pause or close a sale, at once or when a time comes."""
+        at_ms = 0 if at is None else _bounds.moment("at", at)
         show = yield from self._ready(show)
-        yield _commands.set_status(self.namespace, show, status)
+        yield _commands.set_status(self.namespace, show, status, at_ms)
 
     def block(self, show: object, seats: object, reason: object) -> Procedure[Block]:
         """Take free seats off sale."""
@@ -184,7 +261,7 @@ class Core:
         if unread not in ("keep", "discard"):
             raise InvalidRequest(f"unread must be 'keep' or 'discard', not {unread!r}.")
         show = yield from self._ready(show)
-        self._plans.forget(show)
+        self._forget(show)
         yield from _procedures.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
 
     def force_release(self, show: object, seats: object, by: object, reason: object) -> Procedure[Release]:
@@ -215,6 +292,10 @@ class Core:
         """Read what is known of up to `_operators.LOOK_STEP` seats of a show that was read before."""
         return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
 
+    def _forget(self, show: str) -> None:
+        self._plans.forget(show)
+        self._boards.pop(show, None)
+
     def _ready(self, show: object) -> Procedure[str]:
         show = _bounds.show_id(show)
         if show not in self._checked:
@@ -227,3 +308,14 @@ class Core:
         if len(self._checked) >= self.CHECKED_SHOWS:
             self._checked.clear()
         self._checked.add(show)
+
+
+def _section(section: object) -> str | None:
+    """Check the name of a section; seats without one are the section of the empty name."""
+    if section is None:
+        return None
+    return "" if section == "" else _named("section", section)
+
+
+def _named(name: str, value: object) -> str:
+    return _bounds.text(name, value, limit=_bounds.MAX_SEAT_BYTES)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import sha256
 
 from seatlock import _bounds
 
@@ -11,8 +13,8 @@ class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
-        *("audit", "blocks", "changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats"),
-        "show",
+        *("audit", "blocks", "changes", "due", "list_prefix", "lock_prefix", "meta", "note_prefix", "outbox", "plan"),
+        *("probe", "retired", "seats", "show"),
     )
 
     def __init__(self, namespace: str, show: str) -> None:
@@ -29,6 +31,8 @@ class Keys:
         self.blocks = base + b"blocks"
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"
+        self.list_prefix = base + b"holder:"
+        self.note_prefix = base + b"best:"
 
     def locks(self, seats: tuple[str, ...]) -> tuple[bytes, ...]:
         """The lock key of each seat, in order."""
@@ -36,6 +40,14 @@ class Keys:
         if len(seats) == 1:
             return (prefix + seats[0].encode(),)
         return tuple([prefix + seat.encode() for seat in seats])
+
+    def lists(self, holders: Iterable[str]) -> list[bytes]:
+        """The lists of holders, each once: what they have, on a show with limits."""
+        return [self.list_prefix + holder.encode() for holder in dict.fromkeys(holders)]
+
+    def note(self, owner: bytes) -> bytes:
+        """The key that tells which seats `acquire_best` gave an owner; the token in it is not to be read from a key."""
+        return self.note_prefix + sha256(owner).hexdigest()[:32].encode()
 
 
 def keys_of(namespace: str, show: object) -> Keys:

@@ -32,7 +32,7 @@ def vitals(namespace: str, show: str) -> Operation[Vitals]:
 
     def decode(reply: list[Any]) -> Vitals:
         check_show(reply, show)
-        return Vitals(show, reply[1].decode(), (reply[2], reply[3]), *reply[4:])
+        return Vitals(show, (reply[1], reply[2]), *reply[3:])
 
     return Operation(load("vitals"), show, [keys.meta, keys.seats, keys.due, keys.outbox], [], decode)
 
@@ -51,10 +51,13 @@ def seats_in_hash(namespace: str, show: str, cursor: bytes) -> Operation[tuple[b
 # Freeing seats
 
 
-def force_release_of(namespace: str, asks: Sequence[Ask[Release]]) -> Operation[list[Release | SeatLockError]]:
-    """Put the releases of several holds into one script call."""
+def force_release_of(
+    namespace: str, asks: Sequence[Ask[Release]], holders: Sequence[str] = ()
+) -> Operation[list[Release | SeatLockError]]:
+    """Put the releases of several holds into one script call; it needs their holders where the show has limits."""
     keys = keys_of(namespace, asks[0].show)
-    return batch(load("force_release"), [keys.meta, keys.seats, keys.due, keys.changes, keys.audit], asks)
+    fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.audit]
+    return batch(load("force_release"), fixed, asks, keys.lists(holders))
 
 
 def force_release_ask(
@@ -78,7 +81,8 @@ def force_release(
     for state in states:
         under.setdefault(state.fence or 0, []).append(state.seat)  # no hold has the fence 0
     asks = [force_release_ask(namespace, show, tuple(named), by, reason, fence) for fence, named in under.items()]
-    answers: list[Release] = yield force_release_of(namespace, asks)
+    holders = [state.holder for state in states if state.holder is not None]
+    answers: list[Release] = yield force_release_of(namespace, asks, holders or [by])
     words: dict[str, Any] = {seat: word for answer in answers for seat, word in answer.seats.items()}
     return Release(show, {seat: words[seat] for seat in seats})
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import copy
 import logging
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, Literal, TypeVar
 
+import msgspec
+
 from seatlock import _commands
-from seatlock._operation import Ask, Step, chunks
+from seatlock._operation import Ask, ListsWanted, Step, chunks
 from seatlock._replies import count_states, listing, state_of
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
@@ -26,7 +28,7 @@ from seatlock.errors import (
     UnknownSeats,
     UnsafeServer,
 )
-from seatlock.model import Availability, SeatState, StateName
+from seatlock.model import Availability, SaleStatus, SeatState, StateName
 from seatlock.plan import SeatingPlan
 
 T = TypeVar("T")
@@ -57,22 +59,46 @@ def check_server(namespace: str, show: str) -> Procedure[None]:
         _log.warning("the server of show %r does not tell its maxmemory-policy; make sure it is noeviction", show)
 
 
-def one(namespace: str, ask: Ask[T]) -> Procedure[T]:
+class Listed:
+    """The shows that are known to have limits, and to want the lists of the holders with every call; bounded."""
+
+    CAPACITY: Final = 10_000
+
+    def __init__(self) -> None:
+        self.shows: set[str] = set()
+
+    def send(self, namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+        """Carry out one call, and if the show turns out to have limits, again with the lists."""
+        show = asks[0].show
+        if show not in self.shows:
+            try:
+                answers: list[T | SeatLockError] = yield _commands.of_asks(namespace, asks)
+            except ListsWanted:  # nothing was done
+                if len(self.shows) >= self.CAPACITY:
+                    self.shows.clear()
+                self.shows.add(show)
+            else:
+                return answers
+        answers = yield _commands.of_asks(namespace, asks, lists=True)
+        return answers
+
+
+def one(namespace: str, ask: Ask[T], listed: Listed) -> Procedure[T]:
     """Carry out one ask alone."""
-    answers: list[T | SeatLockError] = yield _commands.of_asks(namespace, [ask])
+    answers = yield from listed.send(namespace, [ask])
     answer = answers[0]
     if isinstance(answer, SeatLockError):
         raise answer
     return answer
 
 
-def valid(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
+def valid(namespace: str, asks: Sequence[Ask[T] | SeatLockError], listed: Listed) -> Procedure[list[T | SeatLockError]]:
     """Carry out those asks that could be made; each gets an answer, in order, and the errors stay where they are."""
-    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)])))
+    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)], listed)))
     return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
 
 
-def many(namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+def many(namespace: str, asks: Sequence[Ask[T]], listed: Listed) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order."""
     answers: list[T | SeatLockError] = []
     # each with the error of an earlier attempt, where one failed
@@ -80,7 +106,7 @@ def many(namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockE
     while waiting:
         chunk, before = waiting.popleft()
         try:
-            answers += yield _commands.of_asks(namespace, chunk)
+            answers += yield from listed.send(namespace, chunk)
         except SeatLockError as error:
             broken = _fate(error) in (Fate.BROKEN, Fate.REFUSED)
             if broken and len(chunk) > 1:
@@ -204,6 +230,28 @@ def availability(namespace: str, show: str, section: str | None, plans: PlanCach
 
 
 def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Availability | None]:
+    found = yield from read_fields(namespace, show, plan, seats)
+    if found is None:
+        return None
+    states: dict[str, StateName] = {
+        seat: state for seat, field in found.fields.items() if (state := state_of(field, found.now)) is not None
+    }
+    counts = count_states(states)
+    return Availability(show, found.status, found.version, counts, states, found.opens_in, found.closes_in)
+
+
+class Fields(msgspec.Struct, frozen=True):
+    """Raw fields of the availability hash by seat, at one version (epoch and version) and time of the show."""
+
+    status: SaleStatus
+    version: tuple[int, int]
+    now: int
+    fields: dict[str, bytes]
+    opens_in: float | None = None
+    closes_in: float | None = None
+
+
+def read_fields(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Fields | None]:
     """Read in bounded pieces, then replay the changes since the first piece; None where that cannot be done."""
     fields: dict[str, bytes] = {}
     first = last = None
@@ -216,31 +264,34 @@ def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ..
         fields.update(zip(piece, last.mirrors, strict=True))
     if first is None or last is None:
         return None
-    status, version, now = last.status, last.version, last.now
+    newest: _commands.Snapshot | _commands.Changes = last
     if len(seats) > _commands.READ_STEP:
-        caught_up = yield from _catch_up(namespace, show, first, fields)
+
+        def take_in(batch: dict[str, bytes]) -> None:
+            fields.update((seat, field) for seat, field in batch.items() if seat in fields)
+
+        caught_up = yield from catch_up(namespace, show, (first.epoch, first.version), take_in)
         if caught_up is None:
             return None
-        status, version, now = caught_up.status, caught_up.version, caught_up.now
-    states: dict[str, StateName] = {
-        seat: state for seat, field in fields.items() if (state := state_of(field, now)) is not None
-    }
-    return Availability(show, status, (first.epoch, version), count_states(states), states)
+        newest = caught_up
+    version = (first.epoch, newest.version)
+    return Fields(newest.status, version, newest.now, fields, newest.opens_in, newest.closes_in)
 
 
-def _catch_up(
-    namespace: str, show: str, first: _commands.Snapshot, fields: dict[str, bytes]
+def catch_up(
+    namespace: str, show: str, since: tuple[int, int], take_in: Callable[[dict[str, bytes]], None]
 ) -> Procedure[_commands.Changes | None]:
-    version = first.version
+    """Replay the changes since a version (epoch and version), batch by batch; None where that cannot be done."""
+    epoch, version = since
     for _ in range(CATCH_UP_STEPS):
-        found: _commands.Changes = yield _commands.changes(namespace, show, first.epoch, version)
-        if found.epoch != first.epoch:
+        found: _commands.Changes = yield _commands.changes(namespace, show, epoch, version)
+        if found.epoch != epoch:
             return None
         for number, batch in found.batches:
             if number != version + 1 or batch.get("") == b"plan":
                 return None  # the stream was cut, a script failed half-way, or the plan is another: start again
             version = number
-            fields.update((seat, field) for seat, field in batch.items() if seat in fields)
+            take_in(batch)
         if version == found.version:
             return found
         if not found.batches:
@@ -283,6 +334,8 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Pro
         cursor, seats = yield _commands.remnants(namespace, show, cursor)
         left = 1
         for at in range(0, len(seats), 400):
-            left = yield _commands.forget(namespace, show, seats[at : at + 400])
+            some = seats[at : at + 400]
+            buyers = yield _commands.buyers(namespace, show, some)
+            left = yield _commands.forget(namespace, show, some, buyers)
         if left == 0 or (cursor == b"0" and not seats):
             return

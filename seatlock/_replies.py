@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, cast, get_args
 
+import msgspec
+
 from seatlock._operation import Ask
 from seatlock.errors import (
     BookingConflict,
+    HolderLimitExceeded,
     HoldLost,
     LostReason,
     SaleNotOpen,
@@ -19,7 +22,7 @@ from seatlock.errors import (
     SeatsUnavailable,
     UnknownSeats,
 )
-from seatlock.model import Booking, Cancellation, Conflict, Hold, Release, SeatState, StateName
+from seatlock.model import Booking, Cancellation, Conflict, Hold, Release, SaleStatus, SeatState, StateName
 
 FENCE_EPOCH: Final = 2**40
 """A fence is epoch * 2^40 + counter: put together here, kept apart in Lua, whose numbers are doubles."""
@@ -57,6 +60,11 @@ def optional_text(raw: bytes) -> str | None:
     return raw.decode() or None
 
 
+def seconds_left(milliseconds: int) -> float | None:
+    """A time left, which is -1 on the wire where there is none."""
+    return None if milliseconds < 0 else milliseconds / 1000
+
+
 def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     """Read the answer to an acquire or an extend."""
     word = answer[0]
@@ -76,17 +84,71 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
         return _unavailable(ask, answer)
     if word == b"lost":
         return hold_lost(ask, answer)
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
-        status = answer[1].decode()
-        return SaleNotOpen(
-            f"the sale of show {ask.show!r} is {status}: it takes no new holds until open_sale.", status=status
-        )
+        return _not_open(ask, answer)
     places: list[int] = answer[1:]
     unknown = tuple(ask.seats[place - 1] for place in places)
     return UnknownSeats(
         f"show {ask.show!r} has no seat {listing(unknown)}: seat ids come from the plan it was warmed with.",
         seats=unknown,
     )
+
+
+def _over_limit(ask: Ask[Any], limit: int, held: int, category: str | None) -> HolderLimitExceeded:
+    seats = "1 seat" if limit == 1 else f"{limit} seats"
+    of = f"{seats} of category {category!r}" if category else seats
+    return HolderLimitExceeded(
+        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so no seat was "
+        "taken: ask for fewer, or release a hold.",
+        limit=limit,
+        held=held,
+        category=category,
+    )
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """The seats that an owner was given before, where they are not held as they were."""
+
+    seats: tuple[str, ...]
+
+
+class NoneFree(msgspec.Struct, frozen=True):
+    """No set was wholly free at this version (epoch and version): the first seat in the way of each."""
+
+    version: tuple[int, int]
+    in_the_way: tuple[str, ...]
+
+
+def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLockError:
+    """Read the answer to an acquire of the best of several sets."""
+    word = answer[0]
+    size = int(ask.args[1].split()[1])
+    if word == b"held":
+        first = (answer[1] - 1) * size
+        seats = ask.seats[first : first + size]
+        fence = fence_of(answer[2], answer[3])
+        return Hold(ask.show, seats, ask.holder, cast("str", ask.token), fence, answer[4] / 1000, deadline=answer[5])
+    if word == b"noted":
+        return Noted(tuple([seat.decode() for seat in answer[1:]]))
+    if word == b"closed":
+        return _not_open(ask, answer)
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
+    places: list[int] = answer[3:]
+    ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(places)])
+    return NoneFree((answer[1], answer[2]), ways)
+
+
+def _not_open(ask: Ask[Any], answer: list[Any]) -> SaleNotOpen:
+    return not_open(ask.show, answer[1].decode(), seconds_left(answer[2]))
+
+
+def not_open(show: str, status: SaleStatus, opens_in: float | None) -> SaleNotOpen:
+    """The refusal of new holds by a show that takes none."""
+    until = "it takes no new holds until open_sale" if opens_in is None else f"it opens by itself in {opens_in} s"
+    return SaleNotOpen(f"the sale of show {show!r} is {status}: {until}.", status=status, opens_in=opens_in)
 
 
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
@@ -114,12 +176,17 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
     words = set(seats.values())
     gravest: list[LostReason] = [word for word in _GRAVITY if word in words]
     reason = gravest[0]
+    confirming = ask.verb in ("confirm", "reclaim")
+    payment = optional_text(ask.args[2]) if confirming else None
     return HoldLost(
         f"the hold on {listing(ask.seats)} of show {ask.show!r} is lost ({reason}: "
         f"{listing([seat for seat, word in seats.items() if word == reason])}); nothing was changed: "
-        "acquire again, or refund the payment.",
+        f"acquire again, or refund the payment{f' {payment!r}' if payment else ''}.",
         reason=reason,
         seats=seats,
+        token=ask.token,
+        payment=payment,
+        paid_for=ask.seats if confirming else (),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -13,21 +13,24 @@ from typing import Any, Literal, Self, TypeVar
 from seatlock import _connect, _requests
 from seatlock._attempts import Attempts
 from seatlock._batcher import Batcher
-from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
+from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
-from seatlock._operation import Ask, Step
+from seatlock._operation import Ask, Command, Step
+from seatlock._pursuit import pursue_async
 from seatlock._seam import FOREIGN
 from seatlock._warming import Progress
 from seatlock.errors import SeatLockError
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    BestHold,
     Block,
     Booking,
     Cancellation,
     Checked,
     ConfirmRequest,
+    HeldSeats,
     Hold,
     Release,
     SeatState,
@@ -42,9 +45,9 @@ T = TypeVar("T")
 class AsyncSeatLocker:
     """Holds, confirms and releases seats of shows in Redis. A locker belongs to one event loop.
 
-    Calls made at the same time share script calls (the group commit): nobody waits longer for it, and throughput is
-    many times that of a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never
-    harms: what is under way completes, and a hold that nobody can know of is released.
+    Calls made at the same time share script calls (the group commit), without a timer: throughput is many times that of
+    a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never harms: what is under
+    way completes, and a hold that nobody can know of is released.
 
     ``client`` is a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`; it keeps its own settings, and stays open
     when the locker closes. ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying
@@ -133,7 +136,8 @@ class AsyncSeatLocker:
         that hold back, ``resumed``, with the time that is left. ``token`` (see `seatlock.new_token`) makes a repeated
         call safe across processes, and adds seats to the hold it names: name the whole basket.
 
-        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats` or `SaleNotOpen`.
+        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats`, `SaleNotOpen`, or
+        `HolderLimitExceeded` on a show with limits.
         """
         ask = self._core.acquire(show, seats, holder, ttl, token)
         future = self._batcher.queue(ask)  # what `submit` does, written out: a coroutine less, for most calls are these
@@ -150,14 +154,29 @@ class AsyncSeatLocker:
         """
         return await self._batcher.submit(self._core.extend(hold, ttl))
 
-    async def confirm(self, hold: Hold, *, payment: str | None = None, booking: str | None = None) -> Booking:
+    async def begin_payment(self, hold: Hold, *, expected: Duration = DEFAULT_EXPECTED) -> Hold:
+        """Give a hold the time that its payment takes: it lasts at least ``expected`` (seconds or timedelta) from now.
+
+        Only the first call for a hold has an effect: another one answers with the hold as it is. Never shortens. May go
+        beyond the show's maximum lifetime of a hold, by 600 s at most; the answer's ``ttl`` shows what was given.
+        ``expected`` is 300 s by default, 1 ms to 24 h. Works while the sale is paused or closed. Raises `HoldLost`.
+        """
+        return await self._batcher.submit(self._core.begin_payment(hold, expected))
+
+    async def confirm(
+        self, hold: Hold, *, payment: str | None = None, booking: str | None = None, reclaim: bool = False
+    ) -> Booking:
         """Turn a hold into a booking: its seats are sold, and the fact is in the outbox.
 
         ``payment`` is the payment's reference; confirming again with the same one answers with the same booking.
         ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
         closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
+
+        ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats are still free,
+        they are sold at once, under a new token, fence and booking id (one given stays); else `HoldLost` says what to
+        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
         """
-        ask = self._core.confirm(hold, payment, booking)
+        ask = self._core.confirm(hold, payment, booking, reclaim)
         future = self._batcher.queue(ask)
         try:
             return await future
@@ -172,6 +191,35 @@ class AsyncSeatLocker:
     async def cancel(self, booking: Booking) -> Cancellation:
         """Undo a booking (a refund): the seats that still belong to it are free again."""
         return await self._batcher.submit(self._core.cancel(booking))
+
+    async def acquire_best(  # noqa: PLR0913 - all but the first two by name
+        self,
+        show: str,
+        count: int,
+        *,
+        holder: str,
+        ttl: Duration = DEFAULT_TTL,
+        token: str | None = None,
+        section: str | None = None,
+        category: str | None = None,
+        adjacent: bool = True,
+        avoid_orphans: bool = True,
+        accessible: bool | None = None,
+    ) -> BestHold:
+        """Hold the best ``count`` seats (1 to 100) that are free, for ``ttl`` (as `acquire`); says whether they adjoin.
+
+        The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``; unless there is no other
+        way) and are nearest to the middle of the plan's first row. Where no seats adjoin, those as close as possible
+        are given; with ``adjacent=False`` just the nearest. ``section`` and ``category`` narrow the choice by name,
+        ``accessible`` to seats that are (True) or are not (False). ``token`` as in `acquire`: asked again with it, the
+        same seats are the answer.
+
+        Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
+        `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
+        """
+        quest = self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
+        self._batcher.check_loop()
+        return await pursue_async(quest, lambda board: self._follow(self._core.read(board)), self._seek)
 
     async def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
@@ -239,6 +287,14 @@ class AsyncSeatLocker:
         """
         return await self._follow(self._core.force_release(show, seats, by, reason))
 
+    async def holds(self, show: str, *, holder: str) -> list[HeldSeats]:
+        """List what a holder has on hold, oldest first; a hold made in several calls is listed once for each.
+
+        Tokens are not told: to act on a hold, acquire its seats again, which resumes it. A show with limits keeps a
+        list of each holder's seats; on one without, all seats that are on hold are looked at, in bounded steps.
+        """
+        return await self._follow(self._core.holds(show, holder))
+
     # The life of a show
 
     async def warm(
@@ -249,27 +305,46 @@ class AsyncSeatLocker:
         max_hold: Duration = DEFAULT_MAX_HOLD,
         outbox: bool = True,
         progress: Progress | None = None,
+        limit: int | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> Warmed:
         """Load a show's seats; a new show is closed until `open_sale`. May be repeated: it never makes a seat free.
 
         ``max_hold`` is how long a hold may last in all (default 1,800 s). ``outbox=False`` is for those without a
         ledger: confirmed facts are then not kept for one. ``progress`` is called with the seats loaded and all seats.
 
-        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped.
-        """
-        return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress))
+        ``limit`` is how many seats one holder may have, held and sold together (1 to 500; by default there is none),
+        ``limits`` how many of a category, by its name; where there is any, a holder has at most 500 in all. They can
+        be changed by warming again, also with holds about; a show that has given holds without any can get none.
 
-    async def open_sale(self, show: str) -> None:
-        """Let buyers hold seats of the show."""
-        await self._follow(self._core.set_status(show, "open"))
+        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, or where limits
+        come too late.
+        """
+        return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits)))
+
+    async def open_sale(self, show: str, at: Moment | None = None) -> None:
+        """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.
+
+        ``at`` is an aware datetime or seconds since the epoch; until then the sale stays as it is, open, paused or
+        closed. An opening time replaces one set before. Opening now forgets it, and a closing time that has passed;
+        one that is to come stays. Raises `InvalidRequest` where ``at`` has passed and the sale is not open.
+        """
+        await self._follow(self._core.set_status(show, "open", at))
 
     async def pause_sale(self, show: str) -> None:
-        """Stop new holds for the moment; those who hold seats can still pay."""
+        """Stop new holds for the moment; those who hold seats can still pay.
+
+        An opening time is forgotten, so that the sale stays paused until `open_sale`; a closing time to come stays.
+        """
         await self._follow(self._core.set_status(show, "paused"))
 
-    async def close_sale(self, show: str) -> None:
-        """Stop new holds; those who hold seats can still pay."""
-        await self._follow(self._core.set_status(show, "closed"))
+    async def close_sale(self, show: str, at: Moment | None = None) -> None:
+        """Stop new holds, now or from ``at`` on by the server's clock; those who hold seats can still pay.
+
+        ``at`` is as for `open_sale`, and one that has passed means now. A closing time replaces one set before, and
+        leaves an opening time to come as it is. Closing now forgets both.
+        """
+        await self._follow(self._core.set_status(show, "closed", at))
 
     async def block(self, show: str, seats: Iterable[str], *, reason: str | None = None) -> Block:
         """Take up to 100 free seats off sale for the house, all or none, whatever the sale's status.
@@ -304,7 +379,7 @@ class AsyncSeatLocker:
     # Driving
 
     async def _many(self, show: str, asks: list[Ask[T] | SeatLockError]) -> list[T | SeatLockError]:
-        with self._batcher.visit():
+        async with self._batcher.visit():
             await self._drive(self._core.prepare(show), math.inf)
             answers = iter(await self._batcher.submit_together([ask for ask in asks if isinstance(ask, Ask)]))
         return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
@@ -312,8 +387,14 @@ class AsyncSeatLocker:
     async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
         return await self._drive(self._core.group(asks), time.monotonic() + patience)
 
+    async def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
+        if isinstance(step, Ask):
+            return await self._batcher.submit(step)
+        async with self._batcher.visit():
+            return await self._run(step, self._core.patience)
+
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
-        with self._batcher.visit():
+        async with self._batcher.visit():
             return await self._drive(procedure, math.inf)
 
     async def _drive(self, procedure: Generator[Step, Any, T], deadline: float) -> T:

@@ -38,11 +38,12 @@ __all__ = [
     "WaitingRoomFull",
 ]
 
-LostReason = Literal["expired", "taken", "released", "lost", "sold"]
+LostReason = Literal["expired", "taken", "released", "lost", "sold", "limit"]
 """Why a hold is no longer there.
 
-``expired``: its time ran out. ``taken``: somebody else holds a seat of it now. ``released``: it was given back.
-``lost``: its lock is gone though its time had not run out and nobody released it. ``sold``: a seat of it is sold.
+``expired``: its time ran out. ``taken``: somebody else holds a seat of it now, or the house has blocked it.
+``released``: it was given back. ``lost``: its lock is gone though its time had not run out and nobody released it.
+``sold``: a seat of it is sold. ``limit``: it ran out, and to regain it would take its holder over a limit of the show.
 """
 
 
@@ -51,7 +52,10 @@ class SeatLockError(Exception):
 
 
 class InvalidRequest(SeatLockError, ValueError):
-    """An argument is unusable; raised before anything was sent, so nothing has changed."""
+    """An argument is unusable, and nothing has changed.
+
+    Raised before anything is sent; only that a time to open a sale has passed is for the server's clock to say.
+    """
 
 
 class InvalidPlan(InvalidRequest):
@@ -85,7 +89,7 @@ class UnknownSeats(SeatLockError):
 
 
 class PlanConflict(SeatLockError):
-    """Warming would change a seat that is held, pinned or sold, or drop one from the show.
+    """Warming would change a seat that is held, pinned or sold, drop one from the show, or bring limits too late.
 
     ``conflicts`` maps each such seat to what stands in the way.
     """
@@ -109,8 +113,8 @@ class SeatsUnavailable(SeatLockError):
 class SaleNotOpen(SeatLockError):
     """The show takes no new holds now. Holds that exist can still be extended, confirmed and released.
 
-    ``status`` is ``paused`` or ``closed``; ``opens_in`` is the number of seconds until the sale opens, or None
-    where no opening time is set.
+    ``status`` is ``paused`` or ``closed``; ``opens_in`` is the number of seconds until the sale opens by itself, by
+    the server's clock, or None where no opening time is to come.
     """
 
     def __init__(self, message: str, *, status: str = "closed", opens_in: float | None = None) -> None:
@@ -124,7 +128,17 @@ class NotAdmitted(SeatLockError):
 
 
 class HolderLimitExceeded(SeatLockError):
-    """The holder would have more seats of the show than one holder may have."""
+    """The holder would have more seats, held and sold, than one holder may have; no seat was taken.
+
+    ``limit`` is how many that is, of the show or, where it is set, of ``category``; ``held`` is how many of these the
+    holder has already, held and sold.
+    """
+
+    def __init__(self, message: str, *, limit: int = 0, held: int = 0, category: str | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.held = held
+        self.category = category
 
 
 class WaitingRoomFull(SeatLockError):
@@ -138,15 +152,27 @@ class WaitingRoomFull(SeatLockError):
 class HoldLost(SeatLockError):
     """The hold is not the caller's any more, in whole or in part, so nothing was changed.
 
-    ``reason`` is the gravest of ``seats``, which maps each lost seat to its own reason.
+    ``reason`` is the gravest of ``seats``, which maps each lost seat to its own reason. ``token`` is the hold's. After
+    a confirm, ``payment`` is the reference to refund, if it was given, and ``paid_for`` names all seats that it was
+    for, lost or not.
     """
 
     def __init__(
-        self, message: str, *, reason: LostReason = "lost", seats: Mapping[str, LostReason] = MappingProxyType({})
+        self,
+        message: str,
+        *,
+        reason: LostReason = "lost",
+        seats: Mapping[str, LostReason] = MappingProxyType({}),
+        token: str | None = None,
+        payment: str | None = None,
+        paid_for: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.reason: LostReason = reason
         self.seats = dict(seats)
+        self.token = token
+        self.payment = payment
+        self.paid_for = paid_for
 
 
 class BookingConflict(SeatLockError):

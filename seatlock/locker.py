@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect
 from seatlock._attempts import Attempts
-from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
+from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
-from seatlock._operation import Ask, Step
+from seatlock._operation import Ask, Command, Step
+from seatlock._pursuit import pursue
 from seatlock._seam import FOREIGN
 from seatlock._warming import Progress
 from seatlock.errors import SeatLockError
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    BestHold,
     Block,
     Booking,
     Cancellation,
     Checked,
     ConfirmRequest,
+    HeldSeats,
     Hold,
     Release,
     SeatState,
@@ -114,7 +117,8 @@ class SeatLocker:
         that hold back, ``resumed``, with the time that is left. ``token`` (see `seatlock.new_token`) makes a repeated
         call safe across processes, and adds seats to the hold it names: name the whole basket.
 
-        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats` or `SaleNotOpen`.
+        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats`, `SaleNotOpen`, or
+        `HolderLimitExceeded` on a show with limits.
         """
         return self._one(self._core.acquire(show, seats, holder, ttl, token))
 
@@ -125,14 +129,29 @@ class SeatLocker:
         """
         return self._one(self._core.extend(hold, ttl))
 
-    def confirm(self, hold: Hold, *, payment: str | None = None, booking: str | None = None) -> Booking:
+    def begin_payment(self, hold: Hold, *, expected: Duration = DEFAULT_EXPECTED) -> Hold:
+        """Give a hold the time that its payment takes: it lasts at least ``expected`` (seconds or timedelta) from now.
+
+        Only the first call for a hold has an effect: another one answers with the hold as it is. Never shortens. May go
+        beyond the show's maximum lifetime of a hold, by 600 s at most; the answer's ``ttl`` shows what was given.
+        ``expected`` is 300 s by default, 1 ms to 24 h. Works while the sale is paused or closed. Raises `HoldLost`.
+        """
+        return self._one(self._core.begin_payment(hold, expected))
+
+    def confirm(
+        self, hold: Hold, *, payment: str | None = None, booking: str | None = None, reclaim: bool = False
+    ) -> Booking:
         """Turn a hold into a booking: its seats are sold, and the fact is in the outbox.
 
         ``payment`` is the payment's reference; confirming again with the same one answers with the same booking.
         ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
         closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
+
+        ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats are still free,
+        they are sold at once, under a new token, fence and booking id (one given stays); else `HoldLost` says what to
+        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
         """
-        return self._one(self._core.confirm(hold, payment, booking))
+        return self._one(self._core.confirm(hold, payment, booking, reclaim))
 
     def release(self, hold: Hold) -> Release:
         """Give a hold back. Seats that are not this hold's any more are left alone; the answer says so for each."""
@@ -141,6 +160,34 @@ class SeatLocker:
     def cancel(self, booking: Booking) -> Cancellation:
         """Undo a booking (a refund): the seats that still belong to it are free again."""
         return self._one(self._core.cancel(booking))
+
+    def acquire_best(  # noqa: PLR0913 - all but the first two by name
+        self,
+        show: str,
+        count: int,
+        *,
+        holder: str,
+        ttl: Duration = DEFAULT_TTL,
+        token: str | None = None,
+        section: str | None = None,
+        category: str | None = None,
+        adjacent: bool = True,
+        avoid_orphans: bool = True,
+        accessible: bool | None = None,
+    ) -> BestHold:
+        """Hold the best ``count`` seats (1 to 100) that are free, for ``ttl`` (as `acquire`); says whether they adjoin.
+
+        The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``; unless there is no other
+        way) and are nearest to the middle of the plan's first row. Where no seats adjoin, those as close as possible
+        are given; with ``adjacent=False`` just the nearest. ``section`` and ``category`` narrow the choice by name,
+        ``accessible`` to seats that are (True) or are not (False). ``token`` as in `acquire`: asked again with it, the
+        same seats are the answer.
+
+        Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
+        `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
+        """
+        quest = self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
+        return pursue(quest, lambda board: self._follow(self._core.read(board)), self._seek)
 
     def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
@@ -210,6 +257,14 @@ class SeatLocker:
         """
         return self._follow(self._core.force_release(show, seats, by, reason))
 
+    def holds(self, show: str, *, holder: str) -> list[HeldSeats]:
+        """List what a holder has on hold, oldest first; a hold made in several calls is listed once for each.
+
+        Tokens are not told: to act on a hold, acquire its seats again, which resumes it. A show with limits keeps a
+        list of each holder's seats; on one without, all seats that are on hold are looked at, in bounded steps.
+        """
+        return self._follow(self._core.holds(show, holder))
+
     # The life of a show
 
     def warm(
@@ -220,27 +275,46 @@ class SeatLocker:
         max_hold: Duration = DEFAULT_MAX_HOLD,
         outbox: bool = True,
         progress: Progress | None = None,
+        limit: int | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> Warmed:
         """Load a show's seats; a new show is closed until `open_sale`. May be repeated: it never makes a seat free.
 
         ``max_hold`` is how long a hold may last in all (default 1,800 s). ``outbox=False`` is for those without a
         ledger: confirmed facts are then not kept for one. ``progress`` is called with the seats loaded and all seats.
 
-        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped.
-        """
-        return self._follow(self._core.warm(show, plan, max_hold, outbox, progress))
+        ``limit`` is how many seats one holder may have, held and sold together (1 to 500; by default there is none),
+        ``limits`` how many of a category, by its name; where there is any, a holder has at most 500 in all. They can
+        be changed by warming again, also with holds about; a show that has given holds without any can get none.
 
-    def open_sale(self, show: str) -> None:
-        """Let buyers hold seats of the show."""
-        self._follow(self._core.set_status(show, "open"))
+        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, or where limits
+        come too late.
+        """
+        return self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits)))
+
+    def open_sale(self, show: str, at: Moment | None = None) -> None:
+        """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.
+
+        ``at`` is an aware datetime or seconds since the epoch; until then the sale stays as it is, open, paused or
+        closed. An opening time replaces one set before. Opening now forgets it, and a closing time that has passed;
+        one that is to come stays. Raises `InvalidRequest` where ``at`` has passed and the sale is not open.
+        """
+        self._follow(self._core.set_status(show, "open", at))
 
     def pause_sale(self, show: str) -> None:
-        """Stop new holds for the moment; those who hold seats can still pay."""
+        """Stop new holds for the moment; those who hold seats can still pay.
+
+        An opening time is forgotten, so that the sale stays paused until `open_sale`; a closing time to come stays.
+        """
         self._follow(self._core.set_status(show, "paused"))
 
-    def close_sale(self, show: str) -> None:
-        """Stop new holds; those who hold seats can still pay."""
-        self._follow(self._core.set_status(show, "closed"))
+    def close_sale(self, show: str, at: Moment | None = None) -> None:
+        """Stop new holds, now or from ``at`` on by the server's clock; those who hold seats can still pay.
+
+        ``at`` is as for `open_sale`, and one that has passed means now. A closing time replaces one set before, and
+        leaves an opening time to come as it is. Closing now forgets both.
+        """
+        self._follow(self._core.set_status(show, "closed", at))
 
     def block(self, show: str, seats: Iterable[str], *, reason: str | None = None) -> Block:
         """Take up to 100 free seats off sale for the house, all or none, whatever the sale's status.
@@ -276,6 +350,9 @@ class SeatLocker:
 
     def _one(self, ask: Ask[T]) -> T:
         return self._follow(self._core.one(ask))
+
+    def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
+        return self._one(step) if isinstance(step, Ask) else self._run(step)
 
     def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         try:

@@ -15,6 +15,7 @@ from seatlock._bounds import DEFAULT_TTL, Duration
 __all__ = [
     "AcquireRequest",
     "Availability",
+    "BestHold",
     "Block",
     "Booking",
     "Cancellation",
@@ -23,6 +24,7 @@ __all__ = [
     "Conflict",
     "Difference",
     "DifferenceKind",
+    "HeldSeats",
     "Hold",
     "Release",
     "SaleStatus",
@@ -56,7 +58,8 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     ``seats`` are the seats that were asked for in the call that answered with this hold; extend, confirm and release
     act on exactly these. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that were left when the
     server answered. ``resumed`` says that the holder already had this hold, under the ``token`` given here.
-    ``deadline`` is the server's own: opaque, sent back only to word an answer, never compared with a client's clock.
+    ``deadline`` is the server's own: opaque, never compared with a client's clock, sent back only to tell a hold that
+    ran out from one that was given back.
     """
 
     show: str
@@ -73,6 +76,26 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:  # what rich prints, also of a traceback's variables
         return _fields_without_token(self)
+
+
+class HeldSeats(msgspec.Struct, frozen=True):
+    """Seats that a holder has on hold, as `holds` lists them: without the token, so nobody can act on them with it.
+
+    ``fence`` is that of the call that held them; ``ttl`` is the seconds that are left.
+    """
+
+    show: str
+    seats: tuple[str, ...]
+    holder: str
+    fence: int
+    ttl: float
+
+
+class BestHold(msgspec.Struct, frozen=True, gc=False):
+    """The hold that `acquire_best` got, and whether its seats adjoin (a single seat does)."""
+
+    hold: Hold
+    adjacent: bool
 
 
 class Booking(msgspec.Struct, frozen=True, gc=False):
@@ -198,6 +221,9 @@ class Availability(msgspec.Struct, frozen=True):
     """The states of a show's seats at one version.
 
     ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state.
+    ``status`` is what the sale was when it was read, by the server's clock: it opens and closes by itself where times
+    are set. ``opens_in`` and ``closes_in`` are the seconds that were left until then, or None where no such time is to
+    come.
     """
 
     show: str
@@ -205,6 +231,8 @@ class Availability(msgspec.Struct, frozen=True):
     version: tuple[int, int]
     counts: Mapping[StateName, int]
     seats: Mapping[str, StateName]
+    opens_in: float | None = None
+    closes_in: float | None = None
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -243,6 +271,7 @@ class ConfirmRequest(msgspec.Struct, frozen=True):
     hold: Hold
     payment: str | None = None
     booking: str | None = None
+    reclaim: bool = False
 
 
 DifferenceKind = Literal["missing", "surplus", "unlocked", "state", "deadline", "expiry", "unswept", "foreign"]
@@ -291,7 +320,6 @@ class Vitals(msgspec.Struct, frozen=True):
     """
 
     show: str
-    status: SaleStatus
     version: tuple[int, int]
     seats: int
     holds: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
@@ -125,16 +126,17 @@ def _watch(desk: Desk, show: str, look: Look, seconds: float | None) -> Look:
 def picture(look: Look, *, lines: int | None = None, trouble: str = "") -> RenderableType:
     """How a show is, in at most so many lines; sections that do not fit are left out, and counted."""
     counts, vitals = look.seats.counts, look.vitals
-    head = Text.assemble((look.seats.show, "bold"), f"  {look.seats.status}  version {_version(look.seats)}")
+    head = Text.assemble((look.seats.show, "bold"), f"  {_sale(look.seats)}  version {_version(look.seats)}")
     figures = Text("  ").join(
         Text.assemble(f"{state} ", (f"{counts[state]:,}", f"bold {colour}")) for state, colour in _STATES.items()
     )
     total = sum(counts.values())
     figures.append(f"  of {total:,} seats")
-    if total != len(look.plan):
-        figures.append(f", not {len(look.plan):,}: see seatlock check", "bold red")
     rest = Text(f"ran out, not yet swept {vitals.due:,}  outbox unread {vitals.unread:,}")
     parts: list[RenderableType] = [head, figures, rest]
+    if total != len(look.plan):
+        wrong = f"the plan has {len(look.plan):,} seats; what is wrong tells: seatlock check"
+        parts.append(Text(wrong, style="bold red"))
     if trouble:
         parts.append(Text(f"not up to date: {trouble}", style="red", no_wrap=True, overflow="ellipsis"))
     if len(look.plan.sections) > 1:
@@ -169,6 +171,13 @@ def _numbers(counts: Mapping[StateName, int]) -> list[Text]:
 
 def _total(counts: Mapping[StateName, int]) -> str:
     return f"{sum(counts.values()):,}"
+
+
+def _sale(seats: Availability) -> str:
+    """What the sale is, and when it opens and closes by itself."""
+    times = {"opens": seats.opens_in, "closes": seats.closes_in}
+    coming = [f"{what} in {timedelta(seconds=int(left))}" for what, left in times.items() if left is not None]
+    return ", ".join([seats.status, *coming])
 
 
 def _version(seats: Availability) -> str:

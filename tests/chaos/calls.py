@@ -10,7 +10,7 @@ import redis
 from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _operators, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
-from tests.chaos.verbs import HOLDER, SEATS, hold_of, token
+from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, late_hold, token
 from tests.support.keyspace import base
 from tests.support.waiting import until
 
@@ -31,12 +31,26 @@ def _acquire(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.acquire(NS, show, SEATS[:2], HOLDER, 600.0, token())])
 
 
+def _acquire_best(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
+    due_seats(locker, raw, show)
+    sets = [(SEATS[7], SEATS[0]), SEATS[:2], SEATS[2:4]]  # of the first, one is held
+    return _commands.of_asks(NS, [_commands.acquire_best(NS, show, sets, HOLDER, 600_000, token(), minted=False)])
+
+
 def _extend(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.extend(NS, hold_of(locker, show), 900.0)])
 
 
 def _confirm(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.confirm(NS, hold_of(locker, show), "pay-1", None)])
+
+
+def _begin_payment(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.begin_payment(NS, hold_of(locker, show), 900.0)])
+
+
+def _reclaim(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.confirm(NS, late_hold(locker, show), "pay-1", None, reclaim=True)])
 
 
 def _release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
@@ -79,6 +93,11 @@ def _found(_locker: SeatLocker, _raw: redis.Redis, show: str) -> Operation[Any]:
     return _warming._found(NS, show, plan, _warming.Settings(max_hold_ms=900_000, outbox=True))
 
 
+def _holds(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.warm(show, SEATS, limit=len(SEATS))
+    return _commands.listed(NS, show, HOLDER)
+
+
 def _retired(name: str) -> Prepare:
     def prepare(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
         locker.confirm(hold_of(locker, show))
@@ -90,8 +109,11 @@ def _retired(name: str) -> Prepare:
 
 CALLS: Final[dict[str, Prepare]] = {
     "acquire": _acquire,
+    "acquire_best": _acquire_best,
     "extend": _extend,
     "confirm": _confirm,
+    "begin_payment": _begin_payment,
+    "reclaim": _reclaim,
     "release": _release,
     "cancel": _cancel,
     "force_release": _force_release,
@@ -99,6 +121,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "unblock": _unblock,
     "sweep": _sweep,
     "status": lambda _locker, _raw, show: _commands.set_status(NS, show, "paused"),
+    "closing time": lambda _locker, _raw, show: _commands.set_status(NS, show, "closed", round(TOMORROW * 1000)),
     "warm": _warm_step("warm"),
     "check": _warm_step("check"),
     "found": _found,
@@ -110,8 +133,12 @@ CALLS: Final[dict[str, Prepare]] = {
     "compare": lambda locker, _raw, show: _operators.compare(NS, show, hold_of(locker, show).seats),
     "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
     "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
+    "holds": _holds,
+    "held": lambda _locker, _raw, show: _commands.held(NS, show, b"0"),
 }
-READS: Final = frozenset({"check", "remnants", "inspect", "vitals", "compare", "availability", "changes"})
+READS: Final = frozenset(
+    ["check", "remnants", "inspect", "vitals", "compare", "availability", "changes", "holds", "held"]
+)
 
 
 def carry_out(locker: SeatLocker, operation: Operation[Any]) -> Any:

@@ -167,7 +167,7 @@ def test_an_acquire_without_answer_carries_its_token(
     assert contradictions(raw, show) == []
 
 
-@pytest.mark.parametrize("name", ["extend", "confirm", "release"])
+@pytest.mark.parametrize("name", ["extend", "confirm", "begin_payment", "reclaim", "release"])
 def test_a_hold_without_answer_is_asked_again(locker: SeatLocker, proxy: ReplyProxy, impatient: Any, name: str) -> None:
     show = fresh_show(locker)
     hold = VERBS[name].prepare(locker, show)

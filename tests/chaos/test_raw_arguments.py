@@ -18,26 +18,33 @@ from tests.support.servers import RedisServer
 Place = tuple[int, int]
 """An argument, and which of the numbers in it: those of a request come in one argument, parted by single spaces."""
 
-# By script: the places of times and counts, and of what may be 0: the deadline that a hold told, epoch, fence, version.
+# By script: the places of times and counts, and of what may be 0: the deadline that a hold told, epoch, fence, version,
+# and whether a payment begins.
 NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     "acquire": ((0, 0), (2, 0), (2, 1)),
-    "extend": ((0, 0), (2, 0), (2, 2)),
+    "acquire_best": ((0, 0), (2, 0), (2, 1), (2, 2)),
+    "extend": ((0, 0), (2, 1), (2, 3)),
     "confirm": ((0, 0), (4, 1)),
-    "release": ((0, 0), (2, 0)),
+    "release": ((0, 0), (2, 1)),
+    "reclaim": ((0, 0), (6, 1)),
     "cancel": ((0, 0), (2, 2)),
     "force_release": ((0, 0), (3, 2)),
     "sweep": ((0, 0),),
+    "status": (),
     "found": ((2, 0), (3, 0), (5, 0)),
     "changes": ((2, 0),),
 }
 MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
-    "extend": ((2, 1),),
+    "status": ((1, 0),),
+    "extend": ((2, 0), (2, 2)),
     "confirm": ((4, 0),),
+    "release": ((2, 0),),
+    "reclaim": ((6, 0),),
     "cancel": ((2, 0), (2, 1)),
     "force_release": ((3, 0), (3, 1)),
     "changes": ((0, 0), (1, 0)),
 }
-BATCHES: Final = ("acquire", "extend", "confirm", "release", "cancel", "force_release")
+BATCHES: Final = ("acquire", "acquire_best", "extend", "confirm", "reclaim", "release", "cancel", "force_release")
 ODD: Final = (
     *("", " ", "None", "nil", "true", "-1", "-0", "+5", "0.5", "600.0", "600,0", "6e2", "1e400", "1e-400"),
     *("nan", "-nan", "inf", "-inf", "Infinity", "0x10", "0b1", "1_000", " 600", "600 ", "600\n", "600\0", "٦٠٠"),
@@ -132,7 +139,7 @@ def test_numbers_that_are_too_few_too_many_or_badly_parted(raw: redis.Redis, nam
     assert held_locks_expire(dump(raw, show))
 
 
-@pytest.mark.parametrize("name", [*NUMBERS, "warm", "check", "remnants", "status"])
+@pytest.mark.parametrize("name", [*NUMBERS, "warm", "check", "remnants"])
 def test_arguments_that_are_missing(raw: redis.Redis, name: str) -> None:
     locker = SeatLocker(raw)
     show = fresh_show(locker)
@@ -169,6 +176,7 @@ def test_counts_that_do_not_fit_the_keys(raw: redis.Redis, name: str) -> None:
     [
         ("status", 0, "shut"),
         ("status", 0, ""),
+        ("closing time", 0, "paused"),
         ("remnants", 0, "x"),
         ("warm", 0, "-1"),
         ("warm", 1, ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ from tests.support.waiting import until
 
 SEATS: Final = tuple(f"S-{number}" for number in range(8))
 HOLDER: Final = "ada"
+TOMORROW: Final = round(time.time()) + 86_400.0  # one time for all shows of a run
 _numbers = itertools.count()
 
 
@@ -47,6 +49,13 @@ def _holds(locker: SeatLocker, show: str) -> list[Hold]:
     return [hold_of(locker, show, number) for number in range(3)]
 
 
+def late_hold(locker: SeatLocker, show: str) -> Hold:
+    """A hold on two seats whose time has run out."""
+    hold = locker.acquire(show, SEATS[:2], holder=HOLDER, ttl=0.001, token=token())
+    until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
+    return hold
+
+
 def _due(locker: SeatLocker, show: str) -> None:
     locker.acquire(show, SEATS[:3], holder=HOLDER, ttl=0.001, token=token())
     until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
@@ -64,8 +73,11 @@ REQUESTS: Final = [AcquireRequest(SEATS[2 * n : 2 * n + 2], HOLDER, 600.0, token
 
 VERBS: Final[dict[str, Verb]] = {
     "acquire": Verb(_nothing, lambda door, show, _: door.acquire(show, SEATS[:2], holder=HOLDER, token=token())),
+    "acquire_best": Verb(_nothing, lambda door, show, _: door.acquire_best(show, 2, holder=HOLDER, token=token())),
     "extend": Verb(hold_of, lambda door, _, hold: door.extend(hold, ttl=900.0)),
     "confirm": Verb(hold_of, lambda door, _, hold: door.confirm(hold, payment="pay-1")),
+    "begin_payment": Verb(hold_of, lambda door, _, hold: door.begin_payment(hold, expected=900.0)),
+    "reclaim": Verb(late_hold, lambda door, _, hold: door.confirm(hold, payment="pay-1", reclaim=True)),
     "release": Verb(hold_of, lambda door, _, hold: door.release(hold)),
     "cancel": Verb(
         lambda locker, show: locker.confirm(hold_of(locker, show)), lambda door, _, booking: door.cancel(booking)
@@ -78,11 +90,16 @@ VERBS: Final[dict[str, Verb]] = {
     ),
     "check": Verb(hold_of, lambda door, show, _: door.check(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
+    "holds": Verb(hold_of, lambda door, show, _: door.holds(show, holder=HOLDER)),
     "availability": Verb(hold_of, lambda door, show, _: door.availability(show)),
     "warm": Verb(_unwarmed, lambda door, show, _: door.warm(show, SEATS)),
     "open_sale": Verb(lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show)),
     "pause_sale": Verb(_nothing, lambda door, show, _: door.pause_sale(show)),
     "close_sale": Verb(_nothing, lambda door, show, _: door.close_sale(show)),
+    "open_sale at": Verb(
+        lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show, at=TOMORROW)
+    ),
+    "close_sale at": Verb(_nothing, lambda door, show, _: door.close_sale(show, at=TOMORROW)),
     "retire": Verb(_nothing, lambda door, show, _: door.retire(show)),
     "acquire_many": Verb(_nothing, lambda door, show, _: door.acquire_many(show, REQUESTS)),
     "confirm_many": Verb(

@@ -55,7 +55,7 @@ def test_inspect_tells_all_but_the_token(on_server: Run, show: str, held: Hold, 
 
     status, out, _ = on_server("inspect", show, "A-2")  # too wide for a row
     assert status == 0
-    assert [line.split(maxsplit=1) for line in out.splitlines()] == [
+    assert [line.rstrip().split(maxsplit=1) for line in out.splitlines()] == [
         ["seat", "A-2"],
         ["state", "sold"],
         ["category", "Best"],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from seatlock import Seat, SeatingPlan, SeatLocker
@@ -108,7 +111,16 @@ def test_the_status_of_a_show(on_server: Run, locker: SeatLocker, sale: str) -> 
 def test_a_show_that_does_not_add_up_says_so(on_server: Run, locker: SeatLocker, sale: str) -> None:
     locker._client.execute_command("HDEL", f"seatlock:{{{sale}}}:seats", "A-4")
     _, out, _ = on_server("status", sale)
-    assert "of 7 seats, not 8: see seatlock check" in out
+    assert "of 7 seats\n" in out
+    assert "the plan has 8 seats; what is wrong tells: seatlock check\n" in out
+
+
+def test_when_a_sale_opens_and_closes_by_itself(on_server: Run, locker: SeatLocker, show: str) -> None:
+    locker.warm(show, ["A-1"])
+    locker.open_sale(show, datetime.now(UTC) + timedelta(hours=2, minutes=1))
+    locker.close_sale(show, datetime.now(UTC) + timedelta(days=3, minutes=1))
+    _, out, _ = on_server("status", show)
+    assert re.match(rf"{show}  closed, opens in 2:00:\d\d, closes in 3 days, 0:00:\d\d  version 1-\d+\n", out)
 
 
 def test_what_waits_to_be_swept(on_server: Run, locker: SeatLocker, show: str) -> None:

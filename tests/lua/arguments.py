@@ -71,8 +71,10 @@ def batch_calls(house: House) -> dict[str, Operation[Any]]:
         commands.acquire("seatlock", house.show, ["A-2"], "bo", 60, T1),
         commands.extend("seatlock", hold, 60),
         commands.confirm("seatlock", hold, None, None),
+        commands.confirm("seatlock", hold, None, None, reclaim=True),
         commands.release("seatlock", hold),
         commands.cancel("seatlock", booking),
+        commands.acquire_best("seatlock", house.show, [("A-2",), ("A-4",)], "bo", 60_000, T1, minted=False),
     ]
     force = force_release_of(
         "seatlock", [force_release_ask("seatlock", house.show, ("A-1",), "eve", "why", hold.fence)]
@@ -85,9 +87,11 @@ TOLD: Final = (str(2**49 + 1), *WITHOUT_ZERO)
 COUNT: Final = ("513", *NUMBERS)
 TERMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "acquire": (TTL, COUNT),
-    "extend": (TTL, TOLD, COUNT),
+    "acquire_best": (TTL, ("101", *NUMBERS), COUNT),
+    "extend": (("2", *WITHOUT_ZERO), TTL, TOLD, COUNT),
     "confirm": (TOLD, COUNT),
-    "release": (COUNT,),
+    "release": (("2", *WITHOUT_ZERO), COUNT),
+    "reclaim": (TOLD, COUNT),
     "cancel": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
     "force_release": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
 }
@@ -103,6 +107,7 @@ def arguments_that_are_no_numbers(house: House) -> None:
         for number, values in enumerate(TERMS[name]):
             refused(house, operation, -1, values, number)
     refused(house, commands.sweep("seatlock", house.show), 0, ("1001", *NUMBERS))
+    refused(house, commands.set_status("seatlock", house.show, "closed"), 1, TOLD)
     changes = commands.changes("seatlock", house.show, 1, 1)
     refused(house, changes, 0, (str(2**40 + 1), *WITHOUT_ZERO))
     refused(house, changes, 1, (str(2**49 + 1), *WITHOUT_ZERO))
@@ -157,12 +162,16 @@ def the_largest_arguments(house: House) -> None:
     assert hold.ttl == house.left(86_400)
     extend = commands.of_asks("seatlock", [commands.extend("seatlock", hold, 86_400)])
     for told in ("0", str(2**49)):
-        extend.args[2] = with_number(extend.args[2], 1, told)
+        extend.args[2] = with_number(extend.args[2], 2, told)
         assert house.run(extend)[0].fence == hold.fence
     confirm = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None)])
     for told in ("0", str(2**49)):
         confirm.args[4] = with_number(confirm.args[4], 0, told)
         assert house.run(confirm)[0].fence == hold.fence
+    reclaim = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None, reclaim=True)])
+    for told in ("0", str(2**49)):
+        reclaim.args[6] = with_number(reclaim.args[6], 0, told)
+        assert house.run(reclaim)[0].fence == hold.fence
     booking = Booking("another", house.show, ("A-1",), "ada", None, 0, 0.0)
     cancel = commands.of_asks("seatlock", [commands.cancel("seatlock", booking)])
     for epoch, counter in ((0, 2**40 - 1), (2**40, 0)):
@@ -198,7 +207,7 @@ def the_largest_batches(house: House) -> None:
     house.open(seats)
 
     def acquire(seat: str, holder: str) -> Ask[Any]:
-        return commands.acquire("seatlock", house.show, [seat], holder, 60, None)
+        return commands.acquire("seatlock", house.show, [seat], holder, 600, None)
 
     for wide in (False, True):
 
@@ -218,12 +227,17 @@ def the_largest_batches(house: House) -> None:
 
         wanted = [Hold(house.show, (seat,), seat, T1, 0, 60.0) for seat in (seats[:1] if wide else seats[:512])]
         holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
-        longer = each(lambda hold: commands.extend("seatlock", hold, 90), holds)
-        assert all(hold.ttl == house.left(90) for hold in longer)
+        longer = each(lambda hold: commands.extend("seatlock", hold, 900), holds)
+        assert all(hold.ttl == house.left(900) for hold in longer)
         each(lambda hold: commands.release("seatlock", hold), holds)
         assert house.due() == {}
         holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
         bookings = each(lambda hold: commands.confirm("seatlock", hold, None, None), holds)
+        assert house.locker.availability(house.show).counts["sold"] == 512
+        each(lambda booking: commands.cancel("seatlock", booking), bookings)
+        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
+        house.advance(700)
+        bookings = each(lambda hold: commands.confirm("seatlock", hold, None, None, reclaim=True), holds)
         assert house.locker.availability(house.show).counts["sold"] == 512
         each(lambda booking: commands.cancel("seatlock", booking), bookings)
         assert set(house.states().values()) == {"free"}

@@ -7,15 +7,20 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from seatlock import PlanConflict, ScriptFailed, ShowNotFound
+from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
+from seatlock._keys import keys_of
 from seatlock._operators import compare, force_release_ask, force_release_of, vitals
 from tests.lua.arguments import NUMBERS, refused
-from tests.lua.house import PLAN, SEATS, T1, T2, House
+from tests.lua.house import PLAN, SEATS, T1, T2, T3, House
 from tests.lua.scenario import scenario
 from tests.lua.warming import found, load
 
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
+
+
+def _note_of(token: str, holder: str) -> str:
+    return keys_of("seatlock", "any").note(f"{token}\n{holder}".encode()).decode().rpartition(":")[2]
 
 
 def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]]:
@@ -25,8 +30,13 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     fixed = {"meta", "seats", "due", "changes"}
     locker, show = house.locker, house.show
     yield "acquire", {*fixed, "lock:A-4"}, lambda: house.acquire("A-4", holder="cy")
+    note = f"best:{_note_of(T3, 'cy')}"
+    yield "acquire_best", {*fixed, "lock:A-4", note}, lambda: house.best(("A-4",), holder="cy", token=T3)
     yield "extend", {*fixed, "lock:A-1", "lock:A-2"}, lambda: locker.extend(hold, ttl=900)
     yield "confirm", {*fixed, "outbox", "lock:A-2"}, lambda: locker.confirm(hold)
+    yield "begin_payment", {*fixed, "lock:A-1", "lock:A-2"}, lambda: locker.begin_payment(hold)
+    early = Hold(show, ("A-4",), "early", T3, 0, 0.0)  # of which no server has a record either
+    yield "reclaim", {*fixed, "outbox", "lock:A-4"}, lambda: locker.confirm(early, reclaim=True)
     yield "release", {*fixed, "lock:A-1"}, lambda: locker.release(hold)
     yield "cancel", {*fixed, "outbox", "lock:A-3"}, lambda: locker.cancel(booking)
     held = [force_release_ask("seatlock", show, ("A-2",), "eve", "why", hold.fence)]
@@ -149,7 +159,11 @@ def an_outbox_that_has_no_ids_left(house: House) -> None:
     booking = house.locker.confirm(house.acquire("A-2", holder="bo"))
     house.raw.xadd(house.key("outbox"), {"kind": "last"}, id=LAST_ID)
     with house.unchanged():
-        for call in (lambda: house.locker.confirm(hold), lambda: house.locker.cancel(booking)):
+        for call in (
+            lambda: house.locker.confirm(hold),
+            lambda: house.locker.confirm(hold, reclaim=True),
+            lambda: house.locker.cancel(booking),
+        ):
             assert "used up its ids" in str(house.failing(ScriptFailed, call))
 
 

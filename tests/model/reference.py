@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -15,6 +16,7 @@ class Held:
     fence: int
     deadline: float
     limit: float
+    paying: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Outcome:
     reasons: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     booking: str = ""
+    over: tuple[int, int, str | None] = (0, 0, None)
+    status: str = ""
 
 
 STATES: Final[dict[type, str]] = {Held: "held", Sold: "sold", Blocked: "blocked", type(None): "free"}
@@ -61,6 +65,7 @@ def whole(holds: list[Held]) -> Held:
         fence=max(hold.fence for hold in holds),
         deadline=min(hold.deadline for hold in holds),
         limit=min(hold.limit for hold in holds),
+        paying=any(hold.paying for hold in holds),
     )
 
 
@@ -68,14 +73,62 @@ class Show:
     """One show."""
 
     MAX_HOLD = 1800.0
+    OVERTIME = 600.0
 
     def __init__(self, seats: list[str]) -> None:
         self.seats: dict[str, Held | Sold | Blocked | None] = dict.fromkeys(seats)
-        self.status: Literal["open", "paused", "closed"] = "open"
+        self.word: Literal["open", "paused", "closed"] = "open"
+        self.times: dict[Literal["open", "closed"], float] = {}
         self.now = 0.0
         self.fence = 0
         self.facts: list[tuple[str, str, frozenset[str]]] = []
         self.audit: list[tuple[str, str, int]] = []
+        self.category_of = dict.fromkeys(seats, "")
+        self.limit: int | None = None
+        self.limits: dict[str, int] = {}
+        self.notes: dict[tuple[str, str], tuple[list[str], float]] = {}  # owner → the best it was given, until when
+
+    # The sale's status: what was last said, until a time comes
+
+    @property
+    def status(self) -> Literal["open", "paused", "closed"]:
+        """What the sale is now: of the times that have come the latest counts."""
+        come = {at: word for word, at in self.times.items() if at <= self.now}
+        return come[max(come)] if come else self.word
+
+    @property
+    def opens_in(self) -> float | None:
+        """Seconds until it opens by itself."""
+        return self._until("open")
+
+    @property
+    def closes_in(self) -> float | None:
+        """Seconds until it closes by itself."""
+        return self._until("closed")
+
+    def _until(self, word: Literal["open", "closed"]) -> float | None:
+        at = self.times.get(word, -math.inf)
+        return at - self.now if at > self.now else None
+
+    def say(self, word: Literal["open", "paused", "closed"]) -> None:
+        """Open, pause or close now: only a closing time to come outlives it, and not a closing."""
+        closes = self.times.get("closed", -math.inf)
+        self.word = word
+        self.times = {"closed": closes} if closes > self.now and word != "closed" else {}
+
+    def say_at(self, word: Literal["open", "closed"], at: float) -> str:
+        """Open or close at a time: gives whether that was ``done``, ``refused``, or is ``said`` already."""
+        if self.times.get(word) == at:
+            return "said"
+        if at <= self.now:
+            if word == "open":
+                return "said" if self.status == "open" else "refused"
+            self.say("closed")
+            return "done"
+        self.word = self.status
+        self.times = {other: then for other, then in self.times.items() if then > self.now and then != at}
+        self.times[word] = at
+        return "done"
 
     def at(self, seat: str) -> Held | Sold | Blocked | None:
         """What stands on a seat now: a hold whose time has passed does not."""
@@ -84,9 +137,12 @@ class Show:
 
     def nothing_has_expired(self) -> bool:
         """Whether no hold has run out since its seats were last taken."""
-        return not any(isinstance(found, Held) and self.now > found.deadline for found in self.seats.values())
+        held = (found for found in self.seats.values() if isinstance(found, Held))
+        return not any(self.now > found.deadline for found in held) and not any(
+            self.now > until for _, until in self.notes.values()
+        )
 
-    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:
+    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:  # noqa: PLR0911 - one a rule
         """Hold seats, all or none."""
         if any(seat not in self.seats for seat in seats):
             return Outcome("unknown")
@@ -99,12 +155,14 @@ class Show:
         if len(mine) == len(seats) and len({h.token for h in mine}) == 1:
             return self._held("resumed", mine)
         if self.status != "open":
-            return Outcome("closed")
+            return Outcome("closed", status=self.status, left=self.opens_in or 0.0)
         if others:
             return Outcome(
                 "refused",
                 conflicts={s: (STATES[type(h)], h.holder == holder) for s, h in others.items()},
             )
+        if over := self._over(holder, [seat for seat in seats if seat not in own]):
+            return Outcome("over", over=over)
         if own:
             hold = whole(list(own.values()))
         else:
@@ -115,6 +173,45 @@ class Show:
             if seat not in own:
                 self.seats[seat] = hold
         return self._held("held", [hold, *own.values()])
+
+    def of_holder(self, holder: str) -> dict[str, Held | Sold]:
+        """The seats that a holder has, held and sold."""
+        return {seat: found for seat in self.seats if (found := self.at(seat)) and found.holder == holder}
+
+    def _over(self, holder: str, more: list[str]) -> tuple[int, int, str | None] | None:
+        """The limit that more seats would take a holder over, and what the holder has: of the show, or a category."""
+        has = [self.category_of[seat] for seat in self.of_holder(holder)]
+        if self.limit is not None and len(has) + len(more) > self.limit:
+            return self.limit, len(has), None
+        wanted = [self.category_of[seat] for seat in more]
+        for category in wanted:
+            limit = self.limits.get(category)
+            if limit is not None and has.count(category) + wanted.count(category) > limit:
+                return limit, has.count(category), category
+        return None
+
+    def acquire_best(self, token: str, holder: str, count: int, ttl: float, got: tuple[str, ...]) -> Outcome:
+        """Hold so many seats: those that were ``got``, if they are among the best that can be had."""
+        noted, until = self.notes.get((token, holder), ([], -1.0))
+        if noted and self.now <= until:
+            assert got in ((), tuple(noted))
+            return self.acquire(token, holder, noted, ttl)
+        if self.status != "open":
+            return Outcome("closed", status=self.status, left=self.opens_in or 0.0)
+        free = [seat for seat in self.seats if self.at(seat) is None]
+        if len(free) < count:
+            return Outcome("refused")
+        assert len(set(got)) == count
+        assert set(got) <= set(free)
+        names = list(self.seats)
+        runs = [names[at : at + count] for at in range(len(names) - count + 1)]
+        assert any(set(run) <= set(free) for run in runs) == (list(got) in runs)
+        self.fence += 1
+        limit = self.now + self.MAX_HOLD
+        hold = Held(token, holder, self.fence, min(self.now + ttl, limit), limit)
+        self.seats |= dict.fromkeys(got, hold)
+        self.notes[token, holder] = list(got), limit
+        return self._held("held", [hold])
 
     def _held(self, kind: str, holds: list[Held]) -> Outcome:
         hold = whole(holds)
@@ -149,6 +246,52 @@ class Show:
             self.seats[seat] = longer
             holds.append(longer)
         return self._held("held", holds)
+
+    def begin_payment(self, token: str, holder: str, seats: list[str], expected: float, told: float) -> Outcome:
+        """Set the time left of every seat whose payment has not begun, some minutes beyond the limit if need be."""
+        if lost := self._lost(token, holder, seats, told):
+            return Outcome("lost", reasons=lost)
+        holds = []
+        for seat in seats:
+            hold = self.seats[seat]
+            assert isinstance(hold, Held)
+            if not hold.paying:
+                longest = min(self.now + expected, hold.limit + self.OVERTIME)
+                hold = replace(hold, deadline=max(hold.deadline, longest), paying=True)
+            self.seats[seat] = hold
+            holds.append(hold)
+        return self._held("held", holds)
+
+    def reclaim(
+        self,
+        tokens: tuple[str, str],
+        holder: str,
+        seats: list[str],
+        bookings: tuple[str, str],
+        payment: str | None,
+        told: float,
+    ) -> Outcome:
+        """Sell the seats of a hold, also of one that ran out, if all of them are free: then as a hold of its own.
+
+        The first of ``tokens`` and ``bookings`` are those of the hold, the second those that it is regained under.
+        """
+        usual = self.confirm(tokens[0], holder, seats, bookings[0], payment, told)
+        if usual.kind != "lost":
+            return usual
+        before = [self.at(seat) for seat in seats]
+        if any(isinstance(sale, Sold) and (sale.token, sale.holder) == (tokens[1], holder) for sale in before):
+            return self.confirm(tokens[1], holder, seats, bookings[1], payment, told)
+        reasons = {
+            seat: "taken" if isinstance(self.at(seat), Blocked) and reason == "expired" else reason
+            for seat, reason in usual.reasons.items()
+        }
+        if set(reasons.values()) != {"expired"}:
+            return replace(usual, reasons=reasons)
+        self.fence += 1
+        for seat in seats:
+            self.seats[seat] = Sold(tokens[1], holder, self.fence, bookings[1], payment)
+        self.facts.append(("confirmed", bookings[1], frozenset(seats)))
+        return Outcome("booked", booking=bookings[1], fence=self.fence)
 
     def confirm(
         self, token: str, holder: str, seats: list[str], booking: str, payment: str | None, told: float

@@ -9,33 +9,41 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
 from seatlock import (
     AcquireRequest,
+    BestHold,
     Booking,
     BookingConflict,
     ConfirmRequest,
     Hold,
+    HolderLimitExceeded,
     HoldLost,
+    InvalidRequest,
+    PlanConflict,
     SaleNotOpen,
+    Seat,
     SeatLocker,
     SeatsUnavailable,
     UnknownSeats,
     new_token,
 )
-from seatlock._commands import derived_booking_id
+from seatlock._commands import derived_booking_id, reclaiming_token
 from tests.model.reference import Blocked, Held, Outcome, Show, Sold
 from tests.support.clock import Clock
 from tests.support.servers import RedisServer, backend
 
 SEATS = [f"S-{number}" for number in range(6)]
+CATEGORIES = dict(zip(SEATS, ("x", "x", "y", "y", "y", ""), strict=True))
+PLAN = [Seat(seat, category=category) for seat, category in CATEGORIES.items()]
+LIMITS: list[dict[str, Any]] = [{"limit": 2}, {"limit": 4, "limits": {"x": 1, "y": 2}}, {"limits": {"y": 1}}]
 HOLDERS = ["ada", "bo", "cy"]
 PAYMENTS = ["pay-1", "pay-2", None]
 REASONS = ["camera", "pillar", None]
@@ -95,15 +103,46 @@ class Sale(RuleBasedStateMachine):
         self.client = LossyClient(self.raw)
         self.locker = SeatLocker(self.client)  # type: ignore[arg-type]
         self.show = f"show-{next(self.numbers)}"
-        self.locker.warm(self.show, SEATS)
+        self.locker.warm(self.show, PLAN)
         self.locker.open_sale(self.show)
         self.model = Show(SEATS)
+        self.model.category_of = CATEGORIES
+        self.keeps_lists = False
         self.tokens: list[str] = []
         raw = self.raw.hgetall(f"seatlock:{{{self.show}}}:seats")
         self.mirrors = {seat.decode(): field.decode() for seat, field in raw.items()}
         # the entry of the change stream up to which `mirrors` is told
         self.told_until = "{}-{}".format(*self.locker.availability(self.show).version)
         self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
+        self.start = float(self.raw.time()[0])  # the server's time when the model's was 0
+        self.said: list[float] = []  # times at which the sale was to open or close
+
+    @initialize(limits=st.sampled_from([{}, {}, *LIMITS]))
+    def first_limits(self, limits: dict[str, Any]) -> None:
+        """Half of the shows have limits from the beginning."""
+        self.change_limits(limits)
+
+    @rule(limits=st.sampled_from([{}, *LIMITS]))
+    def change_limits(self, limits: dict[str, Any]) -> None:
+        """Warm again with other limits: they can change at any time, but must not come after the first hold."""
+        self.keeps_lists = self.keeps_lists or bool(limits and not self.model.fence)
+        answer = attempt(lambda: self.locker.warm(self.show, PLAN, **limits))
+        if limits and not self.keeps_lists:
+            assert isinstance(answer, PlanConflict), answer
+            return
+        assert not isinstance(answer, Exception), answer
+        self.model.limit, self.model.limits = limits.get("limit"), limits.get("limits", {})
+
+    @rule(holder=st.sampled_from(HOLDERS))
+    def what_a_holder_holds(self, holder: str) -> None:
+        """The live holds of a holder, by their fences, whether the show keeps lists or not."""
+        expected: dict[int, set[str]] = {}
+        for seat, found in self.model.of_holder(holder).items():
+            if isinstance(found, Held):
+                expected.setdefault(2**40 + found.fence, set()).add(seat)
+        found = self.locker.holds(self.show, holder=holder)
+        assert {held.fence: set(held.seats) for held in found} == expected
+        assert [held.fence for held in found] == sorted(expected)
 
     def teardown(self) -> None:
         """Count what was lost, so that the test can tell that the fault fired."""
@@ -130,13 +169,21 @@ class Sale(RuleBasedStateMachine):
             assert isinstance(hold, SeatsUnavailable), (hold, expected)
             assert {s: (c.state, c.yours) for s, c in hold.conflicts.items()} == expected.conflicts
             assert not any(conflict.inconsistent for conflict in hold.conflicts.values())
+        elif expected.kind == "over":
+            assert isinstance(hold, HolderLimitExceeded), (hold, expected)
+            assert (hold.limit, hold.held, hold.category) == expected.over
         elif expected.kind == "lost":
             assert isinstance(hold, HoldLost), (hold, expected)
             assert set(hold.seats) == set(expected.reasons)
             for seat, reason in expected.reasons.items():
                 assert hold.seats[seat] in (("expired", "released") if reason == "ended" else (reason,))
+        elif expected.kind == "closed":
+            assert isinstance(hold, SaleNotOpen), (hold, expected)
+            assert hold.status == expected.status
+            assert (hold.opens_in is None) == (expected.left == 0.0)
+            assert abs((hold.opens_in or 0.0) - expected.left) < TOLERANCE
         else:
-            assert isinstance(hold, {"closed": SaleNotOpen, "unknown": UnknownSeats}[expected.kind]), (hold, expected)
+            assert isinstance(hold, {"unknown": UnknownSeats}[expected.kind]), (hold, expected)
 
     def told_of(self, hold: Hold) -> float:
         """The model's time for the deadline that the server told."""
@@ -169,6 +216,27 @@ class Sale(RuleBasedStateMachine):
             self.check_hold(answer, outcome, ask.token or "")
         return multiple(*(answer for answer in answers if isinstance(answer, Hold)))
 
+    @rule(
+        target=holds,
+        count=st.integers(1, 3),
+        holder=st.sampled_from(HOLDERS),
+        ttl=st.sampled_from(TTLS),
+        choice=st.integers(0, 5),
+        lose=st.sampled_from([0, 0, 1, 2]),
+    )
+    def acquire_best(self, count: int, holder: str, ttl: float, choice: int, lose: int) -> Any:
+        """Acquire the best seats, with a new token or one used before; which they are, the answer tells."""
+        token = self.token(choice)
+        self.client.lose_next = lose
+        best = attempt(lambda: self.locker.acquire_best(self.show, count, holder=holder, ttl=ttl, token=token))
+        answer = best.hold if isinstance(best, BestHold) else best
+        got = answer.seats if isinstance(answer, Hold) else ()
+        self.check_hold(answer, self.model.acquire_best(token, holder, count, ttl, got), token)
+        if isinstance(best, BestHold):
+            numbers = [SEATS.index(seat) for seat in got]
+            assert best.adjacent == (numbers == list(range(numbers[0], numbers[0] + len(got))))
+        return answer if isinstance(answer, Hold) else multiple()
+
     @rule(target=holds, hold=holds, ttl=st.sampled_from(TTLS), lose=st.sampled_from([0, 0, 1]))
     def extend(self, hold: Hold, ttl: float, lose: int) -> Any:
         """Extend a hold, old or new."""
@@ -177,6 +245,31 @@ class Sale(RuleBasedStateMachine):
         answer = attempt(lambda: self.locker.extend(hold, ttl=ttl))
         self.check_hold(answer, expected, hold.token)
         return answer if isinstance(answer, Hold) else multiple()
+
+    @rule(target=holds, hold=holds, expected=st.sampled_from(TTLS), lose=st.sampled_from([0, 0, 1]))
+    def begin_payment(self, hold: Hold, expected: float, lose: int) -> Any:
+        """Begin to pay for a hold, old or new, perhaps again."""
+        outcome = self.model.begin_payment(hold.token, hold.holder, list(hold.seats), expected, self.told_of(hold))
+        self.client.lose_next = lose
+        answer = attempt(lambda: self.locker.begin_payment(hold, expected=expected))
+        self.check_hold(answer, outcome, hold.token)
+        return answer if isinstance(answer, Hold) else multiple()
+
+    @rule(target=bookings, hold=holds, payment=st.sampled_from(PAYMENTS), lose=st.sampled_from([0, 0, 1, 2]))
+    def reclaim(self, hold: Hold, payment: str | None, lose: int) -> Any:
+        """Confirm a hold, in time or late."""
+        told = self.told_of(hold)
+        if "ended" in self.model._lost(hold.token, hold.holder, list(hold.seats), told).values():
+            return multiple()  # whether Redis has removed the lock by now decides
+        expected = self.model.reclaim(*self.late_request(hold), payment, told)
+        self.client.lose_next = lose
+        return self.check_booking(attempt(lambda: self.locker.confirm(hold, payment=payment, reclaim=True)), expected)
+
+    def late_request(self, hold: Hold) -> tuple[tuple[str, str], str, list[str], tuple[str, str]]:
+        """What the model needs to know of a hold that is confirmed late."""
+        tokens = hold.token, reclaiming_token(hold.token)
+        bookings = derived_booking_id(tokens[0], hold.seats), derived_booking_id(tokens[1], hold.seats)
+        return tokens, hold.holder, list(hold.seats), bookings
 
     @rule(target=bookings, hold=holds, payment=st.sampled_from(PAYMENTS), lose=st.sampled_from([0, 0, 1, 2]))
     def confirm(self, hold: Hold, payment: str | None, lose: int) -> Any:
@@ -285,18 +378,37 @@ class Sale(RuleBasedStateMachine):
         self.locker.sweep(self.show)
 
     @precondition(lambda self: self.model.status == "open")
-    @rule()
-    def pause(self) -> None:
-        """Pause the sale."""
-        self.locker.pause_sale(self.show)
-        self.model.status = "paused"
+    @rule(word=st.sampled_from(["paused", "paused", "closed"]), lose=st.sampled_from([0, 0, 1]))
+    def stop(self, word: Literal["paused", "closed"], lose: int) -> None:
+        """Pause the sale, or close it."""
+        self.client.lose_next = lose
+        {"paused": self.locker.pause_sale, "closed": self.locker.close_sale}[word](self.show)
+        self.model.say(word)
 
-    @precondition(lambda self: self.model.status != "open")
-    @rule()
-    def reopen(self) -> None:
+    @precondition(lambda self: self.model.status != "open" or self.model.times)
+    @rule(lose=st.sampled_from([0, 0, 1]))
+    def reopen(self, lose: int) -> None:
         """Open the sale again."""
+        self.client.lose_next = lose
         self.locker.open_sale(self.show)
-        self.model.status = "open"
+        self.model.say("open")
+
+    @rule(
+        word=st.sampled_from(["open", "closed"]),
+        wait=st.sampled_from([-600.0, 100.0, 600.0, 1700.0]),
+        again=st.booleans(),
+        lose=st.sampled_from([0, 0, 1]),
+    )
+    def set_a_time(self, word: Literal["open", "closed"], wait: float, again: bool, lose: int) -> None:
+        """Open or close the sale at a time, perhaps one that was said before, and perhaps one that has passed."""
+        at = self.said[-1] if again and self.said else self.model.now + wait
+        self.said.append(at)
+        expected = self.model.say_at(word, at)
+        self.client.lose_next = lose
+        change = {"open": self.locker.open_sale, "closed": self.locker.close_sale}[word]
+        answer = attempt(lambda: change(self.show, at=self.start + at))
+        self.client.lose_next = 0
+        assert isinstance(answer, InvalidRequest) == (expected == "refused"), (answer, expected)
 
     @invariant()
     def readers_agree(self) -> None:
@@ -305,6 +417,10 @@ class Sale(RuleBasedStateMachine):
             return
         found = self.locker.availability(self.show)
         assert dict(found.seats) == self.model.states()
+        assert found.status == self.model.status
+        for left, expected_left in ((found.opens_in, self.model.opens_in), (found.closes_in, self.model.closes_in)):
+            assert (left is None) == (expected_left is None)
+            assert abs((left or 0.0) - (expected_left or 0.0)) < TOLERANCE
         assert sum(found.counts.values()) == len(SEATS)
         for state in self.locker.inspect(self.show, SEATS):
             expected = self.model.at(state.seat)
@@ -356,14 +472,18 @@ class Sale(RuleBasedStateMachine):
         ]
         assert facts == self.model.facts
         written = b" ".join(value for entry in entries for value in entry.values())
-        assert not any(token.encode() in written for token in self.tokens)
+        secrets = [*self.tokens, *map(reclaiming_token, self.tokens)]
+        assert not any(token.encode() in written for token in secrets)
 
 
 def attempt(call: Callable[[], Any]) -> Any:
     """The result of a call, or the error it raised."""
     try:
         return call()
-    except (SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats) as error:
+    except (
+        *(SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats),
+        *(HolderLimitExceeded, InvalidRequest, PlanConflict),
+    ) as error:
         return error
 
 

@@ -31,9 +31,10 @@ from typing import Any, Final, NamedTuple
 from tests.support.lua_text import tokens
 
 FIELDS: Final[dict[str, Any]] = {
-    **dict.fromkeys(["at_ms", "deadline_ms", "left_ms", "now_ms"], 1500),
+    **dict.fromkeys(["at_ms", "closes_ms", "deadline_ms", "left_ms", "now_ms", "opens_ms"], 1500),
     **dict.fromkeys(["epoch", "fence", "version", "place", "new", "consistent", "seats"], 1),
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due"], 2),
+    **dict.fromkeys(["most", "has"], 4),
     **dict.fromkeys(["token", "holder", "booking", "payment", "plan", "command", "error", "seat"], b"text"),
     **dict.fromkeys(["category", "cursor"], b"0"),
     **dict.fromkeys(["status", "before"], b"paused"),

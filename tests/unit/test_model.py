@@ -20,11 +20,15 @@ import seatlock
 from seatlock import (
     AcquireRequest,
     Availability,
+    BestHold,
     Block,
     Booking,
     Cancellation,
+    Checked,
     ConfirmRequest,
     Conflict,
+    Difference,
+    HeldSeats,
     Hold,
     Release,
     Seat,
@@ -50,6 +54,10 @@ STRUCTS: Final = [
     Block("show-1", {"A-1": "blocked", "A-2": "already"}, "camera"),
     Block("show-1", {"A-1": "blocked"}),
     Unblock("show-1", {"A-1": "unblocked", "A-2": "free"}),
+    Checked("show-1", (1, 42), 1, {"free": 1}, ()),
+    Checked("show-1", (1, 42), 2, {"free": 1}, (Difference("A-2", "missing", "in the plan, and not in the hash"),)),
+    Difference("A-1", "state", "the lock says held, the availability hash free"),
+    HeldSeats("show-1", ("A-1", "A-2"), "ada", 7, 12.5),
     Conflict("held", 12.5, yours=True, inconsistent=False),
     Conflict("sold"),
     SeatState("A-1", "held", "gold", expires_in=12.5, holder="ada", fence=7),
@@ -58,11 +66,14 @@ STRUCTS: Final = [
     Availability(
         "show-1", "open", (1, 42), {"free": 1, "held": 0, "pinned": 0, "sold": 0, "blocked": 0}, {"A-1": "free"}
     ),
+    Availability("show-1", "closed", (1, 1), {}, {}, opens_in=0.5, closes_in=60.0),
+    BestHold(HOLD, adjacent=True),
     Warmed("show-1", created=True, added=5, changed=0, kept=0),
     AcquireRequest(["A-1", "A-2"], "ada", 60.0, TOKEN),
     AcquireRequest(["A-1"], "ada", timedelta(minutes=10)),
     ConfirmRequest(HOLD, "pay-1", "bk-1"),
     ConfirmRequest(HOLD),
+    ConfirmRequest(HOLD, "pay-1", reclaim=True),
     Seat("A-1", "A", "1", "1", "gold", 1, 2, "blocked"),
 ]
 ERRORS: Final[list[SeatLockError]] = [
@@ -76,9 +87,11 @@ ERRORS: Final[list[SeatLockError]] = [
     errors.SeatsUnavailable("taken", conflicts={"A-1": Conflict("held", 1.0)}),
     errors.SaleNotOpen("closed", status="paused", opens_in=5.0),
     errors.NotAdmitted("not admitted"),
-    errors.HolderLimitExceeded("too many"),
+    errors.HolderLimitExceeded("too many", limit=4, held=3, category="gold"),
     errors.WaitingRoomFull("full", retry_after=1.0),
-    errors.HoldLost("lost", reason="taken", seats={"A-1": "taken"}),
+    errors.HoldLost(
+        "lost", reason="taken", seats={"A-1": "taken"}, token=TOKEN, payment="pay-1", paid_for=("A-1", "A-2")
+    ),
     errors.BookingConflict("twice", booking=BOOKING),
     errors.OutcomeUnknown("unknown", show="show-1", seats=("A-1",), token=TOKEN),
     errors.ServerUnavailable("away"),

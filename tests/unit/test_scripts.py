@@ -16,7 +16,9 @@ from tests.support.servers import RedisServer
 OPTIONS: Final[dict[str, set[str]]] = {
     "DEL": set(),
     "EXISTS": set(),
+    "GET": set(),
     "HDEL": set(),
+    "HGETALL": set(),
     "HLEN": set(),
     "HMGET": set(),
     "HSCAN": {"COUNT"},
@@ -25,6 +27,8 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "MGET": set(),
     "MSET": set(),
     "PTTL": set(),
+    "PERSIST": set(),
+    "PEXPIREAT": set(),
     "RENAME": set(),
     "SET": {"PXAT", "NX", "XX"},
     "TIME": set(),
@@ -39,10 +43,15 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "ZMSCORE": set(),
     "ZRANGEBYSCORE": {"LIMIT"},
     "ZREM": set(),
+    "ZSCAN": {"COUNT"},
 }
 """The commands that scripts may send, with the options they may take: all of them are in Redis 6.2."""
 
-ONLY_IN: Final = {"HSCAN": {"remnants"}, "INFO": {"server"}}  # a step of a walk; what the server says of itself
+ONLY_IN: Final = {
+    "HSCAN": {"remnants"},  # a step of a walk, as the next
+    "ZSCAN": {"held"},
+    "INFO": {"server"},  # what the server says of itself
+}
 GLOBALS: Final = frozenset(
     ["ARGV", "KEYS", "error", "ipairs", "math", "pairs", "redis", "string", "table", "tonumber", "type", "unpack"]
 )  # what scripts read; they write none
@@ -59,7 +68,10 @@ TEXTS: Final = frozenset(
         "head",
         "held_by",
         "holder",
+        "holder_of",
         "lock_epoch",
+        "mark",
+        "new_token",
         "owner",
         "payment",
         "text",
