@@ -81,6 +81,20 @@ def simulate(
             "--blocked", min=0, metavar="N", help="Seats that the house takes off sale, proven never to be sold."
         ),
     ] = 0,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            max=500,
+            metavar="N",
+            help="Seats a holder may have; buyers come with three tabs, proven never to exceed it.",
+            show_default="none",
+        ),
+    ] = None,
+    best: Annotated[
+        bool, typer.Option("--best", help="Buyers ask for the best seats that adjoin, instead of choosing.")
+    ] = False,
     seed: Annotated[
         int | None,
         typer.Option("--seed", min=0, metavar="N", help="Fixes what buyers want and decide.", show_default="random"),
@@ -99,8 +113,8 @@ def simulate(
 
     The exit status is 1 if a proof fails.
     """
-    if tickets is not None and (plan is not None or abandon is not None):
-        raise typer.BadParameter("--tickets goes without --plan and --abandon")
+    if tickets is not None and (plan is not None or abandon is not None or limit is not None or best):
+        raise typer.BadParameter("--tickets goes without --plan, --abandon, --limit and --best")
     seats = read_plan(plan or "theatre") if tickets is None else tickets
     count = seats if isinstance(seats, int) else len(seats)
     settings = Settings(
@@ -111,6 +125,8 @@ def simulate(
         abandon=(0.7 if abandon is None else abandon) if tickets is None else 0.0,
         time_limit=time_limit,
         blocked=blocked,
+        limit=limit,
+        best=best,
     )
     report = asyncio.run(_rehearse(redis, namespace, seats, settings, keep=keep))
     show_report(report)

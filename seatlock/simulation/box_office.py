@@ -11,9 +11,9 @@ import msgspec
 
 from seatlock._tokens import new_token
 from seatlock.aio import AsyncSeatLocker
-from seatlock.errors import HoldLost, OutcomeUnknown, SeatsUnavailable, ServerUnavailable
+from seatlock.errors import HolderLimitExceeded, HoldLost, OutcomeUnknown, SeatsUnavailable, ServerUnavailable
 from seatlock.model import Booking, Hold
-from seatlock.simulation.tally import Receipt, Tally, Unanswered
+from seatlock.simulation.tally import Best, Receipt, Stay, Tally, Unanswered
 
 T = TypeVar("T")
 
@@ -22,10 +22,11 @@ SURELY: Final = 0.8  # part of a hold's time in which it surely lasts, as its ho
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
-    """A hold in a buyer's hands, and the buyer's clock (`time.perf_counter`) before it was asked for."""
+    """A hold in a buyer's hands, and the buyer's clock (`time.perf_counter`) before it was asked for, and after."""
 
     hold: Hold
     since: float
+    had: float
 
 
 class BoxOffice:
@@ -44,6 +45,26 @@ class BoxOffice:
     async def acquire(self, buyer: str, seats: tuple[str, ...]) -> Held | None:
         """Hold seats; None if they are not to be had."""
         return self._new(await self._ask(buyer, seats, new_token()))
+
+    async def acquire_best(self, buyer: str, count: int) -> Held | None:
+        """Hold the best seats; None if not so many are to be had."""
+        since, token = time.perf_counter(), new_token()
+        try:
+            best = await self._answer(
+                self._tally.acquires,
+                lambda: self._locker.acquire_best(self._show, count, holder=buyer, ttl=self._hold, token=token),
+            )
+        except SeatsUnavailable:
+            self._tally.refusals += 1
+            self._tally.none_left.append(count)
+            return None
+        except HolderLimitExceeded:
+            self._tally.over_limit += 1
+            return None
+        if best is None:
+            return None
+        self._tally.bests.append(Best(buyer, count, best.hold.seats, best.adjacent))
+        return self._new(Held(best.hold, since, time.perf_counter()))
 
     async def refresh(self, buyer: str, held: Held) -> Held | None:
         """Ask for the seats of a hold again, as a page does that has lost its token; None if they are gone."""
@@ -67,11 +88,15 @@ class BoxOffice:
         if booking is None:
             tally.doubts.append(Unanswered(hold, payment))
         else:
+            tally.stays[hold.token].end = None
             tally.receipts.append(Receipt(hold, payment, booking))
         return booking
 
     async def release(self, held: Held) -> None:
         """Give a hold back."""
+        elapsed = time.perf_counter() - held.had
+        stay = self._tally.stays[held.hold.token]
+        stay.end = min(held.hold.deadline, stay.start + int(elapsed * 1000))
         release = await self._answer(self._tally.releases, lambda: self._locker.release(held.hold))
         if release is not None and release.released:
             self._tally.released += 1
@@ -89,12 +114,23 @@ class BoxOffice:
         except SeatsUnavailable:
             self._tally.refusals += 1
             return None
-        return None if hold is None else Held(hold, since)
+        except HolderLimitExceeded:
+            self._tally.over_limit += 1
+            return None
+        return None if hold is None else Held(hold, since, time.perf_counter())
 
     def _new(self, held: Held | None) -> Held | None:
-        if held is not None:
-            self._tally.holds += 1
-            self._tally.fences.append(held.hold.fence)
+        if held is None:
+            return None
+        hold, tally = held.hold, self._tally
+        if hold.resumed:
+            tally.elsewhere += 1
+            return None
+        tally.holds += 1
+        tally.fences.append(hold.fence)
+        tally.stays[hold.token] = Stay(
+            hold.holder, len(hold.seats), hold.deadline - round(hold.ttl * 1000), hold.deadline
+        )
         return held
 
     def _lasts(self, held: Held) -> bool:

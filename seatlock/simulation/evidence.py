@@ -10,7 +10,7 @@ import msgspec
 
 from seatlock.plan import SeatingPlan
 from seatlock.simulation.raw import RawLock, RawShow
-from seatlock.simulation.tally import Receipt, Unanswered
+from seatlock.simulation.tally import Best, Receipt, Stay, Unanswered
 
 SHOWN: Final = 5  # offenders that a proof names
 
@@ -29,7 +29,9 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
 
     ``receipts`` and ``doubts`` are the buyers', ``raw`` is what Redis has. ``fences`` are those of all holds made,
     ``lost_early``, ``not_resumed`` and ``unanswered`` count what went wrong before the buyers' eyes. ``kept`` is what
-    the house took off sale before it opened.
+    the house took off sale before it opened. ``limit`` is how many seats a holder may have, ``stays`` who had how many
+    and when; ``bests`` is what those got who asked for the best seats, ``none_left`` how many those wanted who were
+    told that not so many are free.
     """
 
     plan: SeatingPlan
@@ -41,6 +43,11 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
     not_resumed: int = 0
     unanswered: int = 0
     kept: frozenset[str] = frozenset()
+    limit: int | None = None
+    stays: Sequence[Stay] = ()
+    best: bool = False
+    bests: Sequence[Best] = ()
+    none_left: Sequence[int] = ()
 
     @cached_property
     def receipts_of(self) -> dict[str, list[Receipt]]:

@@ -113,7 +113,7 @@ class Simulation:
 
         Raises `seatlock.SeatLockError` for what ends the sale early, such as a show that is gone.
         """
-        await self._locker.warm(self.show, self._plan, progress=self._note_warmed)
+        await self._locker.warm(self.show, self._plan, progress=self._note_warmed, limit=self._settings.limit)
         await self._keep_seats()
         await self._locker.open_sale(self.show)
         self._phase = "selling"
@@ -193,4 +193,9 @@ class Simulation:
             not_resumed=tally.not_resumed,
             unanswered=tally.unanswered,
             kept=frozenset(self._kept),
+            limit=self._settings.limit,
+            stays=tuple(tally.stays.values()),
+            best=self._settings.best,
+            bests=tally.bests,
+            none_left=tally.none_left,
         )

@@ -61,6 +61,20 @@ def test_seats_that_the_house_keeps(run: Run) -> None:
     assert (status, "50 seats for sale" in err) == (1, True)
 
 
+def test_a_limit_and_the_best_seats(run: Run) -> None:
+    wanted = ("--buyers", "300", "--hold", "1", "--abandon", "0.1", "--limit", "4", "--best", "--blocked", "9")
+    status, out, _ = run("simulate", *wanted)
+    assert status == 0
+    assert re.search(r"^refused by the limit +[1-9]\d* +of 4 seats a holder", out, re.MULTILINE)
+    assert re.search(r"^holders over the limit +0 by receipts, 0 by raw keys, at most [1-4] +ok", out, re.MULTILINE)
+    assert re.search(r"^best seats not as asked +0 of \d+, \d+ adjoin +ok", out, re.MULTILINE)
+    assert re.search(r"^told none left, wrongly +0 of \d+ told +ok", out, re.MULTILINE)
+    assert max(map(len, out.splitlines()[1:])) <= 80
+    for option in (["--limit", "2"], ["--best"]):
+        assert run("simulate", "--tickets", "5", *option).status == 2
+    assert run("simulate", "--limit", "0").status == 2
+
+
 @pytest.fixture
 def client(url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(url) as made:
