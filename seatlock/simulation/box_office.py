@@ -44,7 +44,8 @@ class BoxOffice:
 
     async def acquire(self, buyer: str, seats: tuple[str, ...]) -> Held | None:
         """Hold seats; None if they are not to be had."""
-        return self._new(await self._ask(buyer, seats, new_token()))
+        token = new_token()
+        return self._new(await self._ask(buyer, seats, token), token)
 
     async def acquire_best(self, buyer: str, count: int) -> Held | None:
         """Hold the best seats; None if not so many are to be had."""
@@ -64,7 +65,7 @@ class BoxOffice:
         if best is None:
             return None
         self._tally.bests.append(Best(buyer, count, best.hold.seats, best.adjacent))
-        return self._new(Held(best.hold, since, time.perf_counter()))
+        return self._new(Held(best.hold, since, time.perf_counter()), token)
 
     async def refresh(self, buyer: str, held: Held) -> Held | None:
         """Ask for the seats of a hold again, as a page does that has lost its token; None if they are gone."""
@@ -74,7 +75,7 @@ class BoxOffice:
             return held
         self._tally.not_resumed += self._lasts(held)
         self._tally.ran_out += 1
-        return self._new(again)  # if nobody was faster
+        return self._new(again, None)  # if nobody was faster
 
     async def confirm(self, held: Held, payment: str) -> Booking | None:
         """Pay; None if the hold had run out, so that the money goes back."""
@@ -88,15 +89,13 @@ class BoxOffice:
         if booking is None:
             tally.doubts.append(Unanswered(hold, payment))
         else:
-            tally.stays[hold.token].end = None
+            self._stayed(held, None)
             tally.receipts.append(Receipt(hold, payment, booking))
         return booking
 
     async def release(self, held: Held) -> None:
         """Give a hold back."""
-        elapsed = time.perf_counter() - held.had
-        stay = self._tally.stays[held.hold.token]
-        stay.end = min(held.hold.deadline, stay.start + int(elapsed * 1000))
+        self._stayed(held, time.perf_counter() - held.had)
         release = await self._answer(self._tally.releases, lambda: self._locker.release(held.hold))
         if release is not None and release.released:
             self._tally.released += 1
@@ -119,11 +118,11 @@ class BoxOffice:
             return None
         return None if hold is None else Held(hold, since, time.perf_counter())
 
-    def _new(self, held: Held | None) -> Held | None:
+    def _new(self, held: Held | None, token: str | None) -> Held | None:
         if held is None:
             return None
         hold, tally = held.hold, self._tally
-        if hold.resumed:
+        if hold.resumed and hold.token != token:
             tally.elsewhere += 1
             return None
         tally.holds += 1
@@ -132,6 +131,12 @@ class BoxOffice:
             hold.holder, len(hold.seats), hold.deadline - round(hold.ttl * 1000), hold.deadline
         )
         return held
+
+    def _stayed(self, held: Held, seconds: float | None) -> None:
+        """Note until when a hold surely was its holder's: so long after it was had, or for good."""
+        stay = self._tally.stays.get(held.hold.token)
+        if stay is not None:
+            stay.end = None if seconds is None else min(held.hold.deadline, stay.start + int(seconds * 1000))
 
     def _lasts(self, held: Held) -> bool:
         return time.perf_counter() - held.since < SURELY * self._hold

@@ -44,7 +44,7 @@ class Best(msgspec.Struct, frozen=True, gc=False):
     holder: str
     count: int
     seats: tuple[str, ...]
-    adjacent: bool
+    adjacent: bool = True
 
 
 class Tally:

@@ -214,7 +214,7 @@ async def best(client: redis.asyncio.Redis) -> Sale:
     await made.sell()
     made.more = {
         "best": True,
-        "bests": [Best("Ada", 2, ("A-1", "A-2"), True), Best("Bob", 1, ("A-3",), True)],
+        "bests": [Best("Ada", 2, ("A-1", "A-2")), Best("Bob", 1, ("A-3",))],
         "none_left": [3],
     }
     return made
@@ -230,13 +230,13 @@ async def test_best_seats_as_asked(best: Sale) -> None:
 @pytest.mark.parametrize(
     ("got", "complaint"),
     [
-        (Best("Eve", 2, ("A-6",), True), "Eve asked for 2 seats and got A-6"),
-        (Best("Eve", 2, ("A-6", "A-6"), True), "Eve asked for 2 seats and got A-6, A-6"),
-        (Best("Eve", 1, ("A-6", "A-7"), False), "Eve asked for 1 seats and got A-6, A-7"),
-        (Best("Eve", 1, ("Z-9",), True), "Eve asked for 1 seats and got Z-9"),
-        (Best("Eve", 2, ("A-7", "A-2"), True), "Eve was told that A-7, A-2 adjoin"),
-        (Best("Eve", 2, ("A-7", "A-2"), False), ""),
-        (Best("Eve", 2, ("A-7", "A-6"), True), ""),
+        (Best("Eve", 2, ("A-6",)), "Eve asked for 2 seats and got A-6"),
+        (Best("Eve", 2, ("A-6", "A-6")), "Eve asked for 2 seats and got A-6, A-6"),
+        (Best("Eve", 1, ("A-6", "A-7"), adjacent=False), "Eve asked for 1 seats and got A-6, A-7"),
+        (Best("Eve", 1, ("Z-9",)), "Eve asked for 1 seats and got Z-9"),
+        (Best("Eve", 2, ("A-7", "A-2")), "Eve was told that A-7, A-2 adjoin"),
+        (Best("Eve", 2, ("A-7", "A-2"), adjacent=False), ""),
+        (Best("Eve", 2, ("A-7", "A-6")), ""),
     ],
 )
 async def test_best_seats_that_are_not_as_asked(best: Sale, got: Best, complaint: str) -> None:
