@@ -109,9 +109,11 @@ local function answer(owner, ttl, first, count)
   elseif #refused > 1 then
     return refused
   end
-  local over = lists and over_limit(holder, free)
-  if over then
-    return over
+  if lists then
+    local most, has, category = exceeded(holder, free)
+    if most then
+      return {'over', most, has, category}
+    end
   end
   repair(own, holder)
   return held('held', grant(owner, ttl, free, whole_hold(own)))

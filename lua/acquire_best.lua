@@ -66,6 +66,13 @@ local function own_of(places, token, holder)
   return own, others
 end
 
+local function over_limit(owner, places)
+  if lists then
+    local most, has, category = exceeded(holder_of(owner), places)
+    return most and {'over', most, has, category}
+  end
+end
+
 local function take(owner, ttl, set, places, note_key)
   local hold = grant(owner, ttl, places)
   notes[note_key] = names_at(places)
@@ -91,12 +98,13 @@ end
 local function replay(owner, ttl, sets, note)
   for set, places in ipairs(sets) do
     if names_at(places) == note then
-      local own, others = own_of(places, token_of(owner), holder_of(owner))
+      local holder = holder_of(owner)
+      local own, others = own_of(places, token_of(owner), holder)
       if #others == 0 then
         repair(own, holder_of(owner))
         return held(set, whole_hold(own))
       elseif status == 'open' and not in_the_way(others) then
-        local over = lists and over_limit(holder_of(owner), others)
+        local over = over_limit(owner, others)
         if over then
           return over
         end
@@ -122,7 +130,7 @@ local function answer(note_key, owner, ttl, size, first, count)
   local ways, refusal = {}, nil
   for set, places in ipairs(sets) do
     local way = in_the_way(places)
-    local over = lists and not way and over_limit(holder_of(owner), places)
+    local over = not way and over_limit(owner, places)
     if not way and not over then
       return take(owner, ttl, set, places, note_key)
     end

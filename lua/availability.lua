@@ -14,8 +14,8 @@ if not facts[1] then
   return {'noshow'}
 end
 local status, opens, closes = sale_of(facts[1])
-local reply = {'ok', status, facts[2], tonumber(facts[3]), tonumber(facts[4]), now, left_until(opens),
-               left_until(closes)}
+local left_open, left_close = left_until(opens), left_until(closes)
+local reply = {'ok', status, facts[2], tonumber(facts[3]), tonumber(facts[4]), now, left_open, left_close}
 local found = redis.call('HMGET', seats_key, unpack(ARGV))
 for index = 1, #ARGV do
   reply[8 + index] = found[index] or ''

@@ -17,5 +17,5 @@ end
 local from = digits(integer(ARGV[1], 0, 2 ^ 40)) .. '-' .. digits(integer(ARGV[2], 0, 2 ^ 49) + 1)
 local entries = redis.call('XRANGE', changes_key, from, '+', 'COUNT', digits(integer(ARGV[3], 1, 1000)))
 local status, opens, closes = sale_of(facts[1])
-return {'ok', status, tonumber(facts[2]), tonumber(facts[3]), now, left_until(opens), left_until(closes),
-        unpack(entries)}
+local left_open, left_close = left_until(opens), left_until(closes)
+return {'ok', status, tonumber(facts[2]), tonumber(facts[3]), now, left_open, left_close, unpack(entries)}

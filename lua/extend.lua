@@ -47,7 +47,7 @@ local function answer(owner, begins, ttl, told, first, count)
     if begins == 0 then
       deadline = math.max(deadline, math.min(now + ttl, lock.limit))
     elseif not is_paying(lock) then
-      deadline, mark = math.max(deadline, math.min(now + ttl, lock.limit + OVERTIME)), PAYING .. mark
+      deadline, mark = math.max(deadline, math.min(now + ttl, lock.limit + OVERTIME)), paying_mark(lock)
     end
     local mirror = held_field(mirrors[place] or 'h', deadline)
     if deadline > lock.deadline or mark ~= lock.mark or mirrors[place] ~= mirror then

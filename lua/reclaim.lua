@@ -61,11 +61,8 @@ local function answer(owner, booking, payment, new_token, new_booking, told, fir
     local head = held_by(new_owner)
     if not all_there(usual, head, first) then
       return usual
-    elseif lists and over_limit(holder_of(owner), places_of(first, count)) then
-      for at = 3, #usual, 2 do
-        usual[at] = 'limit'
-      end
-      return usual
+    elseif lists and exceeded(holder_of(owner), places_of(first, count)) then
+      return usual -- its holder has as much by now as the show allows
     end
     fence = fence + 1
     local value = held_lock(head, epoch, fence, longest, longest, '')

@@ -132,6 +132,8 @@ def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLock
         return Hold(ask.show, seats, ask.holder, cast("str", ask.token), fence, answer[4] / 1000, deadline=answer[5])
     if word == b"noted":
         return Noted(tuple([seat.decode() for seat in answer[1:]]))
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
         return _not_open(ask, answer)
     if word == b"over":

@@ -38,12 +38,12 @@ __all__ = [
     "WaitingRoomFull",
 ]
 
-LostReason = Literal["expired", "taken", "released", "lost", "sold", "limit"]
+LostReason = Literal["expired", "taken", "released", "lost", "sold"]
 """Why a hold is no longer there.
 
 ``expired``: its time ran out. ``taken``: somebody else holds a seat of it now, or the house has blocked it.
 ``released``: it was given back. ``lost``: its lock is gone though its time had not run out and nobody released it.
-``sold``: a seat of it is sold. ``limit``: it ran out, and to regain it would take its holder over a limit of the show.
+``sold``: a seat of it is sold.
 """
 
 

@@ -1,9 +1,9 @@
 -- The value of a lock: fields parted by newlines, which no id may contain.
 --   held            h token holder epoch fence deadline_ms limit_ms mark
 --   pinned or sold  p|s token holder epoch fence since_ms booking payment
--- limit_ms is the maximum lifetime: no extension goes beyond it, and the beginning of a payment by some minutes. The mark
--- stands right behind it: a p once a payment has begun, an r once the hold was given back to a request of its holder's
--- that did not bring the token, so that more than one caller knows of it.
+-- limit_ms is the maximum lifetime: no extension goes beyond it, and the beginning of a payment by some minutes. The
+-- mark stands right behind it: a p once a payment has begun, an r once the hold was given back to a request of its
+-- holder's that did not bring the token, so that more than one caller knows of it.
 local HELD = '^h\n([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(%d+)(p?r?)$'
 local PAYING = 'p'
 
@@ -14,6 +14,11 @@ end
 local function is_resumed(lock)
   return string.byte(lock.mark, -1) == 114 -- r
 end
+
+local function paying_mark(lock)
+  return is_resumed(lock) and 'pr' or PAYING
+end
+
 local SOLD = '^([ps])\n([^\n]*)\n([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n([^\n]*)\n([^\n]*)$'
 
 -- The lock as a table; nil for none. `past` marks a hold whose time has passed (Redis removes it a moment later).

@@ -22,8 +22,9 @@ local function read_limits()
   end
 end
 
--- The refusal of free seats that would take their holder over a limit; nothing where they would not.
-local function over_limit(holder, free)
+-- The limit that free seats would take their holder over, what it has, and the category, if it is a category's;
+-- nothing where they would not.
+local function exceeded(holder, free)
   read_limits()
   local list, more, wanted = counted(list_of(holder)), 0, {}
   for _, place in ipairs(free) do
@@ -32,13 +33,13 @@ local function over_limit(holder, free)
     more, wanted[category] = more + new, (wanted[category] or 0) + new
   end
   if list.total + more > of_show then
-    return {'over', of_show, list.total, ''}
+    return of_show, list.total, ''
   end
   for _, place in ipairs(free) do
     local category = category_of(mirrors[place])
     local limit, has = of_category[category], list.of[category] or 0
     if limit and has + wanted[category] > limit[1] then
-      return {'over', limit[1], has, limit[2]}
+      return limit[1], has, limit[2]
     end
   end
 end

@@ -14,6 +14,7 @@ from seatlock import (
     PlanConflict,
     Seat,
     SeatsUnavailable,
+    new_token,
 )
 from tests.support.stage import SEATS, Stage, only_on
 
@@ -78,6 +79,24 @@ def test_the_requests_of_a_batch_see_each_other(stage: Stage) -> None:
     stage.open(limit=2)
     answers = stage.locker.acquire_many(stage.show, [AcquireRequest([seat], "ada") for seat in SEATS])
     assert [type(answer) for answer in answers] == [Hold, Hold, *[HolderLimitExceeded] * 3]
+
+
+def test_the_best_seats_are_counted_too(stage: Stage) -> None:
+    stage.open(HALL, limit=3, limits={"silver": 2})
+    first = stage.locker.acquire_best(stage.show, 1, holder="ada", category="silver").hold
+    with pytest.raises(HolderLimitExceeded) as refused:
+        stage.locker.acquire_best(stage.show, 2, holder="ada", category="silver")
+    assert (refused.value.limit, refused.value.held, refused.value.category) == (2, 1, "silver")
+    token = new_token()
+    second = stage.locker.acquire_best(stage.show, 1, holder="ada", category="gold", token=token).hold
+    assert second.seats == ("A-1",)
+    stage.locker.acquire_best(stage.show, 1, holder="ada")
+    with pytest.raises(HolderLimitExceeded, match="3 seats"):
+        stage.locker.acquire_best(stage.show, 1, holder="ada", category="silver")
+    assert stage.locker.acquire_best(stage.show, 1, holder="ada", category="gold", token=token).hold.seats == ("A-1",)
+    stage.locker.release(second)
+    stage.locker.confirm(first)
+    assert {seat for held in stage.locker.holds(stage.show, holder="ada") for seat in held.seats} < {*stage.mirrors()}
 
 
 def test_holding_takes_part(stage: Stage) -> None:

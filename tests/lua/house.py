@@ -48,7 +48,7 @@ _TOLERANCE: Final = 20_000  # milliseconds that a scenario may take on a real se
 def _unmarked(found: Dump) -> Dump:
     """Without the marks of resumed holds."""
     return {
-        name: (kind, content.removesuffix(RESUMED.encode()) if name.startswith("lock:") else content, expires)
+        name: (kind, content.removesuffix(RESUMED.encode()) if isinstance(content, bytes) else content, expires)
         for name, (kind, content, expires) in found.items()
     }
 
@@ -170,7 +170,7 @@ class House:
             _commands.acquire_best("seatlock", self.show, sets, holder, round(ttl * 1000), token, minted=False)
             for sets, holder, ttl, token in requests
         ]
-        return self.run(_commands.of_asks("seatlock", asks))
+        return self.run(_commands.of_asks("seatlock", asks, lists=bool(self.meta("limits"))))
 
     def refused(self, *seats: str, holder: str = "bo", **options: Any) -> dict[str, tuple[Any, ...]]:
         """Ask for seats in vain: gives state, seconds left, yours and inconsistent of what stood in the way."""

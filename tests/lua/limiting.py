@@ -314,3 +314,37 @@ def a_show_with_limits_is_retired(house: House) -> None:
     house.advance(90)
     house.locker.retire(house.show, unread="discard")
     assert house.dump() == {}
+
+
+def best(house: House, *sets: tuple[str, ...], token: str = T1, holder: str = "ada") -> Any:
+    """Ask for the best of some sets of seats, with the list of the holder."""
+    ask = commands.acquire_best("seatlock", house.show, list(sets), holder, 60_000, token, minted=False)
+    (answer,) = house.run(commands.of_asks("seatlock", [ask], lists=True))
+    return answer
+
+
+@scenario
+def the_best_set_within_the_limits(house: House) -> None:
+    house.open(limit=3, limits={"y": 1})
+    ask = commands.acquire_best("seatlock", house.show, [("A-1",)], "ada", 60_000, T1, minted=False)
+    with house.unchanged():
+        house.failing(ListsWanted, lambda: house.run(commands.of_asks("seatlock", [ask])))
+    with house.unchanged():
+        refused = best(house, ("A-2", "A-3"), ("B-1", "A-1"))
+    assert isinstance(refused, HolderLimitExceeded)
+    assert (refused.limit, refused.held, refused.category) == (1, 0, "y")
+    hold = best(house, ("A-2", "A-3"), ("A-1", "A-2"), ("A-1", "A-4"))
+    assert hold.seats == ("A-1", "A-2")  # the first that is within them
+    assert listed(house) == {"A-1": house.held(0, 60), "A-2": house.held(1, 60)}
+    assert best(house, ("A-1", "A-2")).fence == hold.fence
+    refused = best(house, ("A-4", "A-3"), token=T2)
+    assert (refused.limit, refused.held, refused.category) == (3, 2, None)
+    # what was given before and is free again has to be within the limits as well
+    house.locker.release(replace(hold, seats=("A-2",)))
+    house.acquire("A-3", token=T2)
+    with house.unchanged():
+        refused = best(house, ("A-1", "A-2"))
+    assert (refused.limit, refused.held, refused.category) == (1, 1, "y")
+    house.locker.release(replace(hold, seats=("A-3",), token=T2))
+    assert best(house, ("A-1", "A-2")).fence == hold.fence
+    assert listed(house).keys() == {"A-1", "A-2"}

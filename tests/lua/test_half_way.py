@@ -167,6 +167,12 @@ ATTEMPTS: Final = [
     retiring,
 ]
 
+WITH_LISTS: Final = [
+    *(acquiring, acquiring_after_others, acquiring_the_best),
+    *(extending, confirming, releasing, cancelling),
+]
+"""Those that write the lists of a show with limits."""
+
 
 @pytest.fixture(scope="module")
 def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
@@ -204,7 +210,7 @@ def stranger_gets(house: House, seat: str) -> bool:
 
 @pytest.mark.parametrize(
     ("prepare", "settings"),
-    [*((prepare, {}) for prepare in ATTEMPTS), *((prepare, {"limit": 4}) for prepare in ATTEMPTS[:6])],
+    [*((prepare, {}) for prepare in ATTEMPTS), *((prepare, {"limit": 4}) for prepare in WITH_LISTS)],
 )
 def test_a_script_that_fails_half_way_leaves_nothing_that_asking_again_does_not_set_right(
     prepare: Callable[[House], Attempt], settings: dict[str, Any], server: RedisServer, clock: Clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -174,22 +175,6 @@ class Show:
                 self.seats[seat] = hold
         return self._held("held", [hold, *own.values()])
 
-    def of_holder(self, holder: str) -> dict[str, Held | Sold]:
-        """The seats that a holder has, held and sold."""
-        return {seat: found for seat in self.seats if (found := self.at(seat)) and found.holder == holder}
-
-    def _over(self, holder: str, more: list[str]) -> tuple[int, int, str | None] | None:
-        """The limit that more seats would take a holder over, and what the holder has: of the show, or a category."""
-        has = [self.category_of[seat] for seat in self.of_holder(holder)]
-        if self.limit is not None and len(has) + len(more) > self.limit:
-            return self.limit, len(has), None
-        wanted = [self.category_of[seat] for seat in more]
-        for category in wanted:
-            limit = self.limits.get(category)
-            if limit is not None and has.count(category) + wanted.count(category) > limit:
-                return limit, has.count(category), category
-        return None
-
     def acquire_best(self, token: str, holder: str, count: int, ttl: float, got: tuple[str, ...]) -> Outcome:
         """Hold so many seats: those that were ``got``, if they are among the best that can be had."""
         noted, until = self.notes.get((token, holder), ([], -1.0))
@@ -205,13 +190,39 @@ class Show:
         assert set(got) <= set(free)
         names = list(self.seats)
         runs = [names[at : at + count] for at in range(len(names) - count + 1)]
-        assert any(set(run) <= set(free) for run in runs) == (list(got) in runs)
+        assert self._over(holder, list(got)) is None
+        if self.limit is None and not self.limits:
+            assert any(set(run) <= set(free) for run in runs) == (list(got) in runs)
         self.fence += 1
         limit = self.now + self.MAX_HOLD
         hold = Held(token, holder, self.fence, min(self.now + ttl, limit), limit)
         self.seats |= dict.fromkeys(got, hold)
         self.notes[token, holder] = list(got), limit
         return self._held("held", [hold])
+
+    def best_is_over(self, token: str, holder: str, count: int) -> set[tuple[int, int, str | None] | None]:
+        """The limits that seats would exceed which `acquire_best` may propose, where it was given none before."""
+        noted, until = self.notes.get((token, holder), ([], -1.0))
+        if self.status != "open" or (noted and self.now <= until):
+            return set()
+        free = [seat for seat in self.seats if self.at(seat) is None]
+        return {self._over(holder, list(seats)) for seats in itertools.permutations(free, count)}
+
+    def of_holder(self, holder: str) -> dict[str, Held | Sold]:
+        """The seats that a holder has, held and sold."""
+        return {seat: found for seat in self.seats if (found := self.at(seat)) and found.holder == holder}
+
+    def _over(self, holder: str, more: list[str]) -> tuple[int, int, str | None] | None:
+        """The limit that more seats would take a holder over, and what the holder has: of the show, or a category."""
+        has = [self.category_of[seat] for seat in self.of_holder(holder)]
+        if self.limit is not None and len(has) + len(more) > self.limit:
+            return self.limit, len(has), None
+        wanted = [self.category_of[seat] for seat in more]
+        for category in wanted:
+            limit = self.limits.get(category)
+            if limit is not None and has.count(category) + wanted.count(category) > limit:
+                return limit, has.count(category), category
+        return None
 
     def _held(self, kind: str, holds: list[Held]) -> Outcome:
         hold = whole(holds)

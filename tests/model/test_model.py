@@ -230,6 +230,10 @@ class Sale(RuleBasedStateMachine):
         self.client.lose_next = lose
         best = attempt(lambda: self.locker.acquire_best(self.show, count, holder=holder, ttl=ttl, token=token))
         answer = best.hold if isinstance(best, BestHold) else best
+        if isinstance(answer, HolderLimitExceeded):
+            told = (answer.limit, answer.held, answer.category)
+            if told in self.model.best_is_over(token, holder, count):
+                return multiple()
         got = answer.seats if isinstance(answer, Hold) else ()
         self.check_hold(answer, self.model.acquire_best(token, holder, count, ttl, got), token)
         if isinstance(best, BestHold):
