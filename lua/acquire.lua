@@ -1,14 +1,16 @@
 -- acquire: holds seats for each of N requests, in order, each answered as if it had come alone.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   behind them pools: see claims
 -- ARGV  requests | owner (ttl_ms seats)
 -- REPLY noshow
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
 --         resumed epoch fence left_ms deadline_ms token
---         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown
+--         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown;
+--                                                    of a pool also how many are left: 'left 3' or 'yours 3'
 --         unknown place...
 --         closed status
+--         again                                      a pool has more to take back than one call may: ask again
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local SWEEP = 32 -- due seats that one batch takes back on its way
@@ -19,6 +21,7 @@ local SWEEP = 32 -- due seats that one batch takes back on its way
 -- @include due
 -- @include read
 -- @include batch
+-- @include claims
 
 local gone, freed, later = plan_sweep(SWEEP)
 check_changes()
@@ -27,6 +30,7 @@ local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
 
 local was_locked = {} -- places whose lock has passed but is still there
 local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
+local grants_pools = false -- a batch in which all are refused writes nothing, also nothing that it took back
 
 -- A seat is free only if there is no lock and the mirror says free, or held and past.
 local function is_free(mirror)
@@ -116,15 +120,19 @@ local function grant_one(head, ttl, place)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
--- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
-local function grant(head, ttl, free, basket)
+-- Seats and claims that join a basket share its fence, deadline and maximum lifetime; others get a new hold.
+local function grant(owner, ttl, free, basket, take)
   local hold = basket
   if not hold then
     fence = fence + 1
     local limit = now + max_hold
     hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
   end
-  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit)
+  local value = held_lock(held_by(owner), hold.epoch, hold.fence, hold.deadline, hold.limit)
+  if #take > 0 then
+    claims.take(take, token_of(owner), holder_of(owner), hold)
+    grants_pools = true
+  end
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
     lock_seat(place, value, hold.deadline)
@@ -133,8 +141,9 @@ local function grant(head, ttl, free, basket)
   return held('held', hold)
 end
 
-local function answer(owner, ttl, first, count)
-  if count == 1 and status == 'open' then -- most requests on most nights: one seat, and it is free
+local NO_POOLS = {own = {}, owned = 0, yours = {}, take = {}}
+local function answer(owner, ttl, first, count, wanted)
+  if count == 1 and status == 'open' and not wanted then -- most requests on most nights: one seat, and it is free
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
     if not locks[place] and mirror and string.byte(mirror) == FREE then
@@ -144,16 +153,24 @@ local function answer(owner, ttl, first, count)
 
   local token, holder = token_of(owner), holder_of(owner)
   local own, yours, free, refused, unknown, several = look(token, holder, first, count)
+  local all, of_pools = count, NO_POOLS
+  if wanted then
+    all, of_pools = count + #wanted, claims.look(wanted, token, holder, count, refused)
+    unknown = unknown and {'unknown', unpack(unknown, 2), unpack(of_pools.unknown or {}, 2)} or of_pools.unknown
+    for _, claim in ipairs(of_pools.yours) do
+      several = several or claim.token ~= (yours[1] and lock_at(yours[1]) or of_pools.yours[1]).token
+    end
+  end
   if unknown then
     return unknown
   end
   -- Replay and resume come before status, admission and limits.
-  if #own == count then
+  if #own + of_pools.owned == all then
     repair(own)
-    return held('held', whole_hold(own))
-  elseif #yours == count and not several then
+    return held('held', whole_hold(own, of_pools.own))
+  elseif #yours + #of_pools.yours == all and not several then
     repair(yours)
-    local hold = whole_hold(yours)
+    local hold = whole_hold(yours, of_pools.yours)
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
     return resumed
@@ -161,21 +178,31 @@ local function answer(owner, ttl, first, count)
     return {'closed', status}
   elseif #refused > 1 then
     return refused
+  elseif of_pools.again then
+    grants_pools = true -- what was taken back, so that asking again gets further
+    return {'again'}
   end
   repair(own)
-  return grant(held_by(owner), ttl, free, whole_hold(own))
+  return grant(owner, ttl, free, whole_hold(own, of_pools.own), of_pools.take)
 end
 
-local BOUNDS = {1, 86400000, 1, 512}
+local BOUNDS = {1, 86400000, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 2 * requests + 1 then
+  read_extras(2 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], terms[1], place, terms[2])
+  if terms[2] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = answer(ARGV[argument], terms[1], place, terms[2], wants[request])
   argument, place = argument + 2, place + terms[2]
 end
 
-if #fields > 0 then
+if #fields > 0 or grants_pools then
   local leaving = {} -- seats that are due no more, and that this batch does not hold again
   for _, name in ipairs(gone) do
     if not field_at[name] then
@@ -186,18 +213,25 @@ if #fields > 0 then
     end
   end
   next_version('fence', digits(fence))
-  publish(fields)
+  publish(store and store.with_changes(fields) or fields)
   -- Due first, then locks and mirrors: the sweep looks at whatever a script leaves behind that is stopped in between.
   if #later > 0 then
     redis.call('ZADD', due_key, unpack(later))
   end
-  redis.call('ZADD', due_key, unpack(due_adds))
+  if #due_adds > 0 then
+    redis.call('ZADD', due_key, unpack(due_adds))
+  end
   for index, place in ipairs(set_places) do
     -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
     redis.call('SET', KEYS[FIXED_KEYS + place], set_values[index], 'PXAT', digits(set_deadlines[index]),
       was_locked[place] and 'XX' or 'NX')
   end
-  redis.call('HSET', seats_key, unpack(fields))
+  if #fields > 0 then
+    redis.call('HSET', seats_key, unpack(fields))
+  end
+  if store and store.dirty then
+    store.write()
+  end
   if #leaving > 0 then
     redis.call('ZREM', due_key, unpack(leaving))
   end

@@ -1,19 +1,22 @@
--- availability: the states of the seats asked for, at one version of the show.
+-- availability: the states of the seats asked for, and the counts of the pools, at one version of the show.
 --
--- KEYS  meta seats |
+-- KEYS  meta seats pools | pool_due (one a pool)
 -- ARGV  | seat
 -- REPLY noshow
---       ok status plan epoch version now_ms, then one field of the availability hash a seat ('' where unknown)
-local meta_key, seats_key = KEYS[1], KEYS[2]
+--       ok status plan epoch version now_ms names pools, then one field of the availability hash a seat ('' where unknown)
+local FIXED_KEYS = 3
+local meta_key, seats_key, pools_key = KEYS[1], KEYS[2], KEYS[3]
 -- @include clock
+-- @include counts
 
 local facts = redis.call('HMGET', meta_key, 'status', 'plan', 'epoch', 'version')
 if not facts[1] then
   return {'noshow'}
 end
-local reply = {'ok', facts[1], facts[2], tonumber(facts[3]), tonumber(facts[4]), now}
-local found = redis.call('HMGET', seats_key, unpack(ARGV))
+local names, pools = counts_of_pools()
+local reply = {'ok', facts[1], facts[2], tonumber(facts[3]), tonumber(facts[4]), now, names, pools}
+local found = #ARGV > 0 and redis.call('HMGET', seats_key, unpack(ARGV))
 for index = 1, #ARGV do
-  reply[6 + index] = found[index] or ''
+  reply[8 + index] = found[index] or ''
 end
 return reply

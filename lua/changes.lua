@@ -1,12 +1,14 @@
--- changes: the batches of changes after a version, so that a snapshot read in pieces can be brought to one version.
+-- changes: the batches of changes after a version, so that a snapshot read in pieces can be brought to one version; and
+-- the counts of the pools at the version reached.
 --
--- KEYS  meta changes |
+-- KEYS  meta changes pools | pool_due (one a pool)
 -- ARGV  epoch version count |
 -- REPLY noshow
---       ok status epoch version now_ms, then up to count entries (id, (seat field)...)
-local meta_key, changes_key = KEYS[1], KEYS[2]
+--       ok status epoch version now_ms names pools, then up to count entries (id, (seat field)...)
+local FIXED_KEYS = 3
+local meta_key, changes_key, pools_key = KEYS[1], KEYS[2], KEYS[3]
 -- @include clock
--- @include integer
+-- @include counts
 
 local facts = redis.call('HMGET', meta_key, 'status', 'epoch', 'version')
 if not facts[1] then
@@ -14,4 +16,5 @@ if not facts[1] then
 end
 local from = digits(integer(ARGV[1], 0, 2 ^ 40)) .. '-' .. digits(integer(ARGV[2], 0, 2 ^ 49) + 1)
 local entries = redis.call('XRANGE', changes_key, from, '+', 'COUNT', digits(integer(ARGV[3], 1, 1000)))
-return {'ok', facts[1], tonumber(facts[2]), tonumber(facts[3]), now, unpack(entries)}
+local names, pools = counts_of_pools()
+return {'ok', facts[1], tonumber(facts[2]), tonumber(facts[3]), now, names, pools, unpack(entries)}

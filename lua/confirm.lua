@@ -1,14 +1,14 @@
 -- confirm: turns N holds into bookings; the outbox entry is written by the same script that marks the seats sold.
 --
--- KEYS  meta seats due changes outbox | lock (one a seat, request by request)
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   behind them pools: see claims
 -- ARGV  requests | owner booking payment (deadline_ms seats)
 -- REPLY noshow
 --       ok, then for each request one of
 --         booked epoch fence at_ms
 --         again epoch fence at_ms booking               confirmed before, with the same payment
---         conflict epoch fence at_ms booking payment place...
---                                                       confirmed before, with another payment or other seats:
---                                                       the booking's own are at these places
+--         conflict epoch fence at_ms booking payment (place quantity)...
+--                                                       confirmed before, with another payment, other seats or other
+--                                                       quantities: the booking's own are at these places
 --         lost (place reason)...
 local FIXED_KEYS = 5
 local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -18,6 +18,7 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 -- @include lock
 -- @include read
 -- @include batch
+-- @include claims
 -- @include ownership
 -- @include outbox
 
@@ -26,10 +27,10 @@ check_changes()
 check_outbox()
 local values, sold = {}, {}
 
--- What the seats of a hold that cannot be confirmed are: the first sale under its token, the places of the seats that
--- this sale has, and what is lost.
-local function look(token, holder, told, first, count)
-  local sale, booked, lost = nil, {}, {}
+-- What the seats and claims of a hold that cannot be confirmed are: the first sale under its token, the places and
+-- quantities of what this sale has, what is lost, and whether the quantities are those asked for.
+local function look(token, holder, told, first, count, wanted)
+  local sale, booked, lost, same = nil, {}, {}, true
   for index = 1, count do
     local place = place_of[names[first + index]]
     local lock = lock_at(place)
@@ -38,13 +39,17 @@ local function look(token, holder, told, first, count)
       sale = sale or lock
       if lock.booking == sale.booking then
         booked[#booked + 1] = index
+        booked[#booked + 1] = 1
       end
     elseif not own or lock.past or lock.state ~= 'h' then
       lost[#lost + 1] = index
       lost[#lost + 1] = loss(lock, mirrors[place], token, holder, told)
     end
   end
-  return sale, booked, lost
+  if wanted then
+    sale, same = claims.explain(wanted, token, holder, count, told, sale, booked, lost)
+  end
+  return sale, booked, lost, same
 end
 
 -- The seats and the hold, if every seat is held by its owner and in time: the way most confirms go.
@@ -65,11 +70,12 @@ local function set_sold(place)
 end
 
 -- Why the hold is not there to be confirmed: it was before, or it is lost.
-local function explain(token, holder, payment, told, first, count)
-  local sale, booked, lost = look(token, holder, told, first, count)
+local function explain(token, holder, payment, told, first, count, wanted)
+  local sale, booked, lost, same = look(token, holder, told, first, count, wanted)
+  local all = count + (wanted and #wanted or 0)
   if not sale then
     return {'lost', unpack(lost)}
-  elseif #booked < count or sale.payment ~= payment then
+  elseif #booked < 2 * all or not same or sale.payment ~= payment then
     return {'conflict', tonumber(sale.epoch), sale.fence, sale.since, sale.booking, sale.payment, unpack(booked)}
   end
   for index = 1, count do -- a mirror that fell behind is set right
@@ -89,43 +95,71 @@ local function sell(place, value)
   set_sold(place)
 end
 
-local function answer(owner, booking, payment, told, first, count)
+local function answer(owner, booking, payment, told, first, count, wanted)
   local head = held_by(owner)
   local fence, hold_epoch = 0, nil
   for index = 1, count do
     local seat_fence, seat_epoch = fence_if_held(locks[place_of[names[first + index]]], head)
     if not seat_fence then
-      return explain(token_of(owner), holder_of(owner), payment, told, first, count)
+      return explain(token_of(owner), holder_of(owner), payment, told, first, count, wanted)
     elseif seat_fence >= fence then
       fence, hold_epoch = seat_fence, seat_epoch
     end
+  end
+  local claimed
+  if wanted then
+    claimed = claims.to_sell(wanted, token_of(owner), holder_of(owner), booking, payment, count)
+    if not claimed then
+      return explain(token_of(owner), holder_of(owner), payment, told, first, count, wanted)
+    end
+    for _, claim in ipairs(claimed) do
+      if claim.fence >= fence then
+        fence, hold_epoch = claim.fence, claim.epoch
+      end
+    end
+    claims.sell(wanted, claimed, {token = token_of(owner), holder = holder_of(owner), since = now, booking = booking,
+                                  payment = payment, epoch = hold_epoch, fence = fence})
   end
   local value = sold_lock(owner, hold_epoch, fence, now, booking, payment)
   for index = 1, count do
     sell(place_of[names[first + index]], value)
   end
   local seats = count == 1 and names[first + 1] or table.concat(names, '\n', first + 1, first + count)
-  note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence)
+  note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence,
+    wanted and pools_text(wanted, 'quantity'))
   return {'booked', tonumber(hold_epoch), fence, now}
 end
 
-local BOUNDS = {0, 2 ^ 49, 1, 512}
+local BOUNDS = {0, 2 ^ 49, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 4 * requests + 1 then
+  read_extras(4 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 3], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2])
+  if terms[2] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2],
+    wants[request])
   argument, place = argument + 4, place + terms[2]
 end
 
-if #fields > 0 then
+if #fields > 0 or store and store.dirty then
   write_outbox()
   next_version()
-  publish(fields)
+  publish(store and store.with_changes(fields) or fields)
+  if store then
+    store.write()
+  end
   if #values > 0 then
     redis.call('MSET', unpack(values)) -- MSET also takes the expiry away: this is the PERSIST of every seat at once
   end
-  redis.call('HSET', seats_key, unpack(fields))
+  if #fields > 0 then
+    redis.call('HSET', seats_key, unpack(fields))
+  end
   if #sold > 0 then
     redis.call('ZREM', due_key, unpack(sold)) -- last: a sold seat that is still due does no harm
   end

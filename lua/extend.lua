@@ -1,6 +1,6 @@
 -- extend: sets the time left of N holds from now; never shortens, never beyond the maximum lifetime.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   behind them pools: see claims
 -- ARGV  requests | owner (ttl_ms deadline_ms seats)
 -- REPLY noshow
 --       ok, then for each request one of
@@ -14,13 +14,14 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include lock
 -- @include read
 -- @include batch
+-- @include claims
 -- @include ownership
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 local sets, due_adds = {}, {}
 
-local function answer(owner, ttl, told, first, count)
+local function answer(owner, ttl, told, first, count, wanted)
   local token, holder = token_of(owner), holder_of(owner)
   local lost, owned = {}, {}
   for index = 1, count do
@@ -33,6 +34,7 @@ local function answer(owner, ttl, told, first, count)
       lost[#lost + 1] = loss(lock, mirrors[place], token, holder, told)
     end
   end
+  local claimed = wanted and claims.owned(wanted, token, holder, count, told, lost)
   if #lost > 0 then
     return {'lost', unpack(lost)}
   end
@@ -50,16 +52,26 @@ local function answer(owner, ttl, told, first, count)
       mirrors[place] = mirror
     end
   end
-  local hold = whole_hold(owned)
+  if wanted then
+    claims.extend(wanted, holder, claimed, ttl)
+  end
+  local hold = whole_hold(owned, claimed)
   return {'held', tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
 end
 
-local BOUNDS = {1, 86400000, 0, 2 ^ 49, 1, 512}
+local BOUNDS = {1, 86400000, 0, 2 ^ 49, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 2 * requests + 1 then
+  read_extras(2 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], terms[1], terms[2], place, terms[3])
+  if terms[3] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = answer(ARGV[argument], terms[1], terms[2], place, terms[3], wants[request])
   argument, place = argument + 2, place + terms[3]
 end
 
@@ -71,5 +83,8 @@ if #fields > 0 then
   end
   redis.call('HSET', seats_key, unpack(fields))
   redis.call('ZADD', due_key, unpack(due_adds))
+end
+if store then
+  store.write()
 end
 return reply

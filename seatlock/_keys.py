@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from seatlock import _bounds
@@ -10,7 +11,10 @@ from seatlock import _bounds
 class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
-    __slots__ = ("changes", "due", "lock_prefix", "meta", "outbox", "plan", "probe", "retired", "seats", "show")
+    __slots__ = (
+        *("changes", "due", "lock_prefix", "meta", "outbox", "plan", "pool_due_prefix", "pools", "probe", "retired"),
+        *("seats", "show"),
+    )
 
     def __init__(self, namespace: str, show: str) -> None:
         self.show = show
@@ -24,6 +28,8 @@ class Keys:
         self.retired = base + b"retired"
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"
+        self.pools = base + b"pools"
+        self.pool_due_prefix = base + b"pool-due:"
 
     def locks(self, seats: tuple[str, ...]) -> tuple[bytes, ...]:
         """The lock key of each seat, in order."""
@@ -31,6 +37,10 @@ class Keys:
         if len(seats) == 1:
             return (prefix + seats[0].encode(),)
         return tuple([prefix + seat.encode() for seat in seats])
+
+    def pool_dues(self, names: Iterable[str]) -> list[bytes]:
+        """The due set of each pool, in order."""
+        return [self.pool_due_prefix + name.encode() for name in names]
 
 
 def keys_of(namespace: str, show: object) -> Keys:
