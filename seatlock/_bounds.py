@@ -26,9 +26,6 @@ MAX_POOLS: Final = 32  # pools of a show
 MAX_QUANTITY: Final = 1_000  # of one pool in one hold
 MAX_CAPACITY: Final = 1_000_000_000  # of one pool
 
-Pools = tuple[tuple[str, int], ...]
-"""Quantities of pools, by name, as they go on the wire."""
-
 MIN_TTL_MS: Final = 1
 MAX_TTL_MS: Final = 24 * 60 * 60 * 1000
 DEFAULT_TTL: Final = 600.0  # seconds a hold lasts
@@ -120,7 +117,7 @@ def pool_name(value: object) -> str:
     return text("pool", value, limit=MAX_POOL_BYTES)
 
 
-def pools(name: str, value: object, *, most: int = MAX_QUANTITY) -> Pools:
+def quantities(name: str, value: object, *, most: int = MAX_QUANTITY) -> tuple[tuple[str, int], ...]:
     """Check quantities of pools: a mapping of up to 32 names to whole numbers from 1 to ``most``; None is none."""
     if value is None:
         return ()
@@ -138,18 +135,16 @@ def pools(name: str, value: object, *, most: int = MAX_QUANTITY) -> Pools:
     return tuple(checked)
 
 
-def seats_with_pools(seats: object, holder: object, pools: object) -> tuple[tuple[str, ...], str, Pools]:
+def seats_with_pools(
+    seats: object, holder: object, pools: object
+) -> tuple[tuple[str, ...], str, tuple[tuple[str, int], ...]]:
     """Check what a hold is of: seats and its holder (see `seats_and_holder`), quantities of pools, or both."""
-    wanted = _wanted(pools)
+    wanted = quantities("pools", pools)
     if wanted and isinstance(seats, Iterable) and not isinstance(seats, str | bytes):
         seats = tuple(cast("Iterable[object]", seats))
         if not seats:
             return (), text("holder", holder, limit=MAX_HOLDER_BYTES), wanted
     return (*seats_and_holder(seats, holder), wanted)
-
-
-def _wanted(value: object) -> Pools:
-    return pools("pools", value)
 
 
 def reference(name: str, value: object) -> str:

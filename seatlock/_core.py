@@ -53,9 +53,11 @@ class Core:
 
     # Asks: one caller's request each
 
-    def acquire(self, show: object, seats: object, holder: object, ttl: object, token: object = None) -> Ask[Hold]:
+    def acquire(
+        self, show: object, seats: object, holder: object, ttl: object, token: object = None, pools: object = None
+    ) -> Ask[Hold]:
         """Check an acquire."""
-        return _commands.acquire(self.namespace, show, seats, holder, ttl, token)
+        return _commands.acquire(self.namespace, show, seats, holder, ttl, token, pools)
 
     def extend(self, hold: object, ttl: object) -> Ask[Hold]:
         """Check an extend."""
@@ -83,7 +85,7 @@ class Core:
         """Carry out one ask in a call of its own."""
         if ask.show not in self._checked:
             yield from self.check_server(ask.show)
-        return (yield from _procedures.one(self.namespace, ask))
+        return (yield from _procedures.one(self.namespace, ask, self.patience))
 
     def acquire_many(self, show: object, requests: object) -> Procedure[list[Hold | SeatLockError]]:
         """Carry out many acquires."""
@@ -101,18 +103,18 @@ class Core:
         """Find out once whether the server of a show is fit for what follows."""
         yield from self._ready(show)
 
-    def group(self, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+    def group(self, asks: Sequence[Ask[T]], patience: float) -> Procedure[list[T | SeatLockError]]:
         """Carry out asks of one verb and one show: an answer each, also where the server is found unfit."""
         if asks[0].show not in self._checked:
             try:
                 yield from self.check_server(asks[0].show)
             except SeatLockError as error:
                 return _procedures.copies(error, asks)
-        return (yield from _procedures.many(self.namespace, asks))
+        return (yield from _procedures.many(self.namespace, asks, patience))
 
     def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
         yield from self._ready(show)
-        return (yield from _procedures.valid(self.namespace, asks))
+        return (yield from _procedures.valid(self.namespace, asks, self.patience))
 
     def availability(self, show: object, section: object) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
@@ -128,7 +130,13 @@ class Core:
         return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
 
     def warm(
-        self, show: object, plan: Any, max_hold: object, outbox: object, progress: _warming.Progress | None
+        self,
+        show: object,
+        plan: Any,
+        max_hold: object,
+        outbox: object,
+        progress: _warming.Progress | None,
+        pools: object = None,
     ) -> Procedure[Warmed]:
         """Load a plan."""
         max_hold_ms = _bounds.milliseconds("max_hold", max_hold)
@@ -136,8 +144,9 @@ class Core:
             raise InvalidRequest(f"outbox must be True or False, not {outbox!r}.")
         if progress is not None and not callable(progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
-        settings = _warming.Settings(max_hold_ms, outbox)
-        plan = SeatingPlan.of(plan)
+        quantities = _bounds.quantities("pools", pools, most=_bounds.MAX_CAPACITY)
+        settings = _warming.Settings(max_hold_ms, outbox, quantities)
+        plan = SeatingPlan.of(plan, needs_seats=not quantities)
         show = yield from self._ready(show)
         self._plans.forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))

@@ -4,7 +4,7 @@ Rules of this module:
 
 - Nothing here does I/O. The lockers send `Operation.command` and give the raw reply to `Operation.decode`.
 - A verb's script takes N independent asks and answers each; a single call is a batch of one.
-- A batch stays within `MAX_BATCH_ASKS` asks and `MAX_BATCH_SEATS` seats, the bounds that the scripts rely on.
+- A batch stays within `MAX_BATCH_ASKS` asks and `MAX_BATCH_SEATS` seats (a pool counts as one), the bounds that the scripts rely on.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ MAX_BATCH_SEATS: Final = 512
 READERS: Final = frozenset({"availability", "changes", "check", "inspect", "remnants", "server"})
 """The scripts that write nothing."""
 
+Pools = tuple[tuple[str, int], ...]
+"""Quantities of pools, by name."""
 Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]
+
+
+class Again(SeatLockError):
+    """Not for callers: a pool had more to take back than one call may; what was taken back counts, so ask again."""
 
 
 class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
@@ -44,6 +50,12 @@ class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     args: tuple[bytes, ...]
     read: Callable[[Ask[Any], list[Any]], T_co | SeatLockError]
     minted: bool = False
+    pools: Pools = ()
+
+    @property
+    def size(self) -> int:
+        """What it counts for in a batch: its seats and its pools."""
+        return len(self.seats) + len(self.pools)
 
     def __repr__(self) -> str:  # without token and arguments: error trackers print local variables
         return f"Ask({self.verb!r}, {self.show!r}, {self.seats!r})"
@@ -88,13 +100,20 @@ class Operation(Generic[T_co]):
         return ["EVAL", self.script.source, len(self.keys), *self.keys, *self.args]
 
 
-def batch(script: Script, fixed_keys: list[bytes], asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:
-    """Put asks of one verb and one show into one script call."""
+def batch(
+    script: Script,
+    fixed_keys: list[bytes],
+    asks: Sequence[Ask[T]],
+    extras: tuple[Sequence[bytes], Sequence[bytes]] = ((), ()),
+) -> Operation[list[T | SeatLockError]]:
+    """Put asks of one verb and one show into one script call; ``extras`` are keys and arguments behind all of them."""
     keys = fixed_keys.copy()
     args = [b"%d" % len(asks)]
     for ask in asks:
         keys += ask.keys
         args += ask.args
+    keys += extras[0]
+    args += extras[1]
 
     def decode(reply: list[Any]) -> list[T | SeatLockError]:
         check_show(reply, asks[0].show)
@@ -114,17 +133,17 @@ def batch(script: Script, fixed_keys: list[bytes], asks: Sequence[Ask[T]]) -> Op
 
 def chunks(asks: Sequence[Ask[T]]) -> Iterator[Sequence[Ask[T]]]:
     """Cut asks into batches that keep the bounds, in order."""
-    if asks and len(asks) <= MAX_BATCH_ASKS and sum([len(ask.seats) for ask in asks]) <= MAX_BATCH_SEATS:
+    if asks and len(asks) <= MAX_BATCH_ASKS and sum([ask.size for ask in asks]) <= MAX_BATCH_SEATS:
         yield asks  # as nearly all are: the group commit cut them itself
         return
     chunk: list[Ask[T]] = []
     seats = 0
     for ask in asks:
-        if chunk and (len(chunk) == MAX_BATCH_ASKS or seats + len(ask.seats) > MAX_BATCH_SEATS):
+        if chunk and (len(chunk) == MAX_BATCH_ASKS or seats + ask.size > MAX_BATCH_SEATS):
             yield chunk
             chunk, seats = [], 0
         chunk.append(ask)
-        seats += len(ask.seats)
+        seats += ask.size
     if chunk:
         yield chunk
 

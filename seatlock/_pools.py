@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from seatlock._bounds import Pools
 from seatlock._keys import Keys, keys_of
-from seatlock._operation import Ask, Command, Operation, check_show
+from seatlock._operation import Ask, Command, Operation, Pools, check_show
 from seatlock._replies import listing
 from seatlock._script import load
 from seatlock.errors import PlanConflict, ScriptFailed, ShowInUse

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _commands
-from seatlock._operation import Ask, Step, chunks
-from seatlock._replies import count_states, listing, state_of
+from seatlock import _commands, _pools
+from seatlock._operation import Again, Ask, Step, chunks
+from seatlock._replies import count_states, listing, state_of, wanted
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
     OutcomeUnknown,
@@ -57,22 +58,55 @@ def check_server(namespace: str, show: str) -> Procedure[None]:
         _log.warning("the server of show %r does not tell its maxmemory-policy; make sure it is noeviction", show)
 
 
-def one(namespace: str, ask: Ask[T]) -> Procedure[T]:
-    """Carry out one ask alone."""
+def one(namespace: str, ask: Ask[T], patience: float) -> Procedure[T]:
+    """Carry out one ask alone; ``patience`` is how many seconds it may be asked again if it has to be."""
     answers: list[T | SeatLockError] = yield _commands.of_asks(namespace, [ask])
+    if isinstance(answers[0], Again):
+        yield from _until_answered(namespace, [ask], answers, patience)
     answer = answers[0]
     if isinstance(answer, SeatLockError):
         raise answer
     return answer
 
 
-def valid(namespace: str, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
+def _until_answered(
+    namespace: str, asks: Sequence[Ask[T]], answers: list[T | SeatLockError], patience: float
+) -> Procedure[None]:
+    """Ask those again who were told to: each time, more of a pool has been taken back that nobody holds any more."""
+    deadline = time.monotonic() + patience
+    while places := [place for place, answer in enumerate(answers) if isinstance(answer, Again)]:
+        if time.monotonic() >= deadline:
+            for place in places:
+                answers[place] = ServerUnavailable(
+                    f"acquire for {wanted(asks[place])} of show {asks[place].show!r} would not end: so much of a pool is "
+                    "being taken back from holds that have ended; nothing was changed for it: ask again."
+                )
+            return
+        again = yield from _all_of(namespace, [asks[place] for place in places])
+        for place, answer in zip(places, again, strict=True):
+            answers[place] = answer
+
+
+def valid(
+    namespace: str, asks: Sequence[Ask[T] | SeatLockError], patience: float
+) -> Procedure[list[T | SeatLockError]]:
     """Carry out those asks that could be made; each gets an answer, in order, and the errors stay where they are."""
-    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)])))
+    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)], patience)))
     return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
 
 
-def many(namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+def many(namespace: str, asks: Sequence[Ask[T]], patience: float) -> Procedure[list[T | SeatLockError]]:
+    """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order.
+
+    ``patience`` is how many seconds those may be asked again who are told to.
+    """
+    answers = yield from _all_of(namespace, asks)
+    if any([type(answer) is Again for answer in answers]):
+        yield from _until_answered(namespace, asks, answers, patience)
+    return answers
+
+
+def _all_of(namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order."""
     answers: list[T | SeatLockError] = []
     # each with the error of an earlier attempt, where one failed
@@ -102,7 +136,7 @@ def _fate(error: SeatLockError) -> Fate | None:
 def in_doubt(ask: Ask[Any], cause: BaseException | None) -> OutcomeUnknown:
     """What to tell of an ask of which nothing certain is known."""
     unknown = OutcomeUnknown(
-        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r}: no certain answer came; it may have been carried "
+        f"{ask.verb} for {wanted(ask)} of show {ask.show!r}: no certain answer came; it may have been carried "
         "out: ask again with the same token and arguments.",
         show=ask.show,
         seats=ask.seats,
@@ -123,7 +157,7 @@ def _again(before: SeatLockError | None, error: SeatLockError, ask: Ask[Any]) ->
 
 def _not_sent(error: SeatLockError, ask: Ask[Any]) -> ServerUnavailable:
     unavailable = ServerUnavailable(
-        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} was not sent, since Redis did not answer "
+        f"{ask.verb} for {wanted(ask)} of show {ask.show!r} was not sent, since Redis did not answer "
         "the requests before it; nothing was changed: ask again later."
     )
     unavailable.__cause__ = error.__cause__
@@ -151,6 +185,13 @@ def sweep(namespace: str, show: str) -> Procedure[int]:
         swept += freed
         if not more:
             break
+    pools: tuple[str, ...] = yield _pools.names(namespace, show)
+    for pool in pools:
+        for _ in range(SWEEP_STEPS):
+            freed, more = yield _pools.sweep(namespace, show, pool)
+            swept += freed
+            if not more:
+                break
     return swept
 
 
@@ -169,6 +210,7 @@ class PlanCache:
 
     def __init__(self) -> None:
         self._plans: dict[str, SeatingPlan] = {}
+        self.pools: dict[str, tuple[str, ...]] = {}  # what shows were seen to have, of those whose plan is known
 
     def get(self, namespace: str, show: str) -> Procedure[SeatingPlan]:
         """The plan of a show, from the cache or from Redis."""
@@ -176,13 +218,14 @@ class PlanCache:
         if plan is None:
             plan = yield from read_plan(namespace, show)
             if len(self._plans) >= self.CAPACITY:
-                del self._plans[next(iter(self._plans))]
+                self.forget(next(iter(self._plans)))
             self._plans[show] = plan
         return plan
 
     def forget(self, show: str) -> None:
         """Drop a plan that has changed."""
         self._plans.pop(show, None)
+        self.pools.pop(show, None)
 
 
 def availability(namespace: str, show: str, section: str | None, plans: PlanCache) -> Procedure[Availability]:
@@ -191,10 +234,11 @@ def availability(namespace: str, show: str, section: str | None, plans: PlanCach
         plan: SeatingPlan = yield from plans.get(namespace, show)
         if section is None or section in plan.sections:
             seats = plan.sections[section] if section is not None else tuple(seat.id for seat in plan.seats)
-            result = yield from _snapshot(namespace, show, plan, seats)
+            result = yield from _snapshot(namespace, show, plan, seats, plans)
             if result is not None:
                 return result
-        elif (yield _commands.mirrors(namespace, show, [plan.seats[0].id])).plan == plan.digest:
+            continue
+        if (yield _commands.mirrors(namespace, show, [seat.id for seat in plan.seats[:1]])).plan == plan.digest:
             raise UnknownSeats(f"show {show!r} has no section {section!r}; it has {listing(list(plan.sections))}.")
         plans.forget(show)
     raise ServerUnavailable(
@@ -203,38 +247,47 @@ def availability(namespace: str, show: str, section: str | None, plans: PlanCach
     )
 
 
-def _snapshot(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Availability | None]:
+def _snapshot(
+    namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...], plans: PlanCache
+) -> Procedure[Availability | None]:
     """Read in bounded pieces, then replay the changes since the first piece; None where that cannot be done."""
     fields: dict[str, bytes] = {}
-    first = last = None
-    for at in range(0, len(seats), _commands.READ_STEP):
+    pools = plans.pools.get(show, ())
+    first: _commands.Snapshot | None = None
+    reached: _commands.Snapshot | _commands.Changes
+    for at in range(0, max(len(seats), 1), _commands.READ_STEP):  # a show can have pools alone
         piece = seats[at : at + _commands.READ_STEP]
-        last = yield _commands.mirrors(namespace, show, piece)
+        last: _commands.Snapshot = yield _commands.mirrors(namespace, show, piece, pools)
         first = first or last
         if last.plan != plan.digest or last.epoch != first.epoch:
+            plans.forget(show)
+            return None
+        if not last.pools.is_of(pools):
+            plans.pools[show] = last.pools.names
             return None
         fields.update(zip(piece, last.mirrors, strict=True))
-    if first is None or last is None:
-        return None
-    status, version, now = last.status, last.version, last.now
-    if len(seats) > _commands.READ_STEP:
-        caught_up = yield from _catch_up(namespace, show, first, fields)
+        reached = last
+    if len(seats) > _commands.READ_STEP and first is not None:
+        caught_up = yield from _catch_up(namespace, show, first, fields, pools)
         if caught_up is None:
+            plans.forget(show)
             return None
-        status, version, now = caught_up.status, caught_up.version, caught_up.now
+        reached = caught_up
+    now = reached.now
     states: dict[str, StateName] = {
         seat: state for seat, field in fields.items() if (state := state_of(field, now)) is not None
     }
-    return Availability(show, status, (first.epoch, version), count_states(states), states)
+    version = (reached.epoch, reached.version)
+    return Availability(show, reached.status, version, count_states(states), states, reached.pools.counts)
 
 
 def _catch_up(
-    namespace: str, show: str, first: _commands.Snapshot, fields: dict[str, bytes]
+    namespace: str, show: str, first: _commands.Snapshot, fields: dict[str, bytes], pools: tuple[str, ...]
 ) -> Procedure[_commands.Changes | None]:
     version = first.version
     for _ in range(CATCH_UP_STEPS):
-        found: _commands.Changes = yield _commands.changes(namespace, show, first.epoch, version)
-        if found.epoch != first.epoch:
+        found: _commands.Changes = yield _commands.changes(namespace, show, first.epoch, version, pools)
+        if found.epoch != first.epoch or not found.pools.is_of(pools):
             return None
         for number, batch in found.batches:
             if number != version + 1 or batch.get("") == b"plan":
@@ -269,11 +322,19 @@ def inspect(namespace: str, show: str, seats: tuple[str, ...], plans: PlanCache)
 
 def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Procedure[None]:
     """End a show, then delete what is left of it in bounded steps; may be repeated after a failure."""
-    in_use = yield _commands.retire(namespace, show, unread)
+    for _ in range(SNAPSHOT_TRIES):
+        pools: tuple[str, ...] = yield _pools.names(namespace, show)
+        try:
+            in_use: tuple[int, int] | None = yield _commands.retire(namespace, show, unread, pools)
+        except Again:  # somebody has warmed it with other pools since
+            continue
+        break
+    else:
+        raise ServerUnavailable(f"retire of show {show!r}: it is being warmed; nothing was changed: ask again.")
     if in_use is not None:
         holds, entries = in_use
         raise ShowInUse(
-            f"show {show!r} cannot be retired: {holds} seats are held and {entries} outbox entries are unread; close "
+            f"show {show!r} cannot be retired: {holds} seats and claims on pools are held and {entries} outbox entries are unread; close "
             "the sale, wait for the holds to end and for the relay to read the outbox, or discard the outbox.",
             holds=holds,
             outbox=entries,

@@ -27,7 +27,11 @@ def acquire_asks(namespace: str, show: object, requests: object) -> list[Ask[Hol
         try:
             if not isinstance(request, AcquireRequest):
                 raise InvalidRequest(f"requests must be AcquireRequest objects, not {type(request).__name__}.")  # noqa: TRY301 - an answer among answers
-            asks.append(_commands.acquire(namespace, show, request.seats, request.holder, request.ttl, request.token))
+            asks.append(
+                _commands.acquire(
+                    namespace, show, request.seats, request.holder, request.ttl, request.token, request.pools
+                )
+            )
         except InvalidRequest as error:
             asks.append(error)
     return asks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -99,21 +99,25 @@ class SeatLocker:
     def acquire(
         self,
         show: str,
-        seats: Iterable[str],
+        seats: Iterable[str] = (),
         *,
         holder: str,
         ttl: Duration = DEFAULT_TTL,
         token: str | None = None,
+        pools: Mapping[str, int] | None = None,
     ) -> Hold:
         """Hold seats, all or none, for ``ttl`` (seconds or timedelta, default 600 s, cut at the show's maximum).
+
+        ``pools`` maps pools to quantities (1 to 1,000), held together with the seats or not at all; with pools, seats
+        may be left out. A holder has one live claim on a pool: asking for as many or fewer gives that one back.
 
         ``holder`` is the application's authenticated user or session. Asking again for seats of one own hold gives
         that hold back, ``resumed``, with the time that is left. ``token`` (see `seatlock.new_token`) makes a repeated
         call safe across processes, and adds seats to the hold it names: name the whole basket.
 
-        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats` or `SaleNotOpen`.
+        Raises `SeatsUnavailable` (naming every seat and pool in the way), `UnknownSeats` or `SaleNotOpen`.
         """
-        return self._one(self._core.acquire(show, seats, holder, ttl, token))
+        return self._one(self._core.acquire(show, seats, holder, ttl, token, pools))
 
     def extend(self, hold: Hold, *, ttl: Duration) -> Hold:
         """Give a hold ``ttl`` from now: never shortens, and is cut at the show's maximum lifetime of a hold.
@@ -132,11 +136,14 @@ class SeatLocker:
         return self._one(self._core.confirm(hold, payment, booking))
 
     def release(self, hold: Hold) -> Release:
-        """Give a hold back. Seats that are not this hold's any more are left alone; the answer says so for each."""
+        """Give a hold back. Seats that are not this hold's any more are left alone; the answer says so for each.
+
+        Of the pools of the hold, all that its token has there is given back.
+        """
         return self._one(self._core.release(hold))
 
     def cancel(self, booking: Booking) -> Cancellation:
-        """Undo a booking (a refund): the seats that still belong to it are free again."""
+        """Undo a booking (a refund): the seats and quantities that still belong to it are free again."""
         return self._one(self._core.cancel(booking))
 
     def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
@@ -153,14 +160,20 @@ class SeatLocker:
 
     @contextmanager
     def holding(
-        self, show: str, seats: Iterable[str], *, holder: str, ttl: Duration = DEFAULT_TTL
+        self,
+        show: str,
+        seats: Iterable[str] = (),
+        *,
+        holder: str,
+        ttl: Duration = DEFAULT_TTL,
+        pools: Mapping[str, int] | None = None,
     ) -> Generator[Hold, None, None]:
         """Hold seats for the length of a ``with`` block, whose body never runs without the hold.
 
         On every exit the hold is released, unless it was resumed, and except for seats that are sold by then. If that
         release fails, the hold ends by itself.
         """
-        ask = self._core.acquire(show, seats, holder, ttl)
+        ask = self._core.acquire(show, seats, holder, ttl, None, pools)
         try:
             hold = self._one(ask)
         except CERTAINLY_NO_HOLD:
@@ -183,7 +196,7 @@ class SeatLocker:
     # What is known of seats
 
     def availability(self, show: str, *, section: str | None = None) -> Availability:
-        """Read the states of all seats, or of one section's, at one version of the show."""
+        """Read the states of all seats, or of one section's, and the stock of pools, at one version of the show."""
         return self._follow(self._core.availability(show, section))
 
     def inspect(self, show: str, seats: Iterable[str]) -> list[SeatState]:
@@ -195,20 +208,23 @@ class SeatLocker:
     def warm(
         self,
         show: str,
-        plan: SeatingPlan | Iterable[str | Seat],
+        plan: SeatingPlan | Iterable[str | Seat] = (),
         *,
         max_hold: Duration = DEFAULT_MAX_HOLD,
         outbox: bool = True,
         progress: Progress | None = None,
+        pools: Mapping[str, int] | None = None,
     ) -> Warmed:
         """Load a show's seats; a new show is closed until `open_sale`. May be repeated: it never makes a seat free.
 
         ``max_hold`` is how long a hold may last in all (default 1,800 s). ``outbox=False`` is for those without a
         ledger: confirmed facts are then not kept for one. ``progress`` is called with the seats loaded and all seats.
+        ``pools`` maps up to 32 pools to their capacities; a show with pools may do without a plan. Warming again can
+        change a capacity, and add a pool.
 
-        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped.
+        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped; likewise a pool.
         """
-        return self._follow(self._core.warm(show, plan, max_hold, outbox, progress))
+        return self._follow(self._core.warm(show, plan, max_hold, outbox, progress, pools))
 
     def open_sale(self, show: str) -> None:
         """Let buyers hold seats of the show."""
@@ -223,7 +239,7 @@ class SeatLocker:
         self._follow(self._core.set_status(show, "closed"))
 
     def sweep(self, show: str) -> int:
-        """Take back every seat whose hold has run out, and publish that; gives how many.
+        """Take back every seat, and all of pools, whose hold has run out, and publish that; gives how many.
 
         Nothing is wrong without it, only late in the change feed: call it at least every 30 s.
         """
@@ -232,7 +248,7 @@ class SeatLocker:
     def retire(self, show: str, *, unread: Literal["keep", "discard"] = "keep") -> None:
         """Delete a show in bounded steps; may be repeated after a failure.
 
-        Raises `ShowInUse` while seats are held, or while outbox entries are unread unless ``unread="discard"``.
+        Raises `ShowInUse` while anything is held, or while outbox entries are unread unless ``unread="discard"``.
         """
         self._follow(self._core.retire(show, unread))
 

@@ -20,6 +20,8 @@ __all__ = [
     "ConfirmRequest",
     "Conflict",
     "Hold",
+    "PoolConflict",
+    "PoolCounts",
     "Release",
     "SaleStatus",
     "SeatState",
@@ -44,11 +46,17 @@ def _fields_without_token(struct: msgspec.Struct) -> list[tuple[str, Any]]:
     return [(name, getattr(struct, name)) for name in struct.__struct_fields__ if name != "token"]
 
 
-class Hold(msgspec.Struct, frozen=True, gc=False):
-    """A time-limited claim on one or more seats.
+def _hash(struct: Hold | Booking) -> int:
+    values = (getattr(struct, name) for name in struct.__struct_fields__ if name != "pools")
+    return hash((*values, frozenset(struct.pools.items())))
 
-    ``seats`` are the seats that were asked for in the call that answered with this hold; extend, confirm and release
-    act on exactly these. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that were left when the
+
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    """A time-limited claim on seats, on quantities of pools, or on both.
+
+    ``seats`` and ``pools`` (name to quantity) are what was asked for in the call that answered with this hold; extend,
+    confirm and release act on exactly these seats. Confirm sells exactly these quantities; extend and release act on
+    all that the token has in these pools. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that were left when the
     server answered. ``resumed`` says that the holder already had this hold, under the ``token`` given here.
     ``deadline`` is the server's own: opaque, sent back only to word an answer, never compared with a client's clock.
     """
@@ -61,6 +69,10 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     ttl: float
     resumed: bool = False
     deadline: int = 0
+    pools: Mapping[str, int] = {}
+
+    def __hash__(self) -> int:
+        return _hash(self)
 
     def __repr__(self) -> str:
         return _without_token(self)
@@ -70,7 +82,7 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
 
 class Booking(msgspec.Struct, frozen=True, gc=False):
-    """A confirmed hold: its seats are sold.
+    """A confirmed hold: its seats and its quantities of pools are sold.
 
     ``id`` is derived from the hold's token and seats unless the caller gave one. ``status`` is ``confirmed``, and with
     strict checkout also ``pending`` (the ledger cannot be reached) or ``rejected``. ``confirmed_at`` is in seconds
@@ -86,17 +98,23 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     confirmed_at: float
     status: Literal["confirmed", "pending", "rejected"] = "confirmed"
     replicas: int | None = None
+    pools: Mapping[str, int] = {}
+
+    def __hash__(self) -> int:
+        return _hash(self)
 
 
 class Release(msgspec.Struct, frozen=True):
     """What a release did, seat by seat.
 
     ``released``: it was held by this token and is free now. ``gone``: nobody holds it any more (it expired, or was
-    released before). ``taken``: somebody else holds it. ``pinned`` and ``sold`` seats are left alone, whoever asks.
+    released before). ``taken``: somebody else holds it. ``pinned`` and ``sold`` seats are left alone, whoever asks. ``pools`` tells
+    how many of each pool were given back: all that the token had there, and 0 where it had none left.
     """
 
     show: str
     seats: Mapping[str, Literal["released", "gone", "taken", "pinned", "sold"]]
+    pools: Mapping[str, int] = {}
 
     @property
     def released(self) -> tuple[str, ...]:
@@ -108,12 +126,13 @@ class Cancellation(msgspec.Struct, frozen=True):
     """What a cancel did, seat by seat.
 
     ``cancelled``: the seat was sold under this booking and is free now. ``gone``: it does not belong to the booking
-    any more (cancelled before, or never part of it).
+    any more (cancelled before, or never part of it). ``pools`` tells how many of each pool were given back.
     """
 
     show: str
     booking: str
     seats: Mapping[str, Literal["cancelled", "gone"]]
+    pools: Mapping[str, int] = {}
 
     @property
     def cancelled(self) -> tuple[str, ...]:
@@ -135,6 +154,28 @@ class Conflict(msgspec.Struct, frozen=True, gc=False):
     inconsistent: bool = False
 
 
+class PoolConflict(msgspec.Struct, frozen=True, gc=False):
+    """Why so many of a pool could not be had.
+
+    ``left`` is how many are free. ``retry_after`` is the seconds until the next of those held may come back by itself,
+    None where none are held. ``yours`` says that the same holder has some already, under another token, and not as many
+    as asked for; or that this token has bought some.
+    """
+
+    left: int
+    retry_after: float | None = None
+    yours: bool = False
+
+
+class PoolCounts(msgspec.Struct, frozen=True, gc=False):
+    """The stock of one pool: ``free`` + ``held`` + ``sold`` is the ``capacity``."""
+
+    capacity: int
+    free: int
+    held: int
+    sold: int
+
+
 class SeatState(msgspec.Struct, frozen=True):
     """What support staff may know of one seat. ``consistent`` says that lock and availability hash agree.
 
@@ -154,9 +195,10 @@ class SeatState(msgspec.Struct, frozen=True):
 
 
 class Availability(msgspec.Struct, frozen=True):
-    """The states of a show's seats at one version.
+    """The states of a show's seats and the stock of its pools at one version.
 
-    ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state.
+    ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state, of
+    seats. ``pools`` has every pool of the show.
     """
 
     show: str
@@ -164,6 +206,7 @@ class Availability(msgspec.Struct, frozen=True):
     version: tuple[int, int]
     counts: Mapping[StateName, int]
     seats: Mapping[str, StateName]
+    pools: Mapping[str, PoolCounts] = {}
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -188,6 +231,7 @@ class AcquireRequest(msgspec.Struct, frozen=True):
     holder: str
     ttl: Duration = DEFAULT_TTL
     token: str | None = None
+    pools: Mapping[str, int] | None = None
 
     def __repr__(self) -> str:
         return _without_token(self)
