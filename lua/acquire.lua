@@ -156,7 +156,10 @@ local function answer(owner, ttl, first, count, wanted)
   local all, of_pools = count, NO_POOLS
   if wanted then
     all, of_pools = count + #wanted, claims.look(wanted, token, holder, count, refused)
-    unknown = unknown and {'unknown', unpack(unknown, 2), unpack(of_pools.unknown or {}, 2)} or of_pools.unknown
+    for _, index in ipairs(of_pools.unknown) do
+      unknown = unknown or {'unknown'}
+      unknown[#unknown + 1] = index
+    end
     for _, claim in ipairs(of_pools.yours) do
       several = several or claim.token ~= (yours[1] and lock_at(yours[1]) or of_pools.yours[1]).token
     end

@@ -3,7 +3,7 @@
 -- KEYS  meta seats pools | pool_due (one a pool)
 -- ARGV  | seat
 -- REPLY noshow
---       ok status plan epoch version now_ms names pools, then one field of the availability hash a seat ('' where unknown)
+--       ok status plan epoch version now_ms names pools, then one field of the availability hash a seat
 local FIXED_KEYS = 3
 local meta_key, seats_key, pools_key = KEYS[1], KEYS[2], KEYS[3]
 -- @include clock

@@ -19,8 +19,8 @@ if redis.call('EXISTS', retired_key) == 1 then
 end
 local facts = redis.call('HMGET', meta_key, 'version', 'epoch', 'changes_cap')
 local store, names, is_named, conflicts, lost = open_pools(pools_key), {}, {}, {'conflict'}, {'lost'}
-for place = 1, #ARGV do
-  local capacity, key = integer(ARGV[place], 1, 10 ^ 9), KEYS[FIXED_KEYS + place]
+for place, argument in ipairs({unpack(ARGV)}) do
+  local capacity, key = integer(argument, 1, 10 ^ 9), KEYS[FIXED_KEYS + place]
   local pool = store.pool(key)
   names[place], is_named[pool.name] = pool.name, true
   if pool.known and pool.held + pool.sold > capacity then
@@ -53,10 +53,10 @@ if named ~= before then
 end
 if store.dirty then
   if facts[1] then
-    local version = digits(integer(facts[1], 0, 2 ^ 49) + 1)
-    check_stream(facts[2], integer(version, 1, 2 ^ 50))
-    redis.call('HSET', meta_key, 'version', version)
-    redis.call('XADD', changes_key, 'MAXLEN', '~', checked_cap(facts[3]), facts[2] .. '-' .. version,
+    local epoch, version, cap = facts[2], integer(facts[1], 0, 2 ^ 49) + 1, checked_cap(facts[3])
+    check_stream(epoch, version)
+    redis.call('HSET', meta_key, 'version', digits(version))
+    redis.call('XADD', changes_key, 'MAXLEN', '~', cap, epoch .. '-' .. digits(version),
       unpack(store.with_changes({'', 'plan'})))
   end
   store.write()

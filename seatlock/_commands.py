@@ -39,7 +39,7 @@ def derived_booking_id(token: str, seats: Sequence[str], pools: Mapping[str, int
 def acquire(
     namespace: str, show: object, seats: object, holder: object, ttl: object, token: object, pools: object = None
 ) -> Ask[Hold]:
-    """Ask for seats and quantities of pools; without a token of the caller's, one is minted here, before anything is sent."""
+    """Ask for seats and quantities of pools; without a token of the caller's, one is minted here, before sending."""
     keys = keys_of(namespace, show)
     quantities: tuple[tuple[str, int], ...] = ()
     if pools is None:
@@ -139,7 +139,7 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLo
     fixed = [keys.meta, keys.seats, keys.due, keys.changes]
     if verb in ("confirm", "cancel"):
         fixed.append(keys.outbox)
-    pooled = any([ask.pools for ask in asks])
+    pooled = [ask for ask in asks if ask.pools]
     return batch(load(verb), fixed, asks, _pools.extras(keys, asks) if pooled else ((), ()))
 
 

@@ -4,7 +4,8 @@ Rules of this module:
 
 - Nothing here does I/O. The lockers send `Operation.command` and give the raw reply to `Operation.decode`.
 - A verb's script takes N independent asks and answers each; a single call is a batch of one.
-- A batch stays within `MAX_BATCH_ASKS` asks and `MAX_BATCH_SEATS` seats (a pool counts as one), the bounds that the scripts rely on.
+- A batch stays within `MAX_BATCH_ASKS` asks and `MAX_BATCH_SEATS` seats (a pool counts as one), the bounds that the
+  scripts rely on.
 """
 
 from __future__ import annotations

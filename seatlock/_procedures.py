@@ -78,8 +78,8 @@ def _until_answered(
         if time.monotonic() >= deadline:
             for place in places:
                 answers[place] = ServerUnavailable(
-                    f"acquire for {wanted(asks[place])} of show {asks[place].show!r} would not end: so much of a pool is "
-                    "being taken back from holds that have ended; nothing was changed for it: ask again."
+                    f"acquire for {wanted(asks[place])} of show {asks[place].show!r} found no end: more of "
+                    "a pool is being taken back from holds that have ended; nothing was taken: ask again."
                 )
             return
         again = yield from _all_of(namespace, [asks[place] for place in places])
@@ -101,7 +101,7 @@ def many(namespace: str, asks: Sequence[Ask[T]], patience: float) -> Procedure[l
     ``patience`` is how many seconds those may be asked again who are told to.
     """
     answers = yield from _all_of(namespace, asks)
-    if any([type(answer) is Again for answer in answers]):
+    if Again in map(type, answers):
         yield from _until_answered(namespace, asks, answers, patience)
     return answers
 
@@ -334,8 +334,9 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Pro
     if in_use is not None:
         holds, entries = in_use
         raise ShowInUse(
-            f"show {show!r} cannot be retired: {holds} seats and claims on pools are held and {entries} outbox entries are unread; close "
-            "the sale, wait for the holds to end and for the relay to read the outbox, or discard the outbox.",
+            f"show {show!r} cannot be retired: {holds} seats (or claims on pools) are held and {entries} outbox "
+            "entries are unread; close the sale, wait for the holds to end and for the relay to read the outbox, or "
+            "discard the outbox.",
             holds=holds,
             outbox=entries,
         )

@@ -100,10 +100,9 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     places: list[int] = answer[1:]
     unknown = tuple(ask.seats[place - 1] for place in places if place <= len(ask.seats))
     pools = tuple([pool for place in places if (pool := _pool_at(ask, place)) is not None])
-    told = [f"seat {listing(unknown)}"] if unknown else []
+    told = [f"{kind} {listing(names)}" for kind, names in (("seat", unknown), ("pool", pools)) if names]
     return UnknownSeats(
-        f"show {ask.show!r} has no {' and no '.join([*told, *([f'pool {listing(pools)}'] if pools else [])])}: seats and "
-        "pools are those that it was warmed with.",
+        f"show {ask.show!r} has no {' and no '.join(told)}: seats and pools are those that it was warmed with.",
         seats=unknown,
         pools=pools,
     )
@@ -184,8 +183,9 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
         pools=pools,
     )
     if on_record:
+        what = listing([*found.seats, *found.pools])
         return BookingConflict(
-            f"{listing([*found.seats, *found.pools])} of show {ask.show!r} are already confirmed as booking {found.id!r} with payment "
+            f"{what} of show {ask.show!r} are already confirmed as booking {found.id!r} with payment "
             f"{found.payment!r}; nothing was changed: refund the payment of this request.",
             booking=found,
         )

@@ -56,8 +56,9 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
     ``seats`` and ``pools`` (name to quantity) are what was asked for in the call that answered with this hold; extend,
     confirm and release act on exactly these seats. Confirm sells exactly these quantities; extend and release act on
-    all that the token has in these pools. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that were left when the
-    server answered. ``resumed`` says that the holder already had this hold, under the ``token`` given here.
+    all that the token has in these pools. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that
+    were left when the server answered. ``resumed`` says that the holder already had this hold, under the ``token``
+    given here.
     ``deadline`` is the server's own: opaque, sent back only to word an answer, never compared with a client's clock.
     """
 
@@ -108,8 +109,8 @@ class Release(msgspec.Struct, frozen=True):
     """What a release did, seat by seat.
 
     ``released``: it was held by this token and is free now. ``gone``: nobody holds it any more (it expired, or was
-    released before). ``taken``: somebody else holds it. ``pinned`` and ``sold`` seats are left alone, whoever asks. ``pools`` tells
-    how many of each pool were given back: all that the token had there, and 0 where it had none left.
+    released before). ``taken``: somebody else holds it. ``pinned`` and ``sold`` seats are left alone, whoever asks.
+    ``pools`` tells how many of each pool were given back: all that the token had there, and 0 where it had none left.
     """
 
     show: str

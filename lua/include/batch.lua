@@ -26,8 +26,8 @@ local function replace_lock(place, value)
   locks[place], parsed[place] = value, nil
 end
 
--- Seats and claims on pools can come under one token in several calls; the hold answers with its highest fence, its soonest deadline and
--- its soonest maximum lifetime.
+-- Seats and claims on pools can come under one token in several calls; the hold answers with its highest fence, its
+-- soonest deadline and its soonest maximum lifetime.
 local function join(hold, lock)
   hold = hold or {fence = 0, deadline = math.huge, limit = math.huge, token = lock.token}
   if lock.fence >= hold.fence then

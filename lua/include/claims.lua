@@ -2,7 +2,7 @@
 -- @include lock
 -- @include pools
 -- What requests want of pools: lists of a pool and a quantity, by the number of the request. The pools of a batch stand
--- behind its locks, their hash first, then their due sets. In answers the pools of a request are places behind its seats.
+-- behind its locks, their hash first, then their due sets. In answers, a request's pools are places behind its seats.
 local store, wants = nil, {}
 
 -- What the verbs do to claims; made only where a request wants something of a pool.
@@ -76,12 +76,11 @@ local function open_claims()
   end
 
   function claims.look(wanted, token, holder, count, refused)
-    local found = {own = {}, owned = 0, yours = {}, take = {}}
+    local found = {own = {}, owned = 0, yours = {}, take = {}, unknown = {}}
     for index, want in ipairs(wanted) do
       if want.pool.known then
         look_at(found, want, count + index, token, holder, refused)
       else
-        found.unknown = found.unknown or {'unknown'}
         table.insert(found.unknown, count + index)
       end
     end

@@ -1,14 +1,15 @@
 -- @include clock
 -- @include integer
--- The names of the show's pools, and of each pool in turn capacity, held and sold, to be read only. Claims whose time has
--- passed count as free, up to a bound; what is beyond it waits for the sweep. No counts where the due sets among the
--- keys are not those of all pools, in order: the names tell what to bring.
+-- The names of the show's pools, and of each pool in turn capacity, held and sold, to be read only. Claims whose time
+-- has passed count as free, up to a bound; what is beyond it waits for the sweep. No counts where the due sets among
+-- the keys are not those of all pools, in order: the names tell what to bring.
 local READ_DUE = 500
+local COUNTS, CLAIM = 'c', 'h' -- kinds of fields: see pools
 local function past_claims(name, due_key_of_pool)
   local due = redis.call('ZRANGEBYSCORE', due_key_of_pool, '-inf', '(' .. digits(now), 'LIMIT', '0', digits(READ_DUE))
   local fields, past = {}, 0
   for index, holder in ipairs(due) do
-    fields[index] = table.concat({'h', name, holder}, '\n')
+    fields[index] = table.concat({CLAIM, name, holder}, '\n')
   end
   for _, claim in ipairs(#due > 0 and redis.call('HMGET', pools_key, unpack(fields)) or {}) do
     local quantity, deadline = string.match(claim or '', '^[^\n]*\n(%d+)\n%d+\n%d+\n(%d+)\n')
@@ -29,7 +30,7 @@ local function counts_of_pools()
     return names, {}
   end
   for index, name in ipairs(known) do
-    local counts = redis.call('HMGET', pools_key, 'c\n' .. name)[1] or ''
+    local counts = redis.call('HMGET', pools_key, table.concat({COUNTS, name}, '\n'))[1] or ''
     local capacity, held, sold = string.match(counts, '^(%d+) (%d+) (%d+)$')
     local at, past = #pools, past_claims(name, KEYS[FIXED_KEYS + index])
     pools[at + 1], pools[at + 2], pools[at + 3] = tonumber(capacity), tonumber(held) - past, tonumber(sold)

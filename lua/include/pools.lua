@@ -1,7 +1,7 @@
 -- @include clock
 -- @include integer
--- Pools: stock without numbers. All pools of a show lie in one hash, so that claims and counts change in one command and
--- cannot part. Its fields, their parts separated by newlines:
+-- Pools: stock without numbers. All pools of a show lie in one hash, so that claims and counts change in one command
+-- and cannot part. Its fields, their parts separated by newlines:
 --   names                      the pools, in the order in which they were warmed
 --   c POOL                     capacity held sold (separated by spaces)
 --   h POOL HOLDER              a claim: token quantity epoch fence deadline_ms limit_ms
@@ -168,7 +168,7 @@ local function open_pools(pools_key)
     for _, pool in ipairs(pools) do
       local counts = field_of('c', pool)
       if changed[counts] then
-        all[#all + 1] = 'pool\n' .. pool.name
+        all[#all + 1] = field_of('pool', pool)
         all[#all + 1] = stock[counts]
       end
     end

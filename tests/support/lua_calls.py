@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from seatlock import Booking, Hold, Seat, SeatingPlan, _commands, _warming
+from seatlock import Booking, Hold, Seat, SeatingPlan, _commands, _pools, _warming
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from tests.support.lua_headers import Header
@@ -30,7 +30,9 @@ class Call(NamedTuple):
         probes = b"probe:" if header.name == "probe" else b""
         seats = [seat for ask in self.asks for seat in ask.seats] or _SEATS.get(header.name, [])
         locks = [_PREFIX + b"lock:" + seat.encode() for seat in seats if header.keys.each == ("lock",)]
-        return [_PREFIX + probes + name.encode() for name in header.keys.fixed] + locks
+        dues = [_PREFIX + b"pool-due:floor"] if header.keys.each == ("pool_due",) else []
+        fixed = [_FIXED.get(name, name).encode() for name in header.keys.fixed]
+        return [_PREFIX + probes + name for name in fixed] + locks + dues
 
     def args(self, header: Header) -> list[bytes]:
         """The arguments that the header asks for."""
@@ -42,6 +44,7 @@ class Call(NamedTuple):
         return args
 
 
+_FIXED = {"pool_due": "pool-due:floor"}
 _SEATS = {"check": ["A-1", "B-1"], "warm": ["A-1", "B-1"], "inspect": ["A-1", "B-1"], "forget": ["A-1", "B-1"]}
 
 
@@ -81,10 +84,12 @@ def calls() -> dict[str, Call]:
     add(_commands.set_status("seatlock", SHOW, "paused"), status=b"paused")
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
     add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
-    add(_commands.mirrors("seatlock", SHOW, seats), *({"seat": seat.encode()} for seat in seats))
+    add(_commands.mirrors("seatlock", SHOW, seats, ["floor"]), *({"seat": seat.encode()} for seat in seats))
     count = b"%d" % _commands.CHANGES_STEP
-    add(_commands.changes("seatlock", SHOW, 3, 4), epoch=b"3", version=b"4", count=count)
-    add(_commands.retire("seatlock", SHOW, "keep"), outbox=b"keep")
+    add(_commands.changes("seatlock", SHOW, 3, 4, ["floor"]), epoch=b"3", version=b"4", count=count)
+    add(_commands.retire("seatlock", SHOW, "keep", ["floor"]), outbox=b"keep")
+    add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
+    add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_commands.remnants("seatlock", SHOW, b"7"), cursor=b"7")
     add(_commands.forget("seatlock", SHOW, seats))
     add(_commands.server("seatlock", SHOW))

@@ -20,6 +20,7 @@ from seatlock import (
     PlanConflict,
     Release,
     SaleNotOpen,
+    ScriptFailed,
     SeatLockError,
     SeatState,
     SeatsUnavailable,
@@ -28,6 +29,7 @@ from seatlock import (
     UnknownSeats,
 )
 from seatlock._commands import Changes, Snapshot
+from seatlock._operation import Again
 from seatlock.errors import LostReason
 from seatlock.model import SaleStatus, StateName
 from tests.support import lua_headers
@@ -43,6 +45,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "refused": SeatsUnavailable,
         "unknown": UnknownSeats,
         "closed": SaleNotOpen,
+        "again": Again,
     },
     "availability": {"noshow": ShowNotFound, "ok": Snapshot},
     "cancel": {"noshow": ShowNotFound, "cancelled": Cancellation, "gone": Cancellation},
@@ -65,10 +68,18 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
     },
     "remnants": {"": tuple},
-    "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple},
+    "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple, "pools": Again},
     "server": {"": tuple},
     "status": {"noshow": ShowNotFound, "ok": str},
+    "stock": {
+        "retiring": ShowInUse,
+        "ok": type(None),
+        "conflict": PlanConflict,
+        "dropped": PlanConflict,
+        "lost": ScriptFailed,
+    },
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
+    "sweep_pool": {"noshow": ShowNotFound, "ok": tuple},
     "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
 }
 """What the package reads every answer as: also an answer that is an error, and the words for one seat."""
@@ -204,8 +215,8 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("cancel", "argument + 2, place", "argument + 1, place"),
         ("cancel", "answer(ARGV[argument], terms[1]", "answer(ARGV[argument], terms[2]"),
         ("confirm", "terms_of(ARGV[argument + 3]", "terms_of(ARGV[argument + 2]"),
-        ("extend", "0, 2 ^ 49, 1, 512}", "1, 512}"),
-        ("release", "BOUNDS = {1, 512}", "BOUNDS = {1, 512, 1, 512}"),
+        ("extend", "0, 2 ^ 49, 0, 512}", "0, 512}"),
+        ("release", "BOUNDS = {0, 512}", "BOUNDS = {0, 512, 0, 512}"),
         ("release", "words[index] = 'taken'", "words[index] = 'theirs'"),
         ("retire", "ARGV[1]", "ARGV[2]"),
         ("status", "'paused'", "'resting'"),

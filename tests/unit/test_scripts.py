@@ -35,7 +35,7 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "ZADD": set(),
     "ZCARD": set(),
     "ZCOUNT": set(),
-    "ZRANGEBYSCORE": {"LIMIT"},
+    "ZRANGEBYSCORE": {"LIMIT", "WITHSCORES"},
     "ZREM": set(),
 }
 """The commands that scripts may send, with the options they may take: all of them are in Redis 6.2."""
