@@ -180,7 +180,7 @@ def set_status(namespace: str, show: str, status: SaleStatus) -> Operation[SaleS
 
 
 def retire(
-    namespace: str, show: str, unread: Literal["keep", "discard"], pools: Sequence[str]
+    namespace: str, show: str, unread: Literal["keep", "discard"], pools: Sequence[str] = ()
 ) -> Operation[tuple[int, int] | None]:
     """End a show; gives its live holds and unread outbox entries where those forbid it, else None."""
     keys = keys_of(namespace, show)

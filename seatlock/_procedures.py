@@ -334,9 +334,9 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Pro
     if in_use is not None:
         holds, entries = in_use
         raise ShowInUse(
-            f"show {show!r} cannot be retired: {holds} seats (or claims on pools) are held and {entries} outbox "
-            "entries are unread; close the sale, wait for the holds to end and for the relay to read the outbox, or "
-            "discard the outbox.",
+            f"show {show!r} cannot be retired: {holds} seats are held (a claim on a pool counts as one) and {entries} "
+            "outbox entries are unread; close the sale, wait for the holds to end and for the relay to read the "
+            "outbox, or discard the outbox.",
             holds=holds,
             outbox=entries,
         )

@@ -72,8 +72,10 @@ def picture(client: Client, show: str, *, version: bool = True) -> Dump:
             seen[name] = (_timeless_lock(content), expires)
         elif name == "seats":
             seen[name] = {seat: _DEADLINE.sub(b":*", field) for seat, field in content.items()}
-        elif name == "due":
+        elif name == "due" or name.startswith("pool-due:"):
             seen[name] = set(content)
+        elif name == "pools":
+            seen[name] = {field: _timeless_claim(field, value) for field, value in content.items() if value}
         elif name == "changes":
             if version:
                 seen[name] = [(entry, _timeless_fields(fields)) for entry, fields in content[2]]
@@ -89,6 +91,12 @@ def picture(client: Client, show: str, *, version: bool = True) -> Dump:
 def _timeless_lock(value: bytes) -> list[bytes]:
     parts = value.split(b"\n")
     times = (5, 6) if parts[0] == b"h" else (5,)
+    return [b"*" if place in times else part for place, part in enumerate(parts)]
+
+
+def _timeless_claim(field: bytes, value: bytes) -> list[bytes]:
+    parts = value.split(b"\n")
+    times = {b"h": (4, 5), b"s": (3,)}.get(field.partition(b"\n")[0], ())
     return [b"*" if place in times else part for place, part in enumerate(parts)]
 
 
@@ -113,8 +121,40 @@ def contradictions(client: Client, show: str) -> list[str]:
         complaint = _disagreement(mirror, lock, due.get(seat), now)
         if complaint:
             wrong.append(f"{seat.decode()}: {complaint} (mirror {mirror!r}, lock {lock}, due {due.get(seat)})")
+    wrong += _pool_contradictions(found)
     locked = {name.removeprefix("lock:").encode() for name in found if name.startswith("lock:")}
     return wrong + [f"{seat!r} has a lock and is no seat" for seat in locked - mirrors.keys()]
+
+
+def _pool_contradictions(found: Dump) -> list[str]:
+    """What is wrong with pools: counts that are not those of the claims and sales, claims that are not due."""
+    fields = {
+        tuple(field.split(b"\n")): value for field, value in found.get("pools", ("", {}, False))[1].items() if value
+    }
+    wrong: list[str] = []
+    for (kind, pool), counts in [(field, value) for field, value in fields.items() if len(field) == 2]:
+        assert kind == b"c"
+        capacity, held, sold = map(int, counts.split(b" "))
+        claims = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"h", pool)}
+        sales = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"s", pool)}
+        tokens = {field[2]: value for field, value in fields.items() if field[:2] == (b"t", pool)}
+        due = found.get(f"pool-due:{pool.decode()}", ("", {}, False))[1]
+        if held != sum(int(claim[1]) for claim in claims.values()) or sold != sum(
+            int(sale[2]) for sale in sales.values()
+        ):
+            wrong.append(f"{pool!r} counts {counts!r}, it has {claims} and {sales}")
+        if held + sold > capacity:
+            wrong.append(f"{pool!r} is sold beyond its capacity: {counts!r}")
+        if tokens != {sale[0]: key for key, sale in sales.items()}:
+            wrong.append(f"{pool!r} has the sales {sales}, and not by token: {tokens}")
+        wrong += [
+            f"{pool!r}: the claim of {holder!r} is not due ({due})"
+            for holder, claim in claims.items()
+            if not due.get(holder, math.inf) <= int(claim[4])
+        ]
+        if due.get(b"") != math.inf:
+            wrong.append(f"what is due of {pool!r} has lost its sentinel")
+    return wrong
 
 
 def _now(client: Client, show: str) -> int:

@@ -100,7 +100,7 @@ class Answer(NamedTuple):
         return None
 
     def _is_listed(self, value: Any) -> bool:
-        if re.fullmatch(rb"(?:left|yours) \d+", value):
+        if isinstance(value, bytes) and re.fullmatch(rb"(?:left|yours) \d+", value):
             return True  # the mark of a pool
         words = _LISTED.search(self.remark)
         return words is None or value.decode() in listed(words[0].replace("nothing", ""))
