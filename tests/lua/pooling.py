@@ -323,8 +323,10 @@ def stock(house: House) -> None:
     assert house.pools() == {b"names": b"floor\nbal cony", b"c\nfloor": b"10 0 0", b"c\nbal cony": b"3 0 0"}
     claim(house, 2)
     house.locker.confirm(claim(house, 3, "bo"))
+    house.locker.confirm(claim(house, 3, "bo", "bal cony"))
+    assert in_the_way(house, pools={"bal cony": 1}) == {"bal cony": PoolConflict(0)}
     house.locker.warm(house.show, PLAN, pools={"bal cony": 4, "floor": 5})
-    assert (house.counts(), house.counts("bal cony")) == ("5 2 3", "4 0 0")
+    assert (house.counts(), house.counts("bal cony")) == ("5 2 3", "4 0 3")
     assert house.pools()[b"names"] == b"bal cony\nfloor"
     with house.unchanged():
         for pools, told in (

@@ -108,7 +108,10 @@ def test_counts_and_claims_never_part(prepare: Callable[[House], Prepared], serv
         call()
         assert {pool: house.counts(pool) for pool in counts} == counts, sent
         facts = {str({**fact, "at": ""}) for fact in house.outbox()}
-        assert len(facts) == {confirming: 1, confirming_pools_alone: 1, cancelling: 2}.get(prepare, 0)
+        # a cancel that was stopped between pools and locks tells what is left again, by itself
+        most = {confirming: 1, confirming_pools_alone: 1, cancelling: 3}.get(prepare, 0)
+        assert min(most, 2) <= len(facts) <= most
+        assert len({fact["booking"] for fact in house.outbox()}) == min(most, 1)
         house.audit()
     raise AssertionError(f"more than {MOST_COMMANDS} commands")
 
