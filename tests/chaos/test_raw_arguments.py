@@ -26,6 +26,10 @@ NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     "release": ((0, 0), (2, 0)),
     "cancel": ((0, 0), (2, 2)),
     "sweep": ((0, 0),),
+    "sweep_pool": ((0, 0),),
+    "stock": ((0, 0), (1, 0), (2, 0)),
+    **dict.fromkeys(["acquire_pools", "extend_pools", "release_pools"], ((3, 1), (3, 2), (3, 3), (4, 1))),
+    "confirm_pools": ((5, 1), (5, 2), (5, 3), (6, 1)),
     "found": ((2, 0), (3, 0), (5, 0)),
     "changes": ((2, 0),),
 }

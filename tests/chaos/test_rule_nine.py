@@ -33,7 +33,7 @@ LAST_ID: Final = f"{2**64 - 1}-{2**64 - 1}"
 # The type of these keys does not matter to these scripts, and needs no error: they look only whether the key is
 # there, replace it whole (found: whoever warms has read the plan before), or delete it.
 INDIFFERENT: Final = {
-    *((name, "retired") for name in ("warm", "check", "found", "retire")),
+    *((name, "retired") for name in ("warm", "check", "found", "retire", "stock")),
     *((name, "plan") for name in ("found", "retire")),
     ("forget", "lock"),
 }
@@ -135,7 +135,8 @@ def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> 
     """What would take memory is refused whole; release, cancel and sweep work, and so does looking."""
     with any_server.unix_client() as raw:
         locker = SeatLocker(raw)
-        refused = ("acquire", "extend", "confirm", "status", "warm", "found")
+        refused = ("acquire", "extend", "confirm", "status", "warm", "found", "stock")
+        refused += ("acquire_pools", "extend_pools", "confirm_pools")
         shows = {name: fresh_show(locker) for name in CALLS}
         calls = {name: CALLS[name](locker, raw, show) for name, show in shows.items()}
         before = {name: dump(raw, show) for name, show in shows.items()}
@@ -148,7 +149,7 @@ def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> 
             else:
                 assert not isinstance(answers[name], Exception), answers[name]
             assert (dump(raw, show) == before[name]) == (name in refused or name in READS), name
-        for name in ("release", "cancel", "sweep"):
+        for name in ("release", "cancel", "sweep", "release_pools", "cancel_pools", "sweep_pool"):
             assert contradictions(raw, shows[name]) == []
 
 
@@ -187,7 +188,7 @@ def test_a_stream_has_no_ids_left(locker: SeatLocker, raw: redis.Redis, name: st
     raw.xadd(base(show) + stream, {"last": "entry"}, id=LAST_ID)
     before = dump(raw, show)
     answer = carry_out(locker, call)
-    if stream == "outbox" and name not in ("confirm", "cancel"):
+    if stream == "outbox" and name.removesuffix("_pools") not in ("confirm", "cancel"):
         assert not isinstance(answer, Exception)
     else:
         assert isinstance(answer, ScriptFailed), answer

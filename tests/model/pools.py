@@ -34,7 +34,7 @@ class Sold:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a request must be answered with; only what matters for its kind is set. Seats and pools share a name space."""
+    """What a request must be answered with; only what matters for its kind is set. No pool is named as a seat is."""
 
     kind: str
     token: str = ""

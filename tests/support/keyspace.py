@@ -121,12 +121,12 @@ def contradictions(client: Client, show: str) -> list[str]:
         complaint = _disagreement(mirror, lock, due.get(seat), now)
         if complaint:
             wrong.append(f"{seat.decode()}: {complaint} (mirror {mirror!r}, lock {lock}, due {due.get(seat)})")
-    wrong += _pool_contradictions(found)
+    wrong += pool_contradictions(found)
     locked = {name.removeprefix("lock:").encode() for name in found if name.startswith("lock:")}
     return wrong + [f"{seat!r} has a lock and is no seat" for seat in locked - mirrors.keys()]
 
 
-def _pool_contradictions(found: Dump) -> list[str]:
+def pool_contradictions(found: Dump) -> list[str]:
     """What is wrong with pools: counts that are not those of the claims and sales, claims that are not due."""
     fields = {
         tuple(field.split(b"\n")): value for field, value in found.get("pools", ("", {}, False))[1].items() if value
