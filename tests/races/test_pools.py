@@ -59,9 +59,9 @@ def buy_from_a_pool(place: Place, socket: str, show: str) -> Bought:
         client = redis.asyncio.Redis(unix_socket_path=socket)
         outcome: list[Any] = []
         async with AsyncSeatLocker(client) as locker:
-            place.barrier.wait()
+            place.step()
             await asyncio.gather(
-                *(_buyer(locker, show, f"{place.process}-{buyer}", outcome) for buyer in range(BUYERS))
+                *(_buyer(locker, show, f"{place.number}-{buyer}", outcome) for buyer in range(BUYERS))
             )
         await client.aclose()
         return outcome
