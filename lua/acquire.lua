@@ -9,7 +9,7 @@
 --         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown;
 --                                                    of a pool also how many are left: 'left 3' or 'yours 3'
 --         unknown place...
---         closed status
+--         closed status left_ms                    left -1 where no opening is to come
 --         again                                      a pool has more to take back than one call may: ask again
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -17,6 +17,7 @@ local SWEEP = 32 -- due seats that one batch takes back on its way
 -- @include clock
 -- @include terms
 -- @include show
+-- @include times
 -- @include lock
 -- @include due
 -- @include read
@@ -27,6 +28,7 @@ local gone, freed, later = plan_sweep(SWEEP)
 check_changes()
 local max_hold = integer(facts[5], 1, 86400000)
 local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
+local status, opens = sale_of(status)
 
 local was_locked = {} -- places whose lock has passed but is still there
 local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
@@ -178,7 +180,7 @@ local function answer(owner, ttl, first, count, wanted)
     resumed[6] = hold.token
     return resumed
   elseif status ~= 'open' then
-    return {'closed', status}
+    return {'closed', status, left_until(opens)}
   elseif #refused > 1 then
     return refused
   elseif of_pools.again then

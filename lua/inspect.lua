@@ -1,14 +1,15 @@
 -- inspect: what is known of each seat, for support staff; never the token.
 --
--- KEYS  meta seats | lock (one a seat)
+-- KEYS  meta seats blocks | lock (one a seat)
 -- ARGV  |
 -- REPLY noshow
 --       ok plan, then for each seat one of
 --         unknown
---         state category left_ms consistent                                        left_ms -1 where it does not apply
+--         state category left_ms consistent reason                                 left_ms -1 where it does not apply;
+--                                                                                  reason empty where there is none
 --         state category left_ms consistent holder epoch fence booking payment     where there is a lock
-local FIXED_KEYS = 2
-local meta_key, seats_key = KEYS[1], KEYS[2]
+local FIXED_KEYS = 3
+local meta_key, seats_key, blocks_key = KEYS[1], KEYS[2], KEYS[3]
 -- @include clock
 -- @include integer
 -- @include mirror
@@ -20,7 +21,9 @@ if not facts[1] then
   return {'noshow'}
 end
 
-local function look(mirror, lock)
+local reasons = redis.call('HMGET', blocks_key, unpack(names))
+
+local function look(mirror, lock, reason)
   if not mirror then
     return {'unknown'}
   end
@@ -39,7 +42,8 @@ local function look(mirror, lock)
   else
     consistent = state == 'f' or state == 'b'
   end
-  local seat = {STATES[state], category_of(mirror), state == 'h' and deadline - now or -1, consistent and 1 or 0}
+  local seat = {STATES[state], category_of(mirror), state == 'h' and deadline - now or -1, consistent and 1 or 0,
+                state == 'b' and reason or ''}
   if lock and not lock.foreign then
     seat[5], seat[6], seat[7] = lock.holder, tonumber(lock.epoch), lock.fence
     seat[8], seat[9] = lock.booking or '', lock.payment or ''
@@ -49,6 +53,6 @@ end
 
 local reply = {'ok', facts[2] or ''}
 for place = 1, #names do
-  reply[place + 2] = look(mirrors[place], parse_lock(locks[place]))
+  reply[place + 2] = look(mirrors[place], parse_lock(locks[place]), reasons[place])
 end
 return reply

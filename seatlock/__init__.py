@@ -26,6 +26,7 @@ from seatlock.locker import SeatLocker
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    Block,
     Booking,
     Cancellation,
     ConfirmRequest,
@@ -35,6 +36,7 @@ from seatlock.model import (
     PoolCounts,
     Release,
     SeatState,
+    Unblock,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -43,6 +45,7 @@ __all__ = [
     "AcquireRequest",
     "AsyncSeatLocker",
     "Availability",
+    "Block",
     "Booking",
     "BookingConflict",
     "Cancellation",
@@ -70,6 +73,7 @@ __all__ = [
     "ServerUnavailable",
     "ShowInUse",
     "ShowNotFound",
+    "Unblock",
     "UnknownSeats",
     "UnsafeServer",
     "WaitingRoomFull",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -18,7 +19,7 @@ from seatlock.errors import InvalidRequest
 MAX_SHOW_BYTES: Final = 128
 MAX_SEAT_BYTES: Final = 128
 MAX_HOLDER_BYTES: Final = 256
-MAX_REFERENCE_BYTES: Final = 256  # a payment reference or a booking id
+MAX_REFERENCE_BYTES: Final = 256  # a payment reference, a booking id or the reason of a block
 MAX_NAMESPACE_BYTES: Final = 64
 MAX_SEATS_A_HOLD: Final = 100
 MAX_POOL_BYTES: Final = 64
@@ -38,6 +39,11 @@ _SHOW_FORBIDDEN = re.compile(r"[{}\s]")
 
 Duration = float | timedelta
 """A time span: seconds (int or float), or a `datetime.timedelta`."""
+
+MAX_AWAY: Final = timedelta(days=3653)  # ten years: a moment further from now is a mistake, such as milliseconds
+
+Moment = float | datetime
+"""A point in time: seconds since the epoch (int or float), or a `datetime.datetime` that knows its time zone."""
 
 
 def text(name: str, value: object, *, limit: int) -> str:
@@ -152,6 +158,11 @@ def reference(name: str, value: object) -> str:
     return text(name, value, limit=MAX_REFERENCE_BYTES)
 
 
+def reason(value: object) -> str:
+    """Check the reason of a block: up to 256 bytes, no control characters; empty where there is none."""
+    return "" if value is None or value == "" else text("reason", value, limit=MAX_REFERENCE_BYTES)
+
+
 def fence(name: str, value: object) -> int:
     """Check a fence: the whole number that the server gave."""
     if type(value) is not int or not 0 <= value < 2**63:
@@ -195,3 +206,29 @@ def ttl(value: object) -> int:
 @lru_cache(maxsize=1024)  # a sale gives nearly all holds the same time
 def _ttl(seconds: float) -> int:
     return milliseconds("ttl", seconds)
+
+
+def moment(name: str, value: object) -> int:
+    """Turn a point in time into whole milliseconds since the epoch, refusing what is surely none that is meant.
+
+    Only that looks at the clock of this machine, and years are what it tells apart: the server's clock decides.
+    """
+    seconds: float
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise InvalidRequest(f"{name} is {value.isoformat()} without a time zone: give an aware datetime.")
+        seconds = value.timestamp()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            seconds = float(value)
+        except OverflowError:
+            seconds = math.inf
+    else:
+        raise InvalidRequest(
+            f"{name} must be an aware datetime or seconds since the epoch, not {type(value).__name__}."
+        )
+    if not abs(seconds - time.time()) <= MAX_AWAY.total_seconds():  # nan is not either
+        raise InvalidRequest(
+            f"{name} is {seconds}, more than ten years from now: give an aware datetime or seconds since the epoch."
+        )
+    return round(seconds * 1000)

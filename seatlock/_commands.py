@@ -164,19 +164,25 @@ def inspect(
         check_show(reply, show)
         return reply[1].decode(), list(_replies.seat_states(seats, reply[2:], categories))
 
-    return Operation(load("inspect"), show, [keys.meta, keys.seats, *keys.locks(seats)], [], decode, seats=seats)
+    fixed = [keys.meta, keys.seats, keys.blocks]
+    return Operation(load("inspect"), show, [*fixed, *keys.locks(seats)], [], decode, seats=seats)
 
 
-def set_status(namespace: str, show: str, status: SaleStatus) -> Operation[SaleStatus]:
-    """Open, pause or close a sale; gives the status before."""
+def set_status(namespace: str, show: str, status: SaleStatus, at: int = 0) -> Operation[SaleStatus]:
+    """Open, pause or close a sale, at once or (open, close) at a time in milliseconds; gives the status before."""
     keys = keys_of(namespace, show)
 
     def decode(reply: list[Any]) -> SaleStatus:
         check_show(reply, show)
         before: SaleStatus = reply[1].decode()
+        if reply[0] == b"past":
+            raise InvalidRequest(
+                f"the time for the sale of show {show!r} to open has passed by the server's clock, and it is {before}; "
+                "nothing was changed: give a time to come, or none to open it now."
+            )
         return before
 
-    return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode()], decode)
+    return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode(), b"%d" % at], decode)
 
 
 def retire(
@@ -191,8 +197,8 @@ def retire(
             raise Again("the pools are others.")
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
-    fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.pools]
-    return Operation(load("retire"), show, [*fixed, *keys.pool_dues(pools)], [unread.encode()], decode)
+    fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
+    return Operation(load("retire"), show, [*fixed, keys.pools, *keys.pool_dues(pools)], [unread.encode()], decode)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -203,6 +209,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     epoch: int
     version: int
     now: int
+    opens_in: float | None
+    closes_in: float | None
     pools: _pools.Stock
     mirrors: list[bytes]
 
@@ -213,8 +221,10 @@ def mirrors(namespace: str, show: str, seats: Sequence[str], pools: Sequence[str
 
     def decode(reply: list[Any]) -> Snapshot:
         check_show(reply, show)
-        stock = _pools.Stock.read(reply[6], reply[7])
-        return Snapshot(reply[1].decode(), reply[2].decode(), reply[3], reply[4], reply[5], stock, reply[8:])
+        status, plan, epoch, version, now, opens_in, closes_in = reply[1:8]
+        opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
+        stock = _pools.Stock.read(reply[8], reply[9])
+        return Snapshot(status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, stock, reply[10:])
 
     fixed = [keys.meta, keys.seats, keys.pools, *keys.pool_dues(pools)]
     return Operation(load("availability"), show, fixed, [seat.encode() for seat in seats], decode)
@@ -230,6 +240,8 @@ class Changes(msgspec.Struct, frozen=True):
     epoch: int
     version: int
     now: int
+    opens_in: float | None
+    closes_in: float | None
     pools: _pools.Stock
     batches: list[tuple[int, dict[str, bytes]]]
 
@@ -245,10 +257,12 @@ def changes(namespace: str, show: str, epoch: int, version: int, pools: Sequence
                 int(entry.partition(b"-")[2]),
                 {seat.decode(): field for seat, field in zip(fields[::2], fields[1::2], strict=True)},
             )
-            for entry, fields in reply[7:]
+            for entry, fields in reply[9:]
         ]
-        stock = _pools.Stock.read(reply[5], reply[6])
-        return Changes(reply[1].decode(), reply[2], reply[3], reply[4], stock, batches)
+        status, found_epoch, newest, now, opens_in, closes_in = reply[1:7]
+        opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
+        stock = _pools.Stock.read(reply[7], reply[8])
+        return Changes(status.decode(), found_epoch, newest, now, opens_in, closes_in, stock, batches)
 
     args = [b"%d" % number for number in (epoch, version, CHANGES_STEP)]
     fixed = [keys.meta, keys.changes, keys.pools, *keys.pool_dues(pools)]

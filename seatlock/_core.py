@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _bounds, _commands, _procedures, _requests, _warming
+from seatlock import _blocks, _bounds, _commands, _procedures, _requests, _warming
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock.errors import (
@@ -21,7 +21,7 @@ from seatlock.errors import (
     UnknownSeats,
     UnsafeServer,
 )
-from seatlock.model import Availability, Booking, Cancellation, Hold, Release, SeatState, Warmed
+from seatlock.model import Availability, Block, Booking, Cancellation, Hold, Release, SeatState, Unblock, Warmed
 from seatlock.plan import SeatingPlan
 
 T = TypeVar("T")
@@ -151,10 +151,28 @@ class Core:
         self._plans.forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))
 
-    def set_status(self, show: object, status: Literal["open", "paused", "closed"]) -> Procedure[None]:
-        """Open, pause or close a sale."""
+    def set_status(
+        self, show: object, status: Literal["open", "paused", "closed"], at: object = None
+    ) -> Procedure[None]:
+        """Open, pause or close a sale, at once or when a time comes."""
+        at_ms = 0 if at is None else _bounds.moment("at", at)
         show = yield from self._ready(show)
-        yield _commands.set_status(self.namespace, show, status)
+        yield _commands.set_status(self.namespace, show, status, at_ms)
+
+    def block(self, show: object, seats: object, reason: object) -> Procedure[Block]:
+        """Take free seats off sale."""
+        seats = _bounds.seat_ids(seats)
+        reason = _bounds.reason(reason)
+        show = yield from self._ready(show)
+        done: Block = yield _blocks.block(self.namespace, show, seats, reason)
+        return done
+
+    def unblock(self, show: object, seats: object) -> Procedure[Unblock]:
+        """Put blocked seats back on sale."""
+        seats = _bounds.seat_ids(seats)
+        show = yield from self._ready(show)
+        done: Unblock = yield _blocks.unblock(self.namespace, show, seats)
+        return done
 
     def sweep(self, show: object) -> Procedure[int]:
         """Take back what is due."""

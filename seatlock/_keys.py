@@ -12,8 +12,8 @@ class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
-        *("changes", "due", "lock_prefix", "meta", "outbox", "plan", "pool_due_prefix", "pools", "probe", "retired"),
-        *("seats", "show"),
+        *("blocks", "changes", "due", "lock_prefix", "meta", "outbox", "plan", "pool_due_prefix", "pools", "probe"),
+        *("retired", "seats", "show"),
     )
 
     def __init__(self, namespace: str, show: str) -> None:
@@ -26,6 +26,7 @@ class Keys:
         self.changes = base + b"changes"
         self.outbox = base + b"outbox"
         self.retired = base + b"retired"
+        self.blocks = base + b"blocks"
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"
         self.pools = base + b"pools"

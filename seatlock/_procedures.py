@@ -254,7 +254,7 @@ def _snapshot(
     fields: dict[str, bytes] = {}
     pools = plans.pools.get(show, ())
     first: _commands.Snapshot | None = None
-    reached: _commands.Snapshot | _commands.Changes
+    newest: _commands.Snapshot | _commands.Changes
     for at in range(0, max(len(seats), 1), _commands.READ_STEP):  # a show can have pools alone
         piece = seats[at : at + _commands.READ_STEP]
         last: _commands.Snapshot = yield _commands.mirrors(namespace, show, piece, pools)
@@ -266,19 +266,19 @@ def _snapshot(
             plans.pools[show] = last.pools.names
             return None
         fields.update(zip(piece, last.mirrors, strict=True))
-        reached = last
+        newest = last
     if len(seats) > _commands.READ_STEP and first is not None:
         caught_up = yield from _catch_up(namespace, show, first, fields, pools)
         if caught_up is None:
             plans.forget(show)
             return None
-        reached = caught_up
-    now = reached.now
+        newest = caught_up
     states: dict[str, StateName] = {
-        seat: state for seat, field in fields.items() if (state := state_of(field, now)) is not None
+        seat: state for seat, field in fields.items() if (state := state_of(field, newest.now)) is not None
     }
-    version = (reached.epoch, reached.version)
-    return Availability(show, reached.status, version, count_states(states), states, reached.pools.counts)
+    version = (newest.epoch, newest.version)
+    counts, stock = count_states(states), newest.pools.counts
+    return Availability(show, newest.status, version, counts, states, newest.opens_in, newest.closes_in, stock)
 
 
 def _catch_up(

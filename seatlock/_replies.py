@@ -70,6 +70,11 @@ def optional_text(raw: bytes) -> str | None:
     return raw.decode() or None
 
 
+def seconds_left(milliseconds: int) -> float | None:
+    """A time left, which is -1 on the wire where there is none."""
+    return None if milliseconds < 0 else milliseconds / 1000
+
+
 def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     """Read the answer to an acquire or an extend."""
     word = answer[0]
@@ -91,10 +96,7 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     if word == b"lost":
         return hold_lost(ask, answer)
     if word == b"closed":
-        status = answer[1].decode()
-        return SaleNotOpen(
-            f"the sale of show {ask.show!r} is {status}: it takes no new holds until open_sale.", status=status
-        )
+        return _not_open(ask, answer)
     if word == b"again":
         return Again("ask again.")
     places: list[int] = answer[1:]
@@ -106,6 +108,12 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
         seats=unknown,
         pools=pools,
     )
+
+
+def _not_open(ask: Ask[Any], answer: list[Any]) -> SaleNotOpen:
+    status, opens_in = answer[1].decode(), seconds_left(answer[2])
+    until = "it takes no new holds until open_sale" if opens_in is None else f"it opens by itself in {opens_in} s"
+    return SaleNotOpen(f"the sale of show {ask.show!r} is {status}: {until}.", status=status, opens_in=opens_in)
 
 
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
@@ -229,8 +237,9 @@ def seat_states(seats: tuple[str, ...], answers: list[Any], categories: tuple[st
     for seat, answer in zip(seats, answers, strict=True):
         if answer[0] == b"unknown":
             continue
-        state, category, left, consistent = answer[:4]
-        holder, epoch, fence, booking_id, payment = answer[4:] or (b"", 0, 0, b"", b"")
+        state, category, left, consistent, *more = answer
+        holder, epoch, fence, booking_id, payment = more if len(more) > 1 else (b"", 0, 0, b"", b"")
+        (reason,) = more if len(more) == 1 else (b"",)
         number = int(category) if category else None
         yield SeatState(
             seat,
@@ -242,6 +251,7 @@ def seat_states(seats: tuple[str, ...], answers: list[Any], categories: tuple[st
             fence_of(epoch, fence) if holder else None,
             optional_text(booking_id),
             optional_text(payment),
+            optional_text(reason),
         )
 
 

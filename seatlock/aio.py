@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar
 from seatlock import _connect, _requests
 from seatlock._attempts import Attempts
 from seatlock._batcher import Batcher
-from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
+from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
 from seatlock._operation import Ask, Step
@@ -23,12 +23,14 @@ from seatlock.errors import SeatLockError
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    Block,
     Booking,
     Cancellation,
     ConfirmRequest,
     Hold,
     Release,
     SeatState,
+    Unblock,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -255,17 +257,45 @@ class AsyncSeatLocker:
         """
         return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress, pools))
 
-    async def open_sale(self, show: str) -> None:
-        """Let buyers hold seats of the show."""
-        await self._follow(self._core.set_status(show, "open"))
+    async def open_sale(self, show: str, at: Moment | None = None) -> None:
+        """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.
+
+        ``at`` is an aware datetime or seconds since the epoch; until then the sale stays as it is, open, paused or
+        closed. An opening time replaces one set before. Opening now forgets it, and a closing time that has passed;
+        one that is to come stays. Raises `InvalidRequest` where ``at`` has passed and the sale is not open.
+        """
+        await self._follow(self._core.set_status(show, "open", at))
 
     async def pause_sale(self, show: str) -> None:
-        """Stop new holds for the moment; those who hold seats can still pay."""
+        """Stop new holds for the moment; those who hold seats can still pay.
+
+        An opening time is forgotten, so that the sale stays paused until `open_sale`; a closing time to come stays.
+        """
         await self._follow(self._core.set_status(show, "paused"))
 
-    async def close_sale(self, show: str) -> None:
-        """Stop new holds; those who hold seats can still pay."""
-        await self._follow(self._core.set_status(show, "closed"))
+    async def close_sale(self, show: str, at: Moment | None = None) -> None:
+        """Stop new holds, now or from ``at`` on by the server's clock; those who hold seats can still pay.
+
+        ``at`` is as for `open_sale`, and one that has passed means now. A closing time replaces one set before, and
+        leaves an opening time to come as it is. Closing now forgets both.
+        """
+        await self._follow(self._core.set_status(show, "closed", at))
+
+    async def block(self, show: str, seats: Iterable[str], *, reason: str | None = None) -> Block:
+        """Take up to 100 free seats off sale for the house, all or none, whatever the sale's status.
+
+        ``reason`` (up to 256 bytes) is for support staff, see `inspect`. Blocking a blocked seat again changes its
+        reason. A block lasts until `unblock`. Raises `SeatsUnavailable` (naming every seat that is held, pinned or
+        sold) or `UnknownSeats`.
+        """
+        return await self._follow(self._core.block(show, seats, reason))
+
+    async def unblock(self, show: str, seats: Iterable[str]) -> Unblock:
+        """Put up to 100 blocked seats back on sale; those that are not blocked are left alone, and the answer says so.
+
+        Raises `UnknownSeats`, and then nothing was changed.
+        """
+        return await self._follow(self._core.unblock(show, seats))
 
     async def sweep(self, show: str) -> int:
         """Take back every seat, and all of pools, whose hold has run out, and publish that; gives how many.

@@ -51,7 +51,10 @@ class SeatLockError(Exception):
 
 
 class InvalidRequest(SeatLockError, ValueError):
-    """An argument is unusable; raised before anything was sent, so nothing has changed."""
+    """An argument is unusable, and nothing has changed.
+
+    Raised before anything is sent; only that a time to open a sale has passed is for the server's clock to say.
+    """
 
 
 class InvalidPlan(InvalidRequest):
@@ -97,7 +100,7 @@ class PlanConflict(SeatLockError):
 
 
 class SeatsUnavailable(SeatLockError):
-    """At least one seat is not free, or a pool has not enough left, so nothing was taken.
+    """At least one seat is not free, or a pool has not enough left, so nothing was taken, or blocked.
 
     ``conflicts`` maps every seat that stood in the way to its state and the seconds until it may come back; ``pools``
     maps every pool that did to how many are left.
@@ -118,8 +121,8 @@ class SeatsUnavailable(SeatLockError):
 class SaleNotOpen(SeatLockError):
     """The show takes no new holds now. Holds that exist can still be extended, confirmed and released.
 
-    ``status`` is ``paused`` or ``closed``; ``opens_in`` is the number of seconds until the sale opens, or None
-    where no opening time is set.
+    ``status`` is ``paused`` or ``closed``; ``opens_in`` is the number of seconds until the sale opens by itself, by
+    the server's clock, or None where no opening time is to come.
     """
 
     def __init__(self, message: str, *, status: str = "closed", opens_in: float | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect
 from seatlock._attempts import Attempts
-from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration
+from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._operation import Ask, Step
 from seatlock._seam import FOREIGN
@@ -20,12 +20,14 @@ from seatlock.errors import SeatLockError
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    Block,
     Booking,
     Cancellation,
     ConfirmRequest,
     Hold,
     Release,
     SeatState,
+    Unblock,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -226,17 +228,45 @@ class SeatLocker:
         """
         return self._follow(self._core.warm(show, plan, max_hold, outbox, progress, pools))
 
-    def open_sale(self, show: str) -> None:
-        """Let buyers hold seats of the show."""
-        self._follow(self._core.set_status(show, "open"))
+    def open_sale(self, show: str, at: Moment | None = None) -> None:
+        """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.
+
+        ``at`` is an aware datetime or seconds since the epoch; until then the sale stays as it is, open, paused or
+        closed. An opening time replaces one set before. Opening now forgets it, and a closing time that has passed;
+        one that is to come stays. Raises `InvalidRequest` where ``at`` has passed and the sale is not open.
+        """
+        self._follow(self._core.set_status(show, "open", at))
 
     def pause_sale(self, show: str) -> None:
-        """Stop new holds for the moment; those who hold seats can still pay."""
+        """Stop new holds for the moment; those who hold seats can still pay.
+
+        An opening time is forgotten, so that the sale stays paused until `open_sale`; a closing time to come stays.
+        """
         self._follow(self._core.set_status(show, "paused"))
 
-    def close_sale(self, show: str) -> None:
-        """Stop new holds; those who hold seats can still pay."""
-        self._follow(self._core.set_status(show, "closed"))
+    def close_sale(self, show: str, at: Moment | None = None) -> None:
+        """Stop new holds, now or from ``at`` on by the server's clock; those who hold seats can still pay.
+
+        ``at`` is as for `open_sale`, and one that has passed means now. A closing time replaces one set before, and
+        leaves an opening time to come as it is. Closing now forgets both.
+        """
+        self._follow(self._core.set_status(show, "closed", at))
+
+    def block(self, show: str, seats: Iterable[str], *, reason: str | None = None) -> Block:
+        """Take up to 100 free seats off sale for the house, all or none, whatever the sale's status.
+
+        ``reason`` (up to 256 bytes) is for support staff, see `inspect`. Blocking a blocked seat again changes its
+        reason. A block lasts until `unblock`. Raises `SeatsUnavailable` (naming every seat that is held, pinned or
+        sold) or `UnknownSeats`.
+        """
+        return self._follow(self._core.block(show, seats, reason))
+
+    def unblock(self, show: str, seats: Iterable[str]) -> Unblock:
+        """Put up to 100 blocked seats back on sale; those that are not blocked are left alone, and the answer says so.
+
+        Raises `UnknownSeats`, and then nothing was changed.
+        """
+        return self._follow(self._core.unblock(show, seats))
 
     def sweep(self, show: str) -> int:
         """Take back every seat, and all of pools, whose hold has run out, and publish that; gives how many.

@@ -15,6 +15,7 @@ from seatlock._bounds import DEFAULT_TTL, Duration
 __all__ = [
     "AcquireRequest",
     "Availability",
+    "Block",
     "Booking",
     "Cancellation",
     "ConfirmRequest",
@@ -26,6 +27,7 @@ __all__ = [
     "SaleStatus",
     "SeatState",
     "StateName",
+    "Unblock",
     "Warmed",
 ]
 
@@ -141,6 +143,39 @@ class Cancellation(msgspec.Struct, frozen=True):
         return tuple(seat for seat, word in self.seats.items() if word == "cancelled")
 
 
+class Block(msgspec.Struct, frozen=True):
+    """What a block did, seat by seat.
+
+    ``blocked``: the seat was free and is off sale now. ``already``: it was blocked before. Either way ``reason`` is the
+    one that is kept now, None where none was given.
+    """
+
+    show: str
+    seats: Mapping[str, Literal["blocked", "already"]]
+    reason: str | None = None
+
+    @property
+    def blocked(self) -> tuple[str, ...]:
+        """The seats that this call took off sale."""
+        return tuple(seat for seat, word in self.seats.items() if word == "blocked")
+
+
+class Unblock(msgspec.Struct, frozen=True):
+    """What an unblock did, seat by seat.
+
+    ``unblocked``: the seat was blocked and is free now. Any other word is the state of a seat that was not blocked, and
+    that was left as it is.
+    """
+
+    show: str
+    seats: Mapping[str, Literal["unblocked", "free", "held", "pinned", "sold"]]
+
+    @property
+    def unblocked(self) -> tuple[str, ...]:
+        """The seats that this call put back on sale."""
+        return tuple(seat for seat, word in self.seats.items() if word == "unblocked")
+
+
 class Conflict(msgspec.Struct, frozen=True, gc=False):
     """Why one seat could not be had.
 
@@ -182,6 +217,7 @@ class SeatState(msgspec.Struct, frozen=True):
 
     ``expires_in`` is the seconds left of a hold. ``holder`` and ``fence`` are there while the seat is held, pinned or
     sold, ``booking`` and ``payment`` once it is sold; a seat sold elsewhere before the show was warmed has neither.
+    ``reason`` is why the house blocked the seat, where it said so.
     """
 
     seat: str
@@ -193,13 +229,16 @@ class SeatState(msgspec.Struct, frozen=True):
     fence: int | None = None
     booking: str | None = None
     payment: str | None = None
+    reason: str | None = None
 
 
 class Availability(msgspec.Struct, frozen=True):
     """The states of a show's seats and the stock of its pools at one version.
 
     ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state, of
-    seats. ``pools`` has every pool of the show.
+    seats. ``pools`` has every pool of the show. ``status`` is what the sale was when it was read, by the server's
+    clock: it opens and closes by itself where times are set. ``opens_in`` and ``closes_in`` are the seconds that were
+    left until then, or None where no such time is to come.
     """
 
     show: str
@@ -207,6 +246,8 @@ class Availability(msgspec.Struct, frozen=True):
     version: tuple[int, int]
     counts: Mapping[StateName, int]
     seats: Mapping[str, StateName]
+    opens_in: float | None = None
+    closes_in: float | None = None
     pools: Mapping[str, PoolCounts] = {}
 
     @property

@@ -85,8 +85,8 @@ class Stopwatch:
 @contextmanager
 def stopwatch(work: int, server_cpu: CpuClock) -> Iterator[Stopwatch]:
     """Measure a block that does so much work: time, client CPU (all threads of this process) and server CPU."""
-    # The rubbish of the run before is not this one's, and neither is the benchmark's own baggage (plots, peers, results):
-    # frozen, it is not looked through each time that the run's own objects are.
+    # The rubbish of the run before is not this one's, and neither is the benchmark's own baggage (plots, peers,
+    # results): frozen, it is not looked through each time that the run's own objects are.
     gc.collect()
     gc.freeze()
     watch = Stopwatch()

@@ -1,8 +1,8 @@
 -- @include clock
 -- @include integer
 -- @include stream
--- @include mirror
 -- @include lock
+-- @include state
 -- @include read
 -- Decides what warming does to each seat: shared by the script that checks a whole plan and the one that loads it.
 local LETTERS = {available = 'f', blocked = 'b', sold = 's'}
@@ -17,18 +17,6 @@ local version, changes_cap -- of a show that is there: the next version
 if facts[1] then
   version, changes_cap = integer(facts[1], 0, 2 ^ 49) + 1, checked_cap(facts[3])
   check_stream(epoch, version)
-end
-
--- What the seat is now: f, h, p, s or b, and nil where it is new. The lock speaks first.
-local function state_of(mirror, lock)
-  if lock and not lock.past then
-    return lock.state
-  end
-  local state = mirror and string.sub(mirror, 1, 1)
-  if state == 'h' and now > deadline_of(mirror) then
-    return 'f'
-  end
-  return state
 end
 
 local changes, imported, conflicts, added, kept = {}, {}, {}, 0, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,12 +11,23 @@ from seatlock.cli.connection import locker_at
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
 from seatlock.cli.terminal import terminal
 
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="TIME",
+        help="Not now, but from then on by the server's clock; such as 2027-05-01T10:00:00+02:00.",
+        show_default=False,
+    ),
+]
 
-def open_(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+
+def open_(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE, at: At = None) -> None:
     """Open the sale: buyers can hold seats."""
+    moment = _moment(at)
     with locker_at(redis, namespace) as locker:
-        locker.open_sale(show)
-    terminal.say(f"{show} is open.")
+        locker.open_sale(show, moment)
+    terminal.say(f"{show} is open." if moment is None else f"{show} takes holds from {moment.isoformat()} on.")
 
 
 def pause(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
@@ -25,11 +37,27 @@ def pause(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAU
     terminal.say(f"{show} is paused; holds that exist can still be paid.")
 
 
-def close(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+def close(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE, at: At = None) -> None:
     """Close the sale: no new holds; who holds seats can still pay."""
+    moment = _moment(at)
     with locker_at(redis, namespace) as locker:
-        locker.close_sale(show)
-    terminal.say(f"{show} is closed; holds that exist can still be paid.")
+        locker.close_sale(show, moment)
+    what = "is closed" if moment is None else f"takes no new holds from {moment.isoformat()} on"
+    terminal.say(f"{show} {what}; holds that exist can still be paid.")
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no date and time such as 2027-05-01T10:00:00+02:00", param_hint="--at"
+        ) from None
+    if moment.utcoffset() is None:
+        raise typer.BadParameter(f"{text!r} has no time zone: end it with Z, or +02:00", param_hint="--at")
+    return moment
 
 
 def retire(

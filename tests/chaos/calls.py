@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import redis
 
-from seatlock import Hold, Seat, SeatLocker, SeatLockError, _commands, _pools, _warming
+from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _pools, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
-from tests.chaos.verbs import HOLDER, SEATS, hold_of, token
+from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, token
 from tests.support.keyspace import base
 from tests.support.waiting import until
 
@@ -45,6 +45,16 @@ def _release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
 
 def _cancel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.cancel(NS, locker.confirm(hold_of(locker, show), payment="pay-1"))])
+
+
+def _block(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.block(show, SEATS[2:3], reason="pillar")
+    return _blocks.block(NS, show, SEATS[:3], "camera")
+
+
+def _unblock(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.block(show, SEATS[:2], reason="camera")
+    return _blocks.unblock(NS, show, SEATS[:3])
 
 
 def _sweep(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
@@ -125,8 +135,11 @@ CALLS: Final[dict[str, Prepare]] = {
     "confirm": _confirm,
     "release": _release,
     "cancel": _cancel,
+    "block": _block,
+    "unblock": _unblock,
     "sweep": _sweep,
     "status": lambda _locker, _raw, show: _commands.set_status(NS, show, "paused"),
+    "closing time": lambda _locker, _raw, show: _commands.set_status(NS, show, "closed", round(TOMORROW * 1000)),
     "warm": _warm_step("warm"),
     "check": _warm_step("check"),
     "found": _found,

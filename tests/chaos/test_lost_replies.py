@@ -41,6 +41,8 @@ DONE_BEFORE: Final[dict[str, tuple[str, str]]] = {
     "release_many": ("'released'", "'gone'"),
     "cancel": ("'cancelled'", "'gone'"),
     "sweep": ("3", "0"),
+    "block": ("'blocked'", "'already'"),
+    "unblock": ("'unblocked'", "'free'"),
 }
 # Asking again a little later extends a little further, and what warms a show again founds it again.
 TAKES_MORE_STEPS: Final = ("extend", "warm")

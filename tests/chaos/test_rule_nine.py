@@ -132,10 +132,10 @@ def any_server(request: pytest.FixtureRequest, server_of: Callable[[str], RedisS
 
 
 def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> None:
-    """What would take memory is refused whole; release, cancel and sweep work, and so does looking."""
+    """What would take memory is refused whole; release, cancel, unblock and sweep work, and so does looking."""
     with any_server.unix_client() as raw:
         locker = SeatLocker(raw)
-        refused = ("acquire", "extend", "confirm", "status", "warm", "found", "stock")
+        refused = ("acquire", "extend", "confirm", "status", "closing time", "warm", "found", "block", "stock")
         refused += ("acquire_pools", "extend_pools", "confirm_pools")
         shows = {name: fresh_show(locker) for name in CALLS}
         calls = {name: CALLS[name](locker, raw, show) for name, show in shows.items()}
@@ -149,7 +149,7 @@ def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> 
             else:
                 assert not isinstance(answers[name], Exception), answers[name]
             assert (dump(raw, show) == before[name]) == (name in refused or name in READS), name
-        for name in ("release", "cancel", "sweep", "release_pools", "cancel_pools", "sweep_pool"):
+        for name in ("release", "cancel", "sweep", "unblock", "release_pools", "cancel_pools", "sweep_pool"):
             assert contradictions(raw, shows[name]) == []
 
 

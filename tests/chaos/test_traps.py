@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from seatlock import (
     Hold,
     HoldLost,
     InvalidRequest,
+    SaleNotOpen,
     SeatLocker,
     SeatsUnavailable,
     UnsafeServer,
@@ -308,11 +310,22 @@ with SeatLocker.from_url(sys.argv[1]) as locker:
     assert contradictions(raw, show) == []
 
 
+def open_or_close(locker: SeatLocker, show: str, chance: random.Random, ahead: float) -> bool:
+    """Set a time around the server's now, or open now: gives whether the sale is to close."""
+    at = time.time() + ahead + chance.uniform(-3600, 7200)
+    close = chance.random() < 0.4
+    if close:
+        locker.close_sale(show, at)
+    else:
+        attempt(lambda: locker.open_sale(show, chance.choice((None, at))))
+    return close
+
+
 def test_trap_clock_that_jumps(private_server: PrivateServer, clock: Clock) -> None:
     """The server's clock jumps hours forward and back: holds end early or late, and nothing is sold twice."""
     server = private_server(env=clock.env)
     with server.client() as raw:
-        locker, lost, jumps = SeatLocker(raw), 0, 0
+        locker, lost, shut, closed, jumps = SeatLocker(raw), 0, 0, 0, 0
         for seed in range(6):
             clock.reset()
             chance = random.Random(seed)
@@ -323,17 +336,21 @@ def test_trap_clock_that_jumps(private_server: PrivateServer, clock: Clock) -> N
                     jumps += 1
                 if chance.random() < 0.1:
                     locker.sweep(sale.show)
+                if chance.random() < 0.1:
+                    closed += open_or_close(locker, sale.show, chance, clock.offset)
                 request = sale.request()
                 answer = attempt(lambda request=request: request(locker))
                 lost += isinstance(answer, HoldLost)
+                shut += isinstance(answer, SaleNotOpen)
                 sale.note(answer)
             assert sale.booked > 3
             clock.reset()
             clock.advance(30 * 86_400)  # beyond every deadline that was given
+            locker.open_sale(sale.show)
             locker.sweep(sale.show)
             assert contradictions(raw, sale.show) == []
             sale.check(locker)
-        assert (jumps > 50, lost > 10) == (True, True)
+        assert (jumps > 50, lost > 10, shut > 10, closed > 10) == (True, True, True, True)
 
 
 # --- giving back

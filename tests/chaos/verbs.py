@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ from tests.support.waiting import until
 
 SEATS: Final = tuple(f"S-{number}" for number in range(8))
 HOLDER: Final = "ada"
+TOMORROW: Final = round(time.time()) + 86_400.0  # one time for all shows of a run
 _numbers = itertools.count()
 
 
@@ -62,6 +64,10 @@ def pooled_hold_of(locker: SeatLocker, show: str) -> Hold:
     return locker.acquire(show, SEATS[:1], holder=HOLDER, token=token(), pools={"floor": 2})
 
 
+def _blocked(locker: SeatLocker, show: str) -> None:
+    locker.block(show, SEATS[:2], reason="camera")
+
+
 def _unwarmed(locker: SeatLocker, show: str) -> None:
     locker.retire(show)
 
@@ -87,6 +93,8 @@ VERBS: Final[dict[str, Verb]] = {
         lambda locker, show: locker.confirm(pooled_hold_of(locker, show)),
         lambda door, _, booking: door.cancel(booking),
     ),
+    "block": Verb(_nothing, lambda door, show, _: door.block(show, SEATS[:2], reason="camera")),
+    "unblock": Verb(_blocked, lambda door, show, _: door.unblock(show, SEATS[:3])),
     "sweep": Verb(_due, lambda door, show, _: door.sweep(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
     "availability": Verb(hold_of, lambda door, show, _: door.availability(show)),
@@ -94,6 +102,10 @@ VERBS: Final[dict[str, Verb]] = {
     "open_sale": Verb(lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show)),
     "pause_sale": Verb(_nothing, lambda door, show, _: door.pause_sale(show)),
     "close_sale": Verb(_nothing, lambda door, show, _: door.close_sale(show)),
+    "open_sale at": Verb(
+        lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show, at=TOMORROW)
+    ),
+    "close_sale at": Verb(_nothing, lambda door, show, _: door.close_sale(show, at=TOMORROW)),
     "retire": Verb(_nothing, lambda door, show, _: door.retire(show)),
     "acquire_many": Verb(_nothing, lambda door, show, _: door.acquire_many(show, REQUESTS)),
     "confirm_many": Verb(

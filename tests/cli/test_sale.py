@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -20,6 +21,45 @@ def test_the_status_of_a_sale(on_server: Run, locker: SeatLocker, show: str, com
     if status != "open":
         with pytest.raises(SaleNotOpen):
             locker.acquire(show, ["A-1"], holder="Ada")
+
+
+def test_a_sale_that_opens_and_closes_by_itself(on_server: Run, locker: SeatLocker, show: str) -> None:
+    locker.warm(show, ["A-1"])
+    opens = datetime.now(timezone(timedelta(hours=2))).replace(microsecond=0) + timedelta(days=1)
+    closes = (opens + timedelta(days=1)).astimezone(UTC)
+    status, out, err = on_server("open", show, "--at", opens.isoformat())
+    assert (status, out, err) == (0, f"{show} takes holds from {opens.isoformat()} on.\n", "")
+    written = closes.isoformat().replace("+00:00", "Z")
+    status, out, err = on_server("close", show, "--at", written)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{show} takes no new holds from {closes.isoformat()} on; ")
+    with pytest.raises(SaleNotOpen) as refusal:
+        locker.acquire(show, ["A-1"], holder="Ada")
+    assert 86_300 < (refusal.value.opens_in or 0) <= 86_400
+    status, out, err = on_server("open", show, "--at", (opens - timedelta(days=2)).isoformat())
+    assert (status, out) == (1, "")
+    assert "has passed by the server's clock" in err
+
+
+@pytest.mark.parametrize("command", ["open", "close"])
+@pytest.mark.parametrize(
+    ("at", "complaint"),
+    [
+        ("tomorrow", "no date and time"),
+        ("", "no date and time"),
+        ("1900000000", "no date and time"),
+        ("2030-01-01T10:00:00", "no time zone"),
+        ("2030-01-01", "no time zone"),
+    ],
+)
+def test_a_time_that_is_none(
+    on_server: Run, locker: SeatLocker, show: str, command: str, at: str, complaint: str
+) -> None:
+    locker.warm(show, ["A-1"])
+    status, out, err = on_server(command, show, "--at", at)
+    assert (status, out) == (2, "")
+    assert complaint in " ".join(err.replace("│", " ").split()), "however it is wrapped"
+    assert locker.availability(show).status == "closed"
 
 
 @pytest.mark.parametrize("command", [["open"], ["pause"], ["close"], ["retire", "--yes"]])

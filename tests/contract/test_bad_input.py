@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import time as dt_time
 from decimal import Decimal
 from typing import Any, Final
 
@@ -37,6 +39,14 @@ BAD_TIMES: Final = [
     None, "60", b"60", "nan", "inf", "0x10", "1e400", [60], object(), True, False, 60j, Decimal(60),
     math.nan, math.inf, -math.inf, 0, 0.0, -0.0, -1, -0.001, 0.0009, 1e-9, 5e-324, 86_400.001, 86_401, 1e300, 10**400,
     timedelta(0), timedelta(seconds=-1), timedelta(microseconds=999), timedelta(days=1, milliseconds=1), timedelta.max,
+]  # fmt: skip
+BAD_MOMENTS: Final = [
+    "", "now", "2030-01-01T00:00:00Z", b"1900000000", [1_900_000_000], object(), True, False, 60j, Decimal(2 * 10**9),
+    timedelta(minutes=10), date(2030, 1, 1), dt_time(10), datetime.max.replace(tzinfo=UTC),
+    datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), datetime.now(UTC).replace(tzinfo=None),
+    math.nan, -math.nan, math.inf, -math.inf, 0, 0.0, -1, 600, 600.0, 1e300, -1e300, 10**400, -(10**400), 5e-324,
+    time.time() * 1000, time.time() + 3654 * 86_400, time.time() - 3654 * 86_400,
+    datetime.now(UTC) + timedelta(days=3654),
 ]  # fmt: skip
 BAD_TOKENS: Final = [
     "", 7, b"0" * 32, "0" * 31, "0" * 33, "0" * 32 + "\n", "A" * 32, "g" * 32, "\uff10" * 32, " " * 32, "-" * 32, True,
@@ -79,6 +89,8 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
             lambda locker, bad: locker.availability(bad),
             lambda locker, bad: locker.inspect(bad, ["A-1"]),
             lambda locker, bad: locker.warm(bad, SEATS),
+            lambda locker, bad: locker.block(bad, ["A-1"]),
+            lambda locker, bad: locker.unblock(bad, ["A-1"]),
             lambda locker, bad: locker.open_sale(bad),
             lambda locker, bad: locker.pause_sale(bad),
             lambda locker, bad: locker.close_sale(bad),
@@ -92,6 +104,8 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
             lambda locker, bad: locker.acquire("show", bad, holder="ada"),
             lambda locker, bad: _holding(locker, "show", bad, "ada", 60),
             lambda locker, bad: locker.inspect("show", bad),
+            lambda locker, bad: locker.block("show", bad),
+            lambda locker, bad: locker.unblock("show", bad),
         ],
     ),
     "holder": (
@@ -110,6 +124,14 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
             lambda locker, bad: locker.warm("show", SEATS, max_hold=bad),
         ],
     ),
+    "at": (
+        BAD_MOMENTS,
+        [
+            lambda locker, bad: locker.open_sale("show", bad),
+            lambda locker, bad: locker.open_sale("show", at=bad),
+            lambda locker, bad: locker.close_sale("show", at=bad),
+        ],
+    ),
     "token": (BAD_TOKENS, [lambda locker, bad: locker.acquire("show", ["A-1"], holder="ada", token=bad)]),
     "hold": (
         BAD_HOLDS,
@@ -121,6 +143,10 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
     ),
     "payment": (BAD_REFERENCES, [lambda locker, bad: locker.confirm(HOLD, payment=bad)]),
     "booking": (BAD_REFERENCES, [lambda locker, bad: locker.confirm(HOLD, booking=bad)]),
+    "reason": (
+        [bad for bad in BAD_REFERENCES if bad != ""],
+        [lambda locker, bad: locker.block("show", ["A-1"], reason=bad)],
+    ),
     "a booking": (BAD_BOOKINGS, [lambda locker, bad: locker.cancel(bad)]),
     "section": (
         [7, True, b"A", ["A"], *CONTROL, "s" * 129],

@@ -28,6 +28,8 @@ FIRST_USES: dict[str, Callable[[Any], Any]] = {
     "release_many": lambda locker: locker.release_many("show", [HOLD]),
     "availability": lambda locker: locker.availability("show"),
     "inspect": lambda locker: locker.inspect("show", ["A-1"]),
+    "block": lambda locker: locker.block("show", ["A-1"]),
+    "unblock": lambda locker: locker.unblock("show", ["A-1"]),
     "sweep": lambda locker: locker.sweep("show"),
     "retire": lambda locker: locker.retire("show"),
 }

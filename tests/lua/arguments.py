@@ -98,6 +98,7 @@ def arguments_that_are_no_numbers(house: House) -> None:
         for number, values in enumerate(TERMS[name]):
             refused(house, operation, -1, values, number)
     refused(house, commands.sweep("seatlock", house.show), 0, ("1001", *NUMBERS))
+    refused(house, commands.set_status("seatlock", house.show, "closed"), 1, TOLD)
     changes = commands.changes("seatlock", house.show, 1, 1)
     refused(house, changes, 0, (str(2**40 + 1), *WITHOUT_ZERO))
     refused(house, changes, 1, (str(2**49 + 1), *WITHOUT_ZERO))
@@ -189,7 +190,7 @@ def the_largest_batches(house: House) -> None:
     house.open(seats)
 
     def acquire(seat: str, holder: str) -> Ask[Any]:
-        return commands.acquire("seatlock", house.show, [seat], holder, 60, None)
+        return commands.acquire("seatlock", house.show, [seat], holder, 600, None)
 
     for wide in (False, True):
 
@@ -210,8 +211,8 @@ def the_largest_batches(house: House) -> None:
 
         wanted = [Hold(house.show, (seat,), seat, T1, 0, 60.0) for seat in (seats[:1] if wide else seats[:512])]
         holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
-        longer = each(lambda hold: commands.extend("seatlock", hold, 90), holds)
-        assert all(hold.ttl == house.left(90) for hold in longer)
+        longer = each(lambda hold: commands.extend("seatlock", hold, 900), holds)
+        assert all(hold.ttl == house.left(900) for hold in longer)
         each(lambda hold: commands.release("seatlock", hold), holds)
         assert house.due() == {}
         holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)

@@ -33,7 +33,10 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "warm", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "warm", [replace(SEATS[0], id="C-1")]))
     yield "check", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "check", [replace(SEATS[0], id="C-1")]))
     yield "found", {*fixed, "outbox"}, lambda: house.run(found(house))
-    yield "retire", {*fixed, "outbox"}, lambda: locker.retire(show)
+    yield "retire", {*fixed, "outbox", "blocks"}, lambda: locker.retire(show)
+    asked = {"meta", "seats", "changes", "blocks"}
+    yield "block", {*asked, "lock:A-4"}, lambda: locker.block(show, ["A-4"], reason="camera")
+    yield "unblock", {*asked, "lock:B-1"}, lambda: locker.unblock(show, ["B-1"])
 
 
 @scenario
@@ -70,7 +73,7 @@ def a_full_server(house: House) -> None:
     house.acquire("A-4", holder="early", ttl=60)
     calls = {name: call for name, _, call in everything(house)}
     house.advance(90)
-    freeing = {"release", "cancel", "sweep", "check", "retire"}
+    freeing = {"release", "cancel", "sweep", "check", "retire", "unblock"}
     for name in calls.keys() - freeing:
         with house.full(), house.unchanged():
             assert "used memory > 'maxmemory'" in str(house.failing(ScriptFailed, calls[name])), name
@@ -78,6 +81,7 @@ def a_full_server(house: House) -> None:
         assert calls["release"]().released == ("A-1", "A-2")
         assert calls["cancel"]().cancelled == ("A-3",)
         assert calls["sweep"]() == 1
+        assert calls["unblock"]().unblocked == ("B-1",)
     assert house.due() == {}
 
 

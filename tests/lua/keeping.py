@@ -5,7 +5,18 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from seatlock import Booking, Hold, ScriptFailed, Seat, SeatState, ShowInUse, ShowNotFound, UnknownSeats
+from seatlock import (
+    Booking,
+    Hold,
+    InvalidRequest,
+    SaleNotOpen,
+    ScriptFailed,
+    Seat,
+    SeatState,
+    ShowInUse,
+    ShowNotFound,
+    UnknownSeats,
+)
 from seatlock import _commands as commands
 from tests.lua.house import PLAN, SEATS, T1, T2, House, plan_of
 from tests.lua.scenario import scenario, to_the_millisecond
@@ -32,6 +43,150 @@ def opening_and_closing(house: House) -> None:
         with house.unchanged():
             error = house.failing(ScriptFailed, lambda step=step: house.run(step))
         assert "open, paused or closed" in str(error)
+
+
+def field_of(house: House) -> str:
+    """The show's field `status`, its times told from now in seconds."""
+    word, *times = house.meta("status").split()
+    return " ".join([word, *(time if time == "-" else str((int(time) - house.now) / 1000) for time in times)])
+
+
+def set_at(house: House, status: Any, at: float) -> Any:
+    """Open or close the sale so many seconds from now."""
+    return house.run(commands.set_status("seatlock", house.show, status, house.now + round(at * 1000)))
+
+
+@to_the_millisecond
+def a_sale_opens_and_closes_to_the_millisecond(house: House) -> None:
+    house.locker.warm(house.show, PLAN)
+    start, version = house.now, int(house.meta("version"))
+    assert set_at(house, "open", 60) == "closed"
+    assert house.last_change() == {"": f"closed {start + 60_000} -"}
+    assert house.failing(SaleNotOpen, lambda: house.acquire("A-1")).opens_in == 60.0
+    assert set_at(house, "closed", 600) == "closed"
+    assert house.last_change() == {"": f"closed {start + 60_000} {start + 600_000}"}
+    assert int(house.meta("version")) == version + 2
+    for at, status, left in (
+        (start + 59_999, "closed", 0.001),
+        (start + 60_000, "open", None),
+        (start + 599_999, "open", None),
+        (start + 600_000, "closed", None),
+        (start + 600_001, "closed", None),
+    ):
+        house.tick_to(at)
+        closes_in = (start + 600_000 - at) / 1000 if at < start + 600_000 else None
+        for seen in (house.locker.availability(house.show), house.run(commands.changes("seatlock", house.show, 1, 0))):
+            assert (seen.status, seen.opens_in, seen.closes_in) == (status, left, closes_in)
+        if status == "open":
+            house.locker.release(house.acquire("A-1"))
+            continue
+        with house.unchanged():
+            refusal = house.failing(SaleNotOpen, lambda: house.acquire("A-1"))
+        assert (refusal.status, refusal.opens_in) == (status, left)
+
+
+@to_the_millisecond
+def what_every_call_makes_of_the_times(house: House) -> None:
+    house.locker.warm(house.show, PLAN)
+    start = house.now
+    for field, status, at, after in (
+        ("closed", "open", 60, "closed 60.0 -"),
+        ("open", "open", 60, "open 60.0 -"),
+        ("paused", "open", 0.001, "paused 0.001 -"),
+        ("closed", "closed", 60, "closed - 60.0"),
+        ("open", "closed", 60, "open - 60.0"),
+        ("closed 60 -", "open", 61, "closed 61.0 -"),
+        ("closed 60 -", "open", 0, "open"),
+        ("closed 60 -", "paused", 0, "paused"),
+        ("closed 60 -", "closed", 0, "closed"),
+        ("closed 60 -", "closed", 60, "closed - 60.0"),
+        ("closed 60 -", "closed", 90, "closed 60.0 90.0"),
+        ("closed 60 90", "open", 0, "open - 90.0"),
+        ("closed 60 90", "paused", 0, "paused - 90.0"),
+        ("closed 60 90", "closed", 0, "closed"),
+        ("closed 60 90", "closed", -1, "closed"),
+        ("closed 60 90", "open", 90, "closed 90.0 -"),
+        ("closed 60 90", "closed", 60, "closed - 60.0"),
+        ("closed -60 90", "open", 30, "open 30.0 90.0"),
+        ("closed -60 90", "closed", 91, "open - 91.0"),
+        ("closed -60 90", "paused", 0, "paused - 90.0"),
+        ("open 90 -60", "closed", 100, "closed 90.0 100.0"),
+        ("open 90 -60", "open", 30, "closed 30.0 -"),
+        ("open 90 -60", "open", 0, "open"),
+        ("open 90 -60", "paused", 0, "paused"),
+        ("open 90 -60", "closed", -61, "closed"),
+        ("paused 0 -", "closed", 1, "open - 1.0"),
+        ("paused - 0", "open", 1, "closed 1.0 -"),
+        ("paused -5 -5", "open", 1, "closed 1.0 -"),
+        ("open", "closed", -1, "closed"),
+        ("open - 60", "closed", -1, "closed"),
+    ):
+        word, *times = field.split()
+        at_ms = [time if time == "-" else str(start + 1000 * int(time)) for time in times]
+        house.raw.hset(house.key("meta"), "status", " ".join([word, *at_ms]))
+        step = commands.set_status("seatlock", house.show, status, 0)  # type: ignore[arg-type]
+        step.args[1] = b"%d" % (at and start + round(at * 1000))
+        house.run(step)
+        assert field_of(house) == after, (field, status, at)
+        assert house.last_change() == {"": house.meta("status")}
+        with house.unchanged():
+            house.run(step)
+
+
+@to_the_millisecond
+def calls_that_change_nothing(house: House) -> None:
+    house.locker.warm(house.show, PLAN)
+    start = house.now
+    for field, status, at, refused in (
+        ("closed 60 90", "open", 60, ""),
+        ("closed 60 90", "closed", 90, ""),
+        ("closed -60 90", "open", -60, ""),
+        ("closed -60 90", "open", -30, ""),
+        ("closed -60 90", "closed", 90, ""),
+        ("closed -60 -30", "open", -60, ""),
+        ("closed -60 -30", "closed", -30, ""),
+        ("closed -60 -30", "open", -61, "it is closed"),
+        ("closed -60 -30", "open", 0, "it is closed"),
+        ("open", "open", -1, ""),
+        ("open", "open", 0, ""),
+        ("closed", "open", 0, "it is closed"),
+        ("closed", "open", -1, "it is closed"),
+        ("paused", "open", -1, "it is paused"),
+        ("paused 60 90", "open", -1, "it is paused"),
+        ("open 60 -1", "open", -1, "it is closed"),
+    ):
+        word, *times = field.split()
+        at_ms = [time if time == "-" else str(start + 1000 * int(time)) for time in times]
+        house.raw.hset(house.key("meta"), "status", " ".join([word, *at_ms]))
+        with house.unchanged():
+            if refused:
+                error = house.failing(InvalidRequest, lambda status=status, at=at: set_at(house, status, at))
+                assert refused in str(error), (field, status, at)
+            else:
+                assert set_at(house, status, at), (field, status, at)
+
+
+@scenario
+def times_that_make_no_sense(house: House) -> None:
+    house.open()
+    pause = commands.set_status("seatlock", house.show, "paused", house.now + 60_000)
+    assert "paused at once" in str(house.failing(ScriptFailed, lambda: house.run(pause)))
+    house.sound = False
+    step = commands.set_status("seatlock", house.show, "closed")
+    for field in ("closed 0 -", "closed - 0", "open 1.5 -", f"open - {2**49 + 1}", "open nan inf", "open x -"):
+        house.raw.hset(house.key("meta"), "status", field)
+        with house.unchanged():
+            for call in (lambda: house.acquire("A-1"), lambda: house.run(step)):
+                house.failing(ScriptFailed, call)
+    for field in ("opened", "open 1", "open 1 2 3", "", "Open 1 -"):  # nothing that we know is not open
+        house.raw.hset(house.key("meta"), "status", field)
+        with house.unchanged():
+            assert house.failing(SaleNotOpen, lambda: house.acquire("A-1")).opens_in is None
+    for times in ("1 -", f"1 {2**49}"):
+        house.raw.hset(house.key("meta"), "status", f"closed {times}")
+        assert house.locker.availability(house.show).status == "open"
+    house.raw.hset(house.key("meta"), "status", f"open {2**49} 1")
+    assert house.locker.availability(house.show).status == "closed"
 
 
 # Sweeping
@@ -214,6 +369,8 @@ def a_show_that_is_not_there(house: House) -> None:
         lambda: locker.retire(show),
         lambda: locker.availability(show),
         lambda: locker.inspect(show, ["A-1"]),
+        lambda: locker.block(show, ["A-1"]),
+        lambda: locker.unblock(show, ["A-1"]),
     ):
         house.failing(ShowNotFound, call)
     assert house.dump() == {}

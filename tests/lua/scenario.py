@@ -37,6 +37,6 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 
 def scenarios() -> list[Scenario]:
     """All scenarios."""
-    from tests.lua import acquiring, arguments, faults, holding, keeping, pooling, selling, warming  # noqa: F401, PLC0415 - they register themselves
+    from tests.lua import acquiring, arguments, blocking, faults, holding, keeping, pooling, selling, warming  # noqa: F401, PLC0415 - they register themselves
 
     return list(_found.values())

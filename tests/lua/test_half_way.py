@@ -65,6 +65,21 @@ def cancelling(house: House) -> Attempt:
     return Attempt(lambda: house.locker.cancel(booking), None, booking.seats)
 
 
+def blocking(house: House) -> Attempt:
+    house.locker.block(house.show, ["A-3"], reason="pillar")
+    return Attempt(lambda: house.locker.block(house.show, ["A-1", "A-2", "A-3"], reason="camera"), None, ())
+
+
+def blocking_without_a_reason(house: House) -> Attempt:
+    house.locker.block(house.show, ["A-3"], reason="pillar")
+    return Attempt(lambda: house.locker.block(house.show, ["A-1", "A-3"]), None, ())
+
+
+def unblocking(house: House) -> Attempt:
+    house.locker.block(house.show, ["A-1", "A-2"], reason="camera")
+    return Attempt(lambda: house.locker.unblock(house.show, ["A-1", "A-2"]), None, ("A-1", "A-2"))
+
+
 def sweeping(house: House) -> Attempt:
     house.acquire("A-1", "A-2", ttl=60)
     house.advance(61)
@@ -73,6 +88,11 @@ def sweeping(house: House) -> Attempt:
 
 def opening(house: House) -> Attempt:
     return Attempt(lambda: house.locker.pause_sale(house.show), None, ())
+
+
+def setting_a_time(house: House) -> Attempt:
+    tomorrow = (house.now + 86_400_000) / 1000
+    return Attempt(lambda: house.locker.close_sale(house.show, at=tomorrow), None, ())
 
 
 def loading(house: House) -> Attempt:
@@ -100,8 +120,12 @@ ATTEMPTS: Final = [
     confirming,
     releasing,
     cancelling,
+    blocking,
+    blocking_without_a_reason,
+    unblocking,
     sweeping,
     opening,
+    setting_a_time,
     loading,
     founding,
     founding_anew,

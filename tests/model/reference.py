@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class Sold:
 
 
 @dataclass(frozen=True)
+class Blocked:
+    """A seat that the house took off sale."""
+
+    reason: str | None
+    holder: None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a request must be answered with; only what matters for its kind is set."""
 
@@ -40,6 +49,11 @@ class Outcome:
     reasons: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     booking: str = ""
+    status: str = ""
+
+
+STATES: Final[dict[type, str]] = {Held: "held", Sold: "sold", Blocked: "blocked", type(None): "free"}
+"""The state of a seat, by what stands on it."""
 
 
 def whole(holds: list[Held]) -> Held:
@@ -58,13 +72,56 @@ class Show:
     MAX_HOLD = 1800.0
 
     def __init__(self, seats: list[str]) -> None:
-        self.seats: dict[str, Held | Sold | None] = dict.fromkeys(seats)
-        self.status: Literal["open", "paused", "closed"] = "open"
+        self.seats: dict[str, Held | Sold | Blocked | None] = dict.fromkeys(seats)
+        self.word: Literal["open", "paused", "closed"] = "open"
+        self.times: dict[Literal["open", "closed"], float] = {}
         self.now = 0.0
         self.fence = 0
         self.facts: list[tuple[str, str, frozenset[str]]] = []
 
-    def at(self, seat: str) -> Held | Sold | None:
+    # The sale's status: what was last said, until a time comes
+
+    @property
+    def status(self) -> Literal["open", "paused", "closed"]:
+        """What the sale is now: of the times that have come the latest counts."""
+        come = {at: word for word, at in self.times.items() if at <= self.now}
+        return come[max(come)] if come else self.word
+
+    @property
+    def opens_in(self) -> float | None:
+        """Seconds until it opens by itself."""
+        return self._until("open")
+
+    @property
+    def closes_in(self) -> float | None:
+        """Seconds until it closes by itself."""
+        return self._until("closed")
+
+    def _until(self, word: Literal["open", "closed"]) -> float | None:
+        at = self.times.get(word, -math.inf)
+        return at - self.now if at > self.now else None
+
+    def say(self, word: Literal["open", "paused", "closed"]) -> None:
+        """Open, pause or close now: only a closing time to come outlives it, and not a closing."""
+        closes = self.times.get("closed", -math.inf)
+        self.word = word
+        self.times = {"closed": closes} if closes > self.now and word != "closed" else {}
+
+    def say_at(self, word: Literal["open", "closed"], at: float) -> str:
+        """Open or close at a time: gives whether that was ``done``, ``refused``, or is ``said`` already."""
+        if self.times.get(word) == at:
+            return "said"
+        if at <= self.now:
+            if word == "open":
+                return "said" if self.status == "open" else "refused"
+            self.say("closed")
+            return "done"
+        self.word = self.status
+        self.times = {other: then for other, then in self.times.items() if then > self.now and then != at}
+        self.times[word] = at
+        return "done"
+
+    def at(self, seat: str) -> Held | Sold | Blocked | None:
         """What stands on a seat now: a hold whose time has passed does not."""
         found = self.seats[seat]
         return None if isinstance(found, Held) and self.now > found.deadline else found
@@ -86,13 +143,11 @@ class Show:
         if len(mine) == len(seats) and len({h.token for h in mine}) == 1:
             return self._held("resumed", mine)
         if self.status != "open":
-            return Outcome("closed")
+            return Outcome("closed", status=self.status, left=self.opens_in or 0.0)
         if others:
             return Outcome(
                 "refused",
-                conflicts={
-                    s: ("held" if isinstance(h, Held) else "sold", h.holder == holder) for s, h in others.items()
-                },
+                conflicts={s: (STATES[type(h)], h.holder == holder) for s, h in others.items()},
             )
         if own:
             hold = whole(list(own.values()))
@@ -165,7 +220,7 @@ class Show:
         words = {}
         for seat in seats:
             found = self.at(seat)
-            if found is None:
+            if found is None or isinstance(found, Blocked):
                 words[seat] = "gone"
             elif isinstance(found, Sold):
                 words[seat] = "sold"
@@ -191,7 +246,29 @@ class Show:
             self.facts.append(("cancelled", booking, undone))
         return Outcome("cancelled", words=words)
 
+    def block(self, seats: list[str], reason: str | None) -> Outcome:
+        """Take seats off sale, all or none."""
+        here = {seat: self.at(seat) for seat in seats}
+        others = {s: h for s, h in here.items() if isinstance(h, Held | Sold)}
+        if others:
+            return Outcome("refused", conflicts={s: (STATES[type(h)], False) for s, h in others.items()})
+        for seat in seats:
+            self.seats[seat] = Blocked(reason)
+        words = {seat: "already" if isinstance(found, Blocked) else "blocked" for seat, found in here.items()}
+        return Outcome("blocked", words=words)
+
+    def unblock(self, seats: list[str]) -> Outcome:
+        """Put seats back on sale that are blocked."""
+        words = {}
+        for seat in seats:
+            found = self.at(seat)
+            if isinstance(found, Blocked):
+                words[seat] = "unblocked"
+                self.seats[seat] = None
+            else:
+                words[seat] = STATES[type(found)]
+        return Outcome("unblocked", words=words)
+
     def states(self) -> dict[str, str]:
         """The state of every seat."""
-        names = {Held: "held", Sold: "sold", type(None): "free"}
-        return {seat: names[type(self.at(seat))] for seat in self.seats}
+        return {seat: STATES[type(self.at(seat))] for seat in self.seats}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import redis
@@ -23,6 +23,7 @@ from seatlock import (
     ConfirmRequest,
     Hold,
     HoldLost,
+    InvalidRequest,
     SaleNotOpen,
     SeatLocker,
     SeatsUnavailable,
@@ -30,13 +31,14 @@ from seatlock import (
     new_token,
 )
 from seatlock._commands import derived_booking_id
-from tests.model.reference import Held, Outcome, Show, Sold
+from tests.model.reference import Blocked, Held, Outcome, Show, Sold
 from tests.support.clock import Clock
 from tests.support.servers import RedisServer, backend
 
 SEATS = [f"S-{number}" for number in range(6)]
 HOLDERS = ["ada", "bo", "cy"]
 PAYMENTS = ["pay-1", "pay-2", None]
+REASONS = ["camera", "pillar", None]
 TTLS = [100.0, 600.0, 1700.0, 5000.0]
 # Deadlines are multiples of 100 s from a step; every step of the clock adds 1 s to that, at most STEPS times, so the
 # few seconds that an example really takes never decide whether a hold has expired.
@@ -95,6 +97,8 @@ class Sale(RuleBasedStateMachine):
         self.model = Show(SEATS)
         self.tokens: list[str] = []
         self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
+        self.start = float(self.raw.time()[0])  # the server's time when the model's was 0
+        self.said: list[float] = []  # times at which the sale was to open or close
 
     def teardown(self) -> None:
         """Count what was lost, so that the test can tell that the fault fired."""
@@ -126,8 +130,13 @@ class Sale(RuleBasedStateMachine):
             assert set(hold.seats) == set(expected.reasons)
             for seat, reason in expected.reasons.items():
                 assert hold.seats[seat] in (("expired", "released") if reason == "ended" else (reason,))
+        elif expected.kind == "closed":
+            assert isinstance(hold, SaleNotOpen), (hold, expected)
+            assert hold.status == expected.status
+            assert (hold.opens_in is None) == (expected.left == 0.0)
+            assert abs((hold.opens_in or 0.0) - expected.left) < TOLERANCE
         else:
-            assert isinstance(hold, {"closed": SaleNotOpen, "unknown": UnknownSeats}[expected.kind]), (hold, expected)
+            assert isinstance(hold, {"unknown": UnknownSeats}[expected.kind]), (hold, expected)
 
     def told_of(self, hold: Hold) -> float:
         """The model's time for the deadline that the server told."""
@@ -228,6 +237,26 @@ class Sale(RuleBasedStateMachine):
         expected = self.model.cancel(booking.id, booking.fence - 2**40, list(booking.seats))
         assert dict(self.locker.cancel(booking).seats) == expected.words
 
+    @rule(seats=seats, reason=st.sampled_from(REASONS), lose=st.sampled_from([0, 0, 1]))
+    def block(self, seats: list[str], reason: str | None, lose: int) -> None:
+        """Take seats off sale; a lost reply makes the second try say that they were blocked already."""
+        for _ in range(1 + lose):
+            expected = self.model.block(seats, reason)
+        self.client.lose_next = lose
+        answer = attempt(lambda: self.locker.block(self.show, seats, reason=reason))
+        if expected.kind == "refused":
+            self.check_hold(answer, expected, "")
+        else:
+            assert (dict(answer.seats), answer.reason) == (expected.words, reason)
+
+    @rule(seats=seats, lose=st.sampled_from([0, 0, 1]))
+    def unblock(self, seats: list[str], lose: int) -> None:
+        """Put seats back on sale, blocked or not."""
+        for _ in range(1 + lose):
+            expected = self.model.unblock(seats)
+        self.client.lose_next = lose
+        assert dict(self.locker.unblock(self.show, seats).seats) == expected.words
+
     @rule(jump=st.sampled_from(JUMPS))
     def time_moves(self, jump: float) -> None:
         """Move the server's clock, mostly forwards."""
@@ -247,18 +276,37 @@ class Sale(RuleBasedStateMachine):
         self.locker.sweep(self.show)
 
     @precondition(lambda self: self.model.status == "open")
-    @rule()
-    def pause(self) -> None:
-        """Pause the sale."""
-        self.locker.pause_sale(self.show)
-        self.model.status = "paused"
+    @rule(word=st.sampled_from(["paused", "paused", "closed"]), lose=st.sampled_from([0, 0, 1]))
+    def stop(self, word: Literal["paused", "closed"], lose: int) -> None:
+        """Pause the sale, or close it."""
+        self.client.lose_next = lose
+        {"paused": self.locker.pause_sale, "closed": self.locker.close_sale}[word](self.show)
+        self.model.say(word)
 
-    @precondition(lambda self: self.model.status != "open")
-    @rule()
-    def reopen(self) -> None:
+    @precondition(lambda self: self.model.status != "open" or self.model.times)
+    @rule(lose=st.sampled_from([0, 0, 1]))
+    def reopen(self, lose: int) -> None:
         """Open the sale again."""
+        self.client.lose_next = lose
         self.locker.open_sale(self.show)
-        self.model.status = "open"
+        self.model.say("open")
+
+    @rule(
+        word=st.sampled_from(["open", "closed"]),
+        wait=st.sampled_from([-600.0, 100.0, 600.0, 1700.0]),
+        again=st.booleans(),
+        lose=st.sampled_from([0, 0, 1]),
+    )
+    def set_a_time(self, word: Literal["open", "closed"], wait: float, again: bool, lose: int) -> None:
+        """Open or close the sale at a time, perhaps one that was said before, and perhaps one that has passed."""
+        at = self.said[-1] if again and self.said else self.model.now + wait
+        self.said.append(at)
+        expected = self.model.say_at(word, at)
+        self.client.lose_next = lose
+        change = {"open": self.locker.open_sale, "closed": self.locker.close_sale}[word]
+        answer = attempt(lambda: change(self.show, at=self.start + at))
+        self.client.lose_next = 0
+        assert isinstance(answer, InvalidRequest) == (expected == "refused"), (answer, expected)
 
     @invariant()
     def readers_agree(self) -> None:
@@ -267,6 +315,10 @@ class Sale(RuleBasedStateMachine):
             return
         found = self.locker.availability(self.show)
         assert dict(found.seats) == self.model.states()
+        assert found.status == self.model.status
+        for left, expected_left in ((found.opens_in, self.model.opens_in), (found.closes_in, self.model.closes_in)):
+            assert (left is None) == (expected_left is None)
+            assert abs((left or 0.0) - (expected_left or 0.0)) < TOLERANCE
         assert sum(found.counts.values()) == len(SEATS)
         for state in self.locker.inspect(self.show, SEATS):
             expected = self.model.at(state.seat)
@@ -274,6 +326,7 @@ class Sale(RuleBasedStateMachine):
             assert state.holder == (expected.holder if expected else None)
             if isinstance(expected, Held):
                 assert state.fence == 2**40 + expected.fence
+            assert state.reason == (expected.reason if isinstance(expected, Blocked) else None)
             if isinstance(expected, Sold):
                 assert (state.booking, state.payment) == (expected.booking, expected.payment)
 
@@ -295,7 +348,7 @@ def attempt(call: Callable[[], Any]) -> Any:
     """The result of a call, or the error it raised."""
     try:
         return call()
-    except (SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats) as error:
+    except (SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats, InvalidRequest) as error:
         return error
 
 

@@ -14,7 +14,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("confirm.lua", "if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then", "1 → 0"),
         ("include/lock.lua", "return string.sub(owner, 1, TOKEN_LENGTH)", "1 → 0"),
         ("include/ownership.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
-        ("include/warming.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
+        ("include/state.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
         (
             "include/warming.lua",
             "if imported_before and wanted == 's' and string.sub(mirror or '', 1, 1) ~= 's' then",
@@ -161,7 +161,6 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ),
     ],
     "any text is right that is not the letter in question": [
-        ("include/warming.lua", "return 'f'", "'f' → 'x'"),
         (
             "include/warming.lua",
             "if imported_before and wanted == 's' and string.sub(mirror or '', 1, 1) ~= 's' then",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from seatlock import (
     AcquireRequest,
     AsyncSeatLocker,
     BookingConflict,
+    Conflict,
     Hold,
     HoldLost,
     SeatLocker,
@@ -27,6 +28,7 @@ from seatlock import (
 from tests.races.crowd import Place
 
 BUYERS = 50  # in each process
+TRIES = 4  # of each buyer who wants one set of seats after another
 KINDS = ("tasks", "tasks", "threads", "batches")  # how the buyers of each process come
 
 Answers = list[Hold | SeatLockError]
@@ -159,7 +161,7 @@ async def _overlapping(place: Place, socket: str, show: str, rounds: int, house:
 
         async def buyer(number: int, name: str) -> None:
             nonlocal refusals
-            for attempt in range(4):
+            for attempt in range(TRIES):
                 seats = [f"S-{number}-{seat}" for seat in draw.sample(range(house), draw.randint(2, 5))]
                 holder = f"{name}-{attempt}"
                 got = await answer(locker.acquire(show, seats, holder=holder))
@@ -171,7 +173,9 @@ async def _overlapping(place: Place, socket: str, show: str, rounds: int, house:
                 assert isinstance(got, Hold), got
                 values = await client.mget(lock_keys(show, got.seats))
                 assert all(value and value.split(b"\n")[1] == got.token.encode() for value in values), values
-                if draw.random() < 0.6:
+                # The hold of a last try is kept. So every round keeps one: when nobody will try again, the last of all
+                # tries got its seats, or met a seat whose holder gives nothing back any more.
+                if attempt < TRIES - 1 and draw.random() < 0.6:
                     assert (await locker.release(got)).released == got.seats
                 else:
                     kept.append(Won(number, place.number, holder, got.token, got.seats, got.fence))
@@ -237,6 +241,50 @@ def read_ending(number: int, want: str, got: Any) -> Ended:
         (word,) = set(got.seats.values())
         return Ended(number, want, word)
     return Ended(number, want, "booked", got.id, str(got.payment), got.fence)
+
+
+# Seats that the house wants for itself
+
+
+def against_the_house(place: Place, socket: str, show: str, rounds: int) -> list[Ended]:
+    """One process blocks both seats of each round, the others want one of them each."""
+    ended: list[Ended] = []
+    draw = random.Random(place.number)
+    with redis.Redis(unix_socket_path=socket) as client:
+        locker = SeatLocker(client)
+        for number in range(rounds):
+            seats = [f"A-{number}", f"B-{number}"]
+            place.step()
+            for _ in range(draw.randint(0, 4)):
+                client.ping()  # so that either side is the faster one now and then
+            if place.number == 0:
+                ended.append(Ended(number, "AB", _blocked(locker, show, seats)))
+            else:
+                seat = seats[place.number % 2]
+                ended.append(Ended(number, seat[0], _held(locker, show, seat, f"buyer-{place.number}")))
+    return ended
+
+
+def _blocked(locker: SeatLocker, show: str, seats: list[str]) -> str:
+    """Block seats: gives ``blocked``, or the rows of those that are held already."""
+    conflicts: Mapping[str, Conflict] = {}
+    try:
+        assert locker.block(show, seats, reason="camera").blocked == tuple(seats)
+    except SeatsUnavailable as error:
+        conflicts = error.conflicts
+    assert all((c.state, c.yours, c.inconsistent) == ("held", False, False) for c in conflicts.values())
+    return "".join(sorted(seat[0] for seat in conflicts)) or "blocked"
+
+
+def _held(locker: SeatLocker, show: str, seat: str, holder: str) -> str:
+    """Ask for a seat: gives ``got``, or the state that it is in."""
+    conflicts: Mapping[str, Conflict] = {}
+    try:
+        locker.acquire(show, [seat], holder=holder)
+    except SeatsUnavailable as error:
+        conflicts = error.conflicts
+    assert not any(conflict.yours or conflict.inconsistent for conflict in conflicts.values())
+    return conflicts[seat].state if conflicts else "got"
 
 
 # A hold whose time runs out while it is confirmed

@@ -60,9 +60,7 @@ def buy_from_a_pool(place: Place, socket: str, show: str) -> Bought:
         outcome: list[Any] = []
         async with AsyncSeatLocker(client) as locker:
             place.step()
-            await asyncio.gather(
-                *(_buyer(locker, show, f"{place.number}-{buyer}", outcome) for buyer in range(BUYERS))
-            )
+            await asyncio.gather(*(_buyer(locker, show, f"{place.number}-{buyer}", outcome) for buyer in range(BUYERS)))
         await client.aclose()
         return outcome
 

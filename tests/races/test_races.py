@@ -21,6 +21,7 @@ from tests.support.servers import RedisServer
 ROUNDS = 1000
 PHASES, HOUSE = 60, 16
 ENDINGS = 100
+BLOCKS = 300
 
 
 @pytest.fixture
@@ -139,6 +140,37 @@ def test_a_hold_confirmed_and_released_at_once_is_one_or_the_other(server: Redis
         assert len(booked_in_outbox(client, show)) == len(sold) / 2
     assert locks.keys() == sold
     assert all(lock[0] == "s" for lock in locks.values())
+
+
+def test_seats_that_are_blocked_and_wanted_at_once_are_the_houses_or_a_buyers(server: RedisServer) -> None:
+    show = "race-block"
+    seats = tuple(f"{row}-{number}" for row in "AB" for number in range(BLOCKS))
+    open_show(server, show, seats)
+
+    rounds = by_round(itertools.chain(*crowd(buyers.against_the_house, str(server.socket), show, BLOCKS)))
+
+    blocked, held = set(), set()
+    for number, endings in enumerate(rounds):
+        (house,) = (ending.got for ending in endings if ending.wanted == "AB")
+        got = Counter((ending.wanted, ending.got) for ending in endings if ending.wanted != "AB")
+        if house == "blocked":
+            assert {word for _, word in got} == {"blocked"}
+            blocked |= {f"A-{number}", f"B-{number}"}
+        else:
+            for row in house:  # what the house was told stood in its way was held, by one
+                assert got[row, "got"] == 1
+            assert max(got[row, "got"] for row in "AB") == 1
+            assert {word for _, word in got} <= {"got", "held"}
+            held |= {f"{row}-{number}" for row in "AB" if got[row, "got"]}
+    assert blocked, "the house was never the first"
+    assert held, "the house was always the first"
+    with server.unix_client() as client:
+        assert locks_of(client, show, seats).keys() == held
+        found = SeatLocker(client).availability(show).seats
+        reasons = client.hgetall(f"seatlock:{{{show}}}:blocks")
+    assert {seat for seat, state in found.items() if state == "blocked"} == blocked
+    assert {seat.decode() for seat in reasons} == blocked
+    assert {seat for seat, state in found.items() if state == "held"} == held
 
 
 def test_a_hold_confirmed_in_its_last_moment_is_sold_or_somebody_elses(

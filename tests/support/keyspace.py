@@ -122,6 +122,8 @@ def contradictions(client: Client, show: str) -> list[str]:
         if complaint:
             wrong.append(f"{seat.decode()}: {complaint} (mirror {mirror!r}, lock {lock}, due {due.get(seat)})")
     wrong += pool_contradictions(found)
+    reasons: dict[bytes, bytes] = found["blocks"][1] if "blocks" in found else {}
+    wrong += [f"{seat!r} has a reason and no block" for seat in reasons if mirrors.get(seat, b"")[:1] != b"b"]
     locked = {name.removeprefix("lock:").encode() for name in found if name.startswith("lock:")}
     return wrong + [f"{seat!r} has a lock and is no seat" for seat in locked - mirrors.keys()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from seatlock import Booking, Hold, Seat, SeatingPlan, _commands, _pools, _warming
+from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _pools, _warming
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from tests.support.lua_headers import Header
@@ -45,7 +45,7 @@ class Call(NamedTuple):
 
 
 _FIXED = {"pool_due": "pool-due:floor"}
-_SEATS = {"check": ["A-1", "B-1"], "warm": ["A-1", "B-1"], "inspect": ["A-1", "B-1"], "forget": ["A-1", "B-1"]}
+_SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock")}
 
 
 def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
@@ -81,10 +81,12 @@ def calls() -> dict[str, Call]:
     cap = b"%d" % _commands.CHANGES_CAP
     settings = _warming.Settings(max_hold_ms=9000, outbox=True)
     add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args, outbox=b"1", changes_cap=cap)
-    add(_commands.set_status("seatlock", SHOW, "paused"), status=b"paused")
+    add(_commands.set_status("seatlock", SHOW, "closed", 77), status=b"closed", at_ms=b"77")
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
     add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
     add(_commands.mirrors("seatlock", SHOW, seats, ["floor"]), *({"seat": seat.encode()} for seat in seats))
+    add(_blocks.block("seatlock", SHOW, tuple(seats), "camera"), reason=b"camera")
+    add(_blocks.unblock("seatlock", SHOW, tuple(seats)))
     count = b"%d" % _commands.CHANGES_STEP
     add(_commands.changes("seatlock", SHOW, 3, 4, ["floor"]), epoch=b"3", version=b"4", count=count)
     add(_commands.retire("seatlock", SHOW, "keep", ["floor"]), outbox=b"keep")

@@ -31,7 +31,7 @@ from typing import Any, Final, NamedTuple
 from tests.support.lua_text import tokens
 
 FIELDS: Final[dict[str, Any]] = {
-    **dict.fromkeys(["at_ms", "deadline_ms", "left_ms", "now_ms"], 1500),
+    **dict.fromkeys(["at_ms", "closes_ms", "deadline_ms", "left_ms", "now_ms", "opens_ms"], 1500),
     **dict.fromkeys(["epoch", "fence", "version", "place", "new", "consistent", "seats"], 1),
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due", "quantity", "held", "sold"], 2),
     "names": b"",

@@ -20,6 +20,7 @@ import seatlock
 from seatlock import (
     AcquireRequest,
     Availability,
+    Block,
     Booking,
     Cancellation,
     ConfirmRequest,
@@ -30,6 +31,7 @@ from seatlock import (
     Release,
     Seat,
     SeatState,
+    Unblock,
     Warmed,
     _commands,
     errors,
@@ -52,13 +54,18 @@ STRUCTS: Final = [
     Cancellation("show-1", "bk-1", {}, {"floor": 2}),
     PoolConflict(3, 12.5, yours=True),
     PoolCounts(10, 5, 3, 2),
+    Block("show-1", {"A-1": "blocked", "A-2": "already"}, "camera"),
+    Block("show-1", {"A-1": "blocked"}),
+    Unblock("show-1", {"A-1": "unblocked", "A-2": "free"}),
     Conflict("held", 12.5, yours=True, inconsistent=False),
     Conflict("sold"),
     SeatState("A-1", "held", "gold", expires_in=12.5, holder="ada", fence=7),
     SeatState("A-1", "free"),
+    SeatState("A-1", "blocked", reason="camera"),
     Availability(
         "show-1", "open", (1, 42), {"free": 1, "held": 0, "pinned": 0, "sold": 0, "blocked": 0}, {"A-1": "free"}
     ),
+    Availability("show-1", "closed", (1, 1), {}, {}, opens_in=0.5, closes_in=60.0),
     Warmed("show-1", created=True, added=5, changed=0, kept=0),
     AcquireRequest(["A-1", "A-2"], "ada", 60.0, TOKEN),
     AcquireRequest(["A-1"], "ada", timedelta(minutes=10)),
@@ -136,6 +143,8 @@ def test_data_never_changes(number: int) -> None:
 def test_shortcuts() -> None:
     assert Release("s", {"A-1": "released", "A-2": "gone", "A-3": "released"}).released == ("A-1", "A-3")
     assert Cancellation("s", "b", {"A-1": "gone", "A-2": "cancelled"}).cancelled == ("A-2",)
+    assert Block("s", {"A-1": "already", "A-2": "blocked"}).blocked == ("A-2",)
+    assert Unblock("s", {"A-1": "sold", "A-2": "unblocked"}).unblocked == ("A-2",)
 
 
 def test_tokens_are_128_random_bits() -> None:

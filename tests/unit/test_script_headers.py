@@ -12,11 +12,13 @@ from typing import Any, Final, get_args
 import pytest
 
 from seatlock import (
+    Block,
     Booking,
     BookingConflict,
     Cancellation,
     Hold,
     HoldLost,
+    InvalidRequest,
     PlanConflict,
     Release,
     SaleNotOpen,
@@ -26,6 +28,7 @@ from seatlock import (
     SeatsUnavailable,
     ShowInUse,
     ShowNotFound,
+    Unblock,
     UnknownSeats,
 )
 from seatlock._commands import Changes, Snapshot
@@ -48,6 +51,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "again": Again,
     },
     "availability": {"noshow": ShowNotFound, "ok": Snapshot},
+    "block": {"noshow": ShowNotFound, "ok": Block, "refused": SeatsUnavailable, "unknown": UnknownSeats},
     "cancel": {"noshow": ShowNotFound, "cancelled": Cancellation, "gone": Cancellation},
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
@@ -70,7 +74,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "remnants": {"": tuple},
     "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple, "pools": Again},
     "server": {"": tuple},
-    "status": {"noshow": ShowNotFound, "ok": str},
+    "status": {"noshow": ShowNotFound, "past": InvalidRequest, "ok": str},
     "stock": {
         "retiring": ShowInUse,
         "ok": type(None),
@@ -80,6 +84,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     },
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
     "sweep_pool": {"noshow": ShowNotFound, "ok": tuple},
+    "unblock": {"noshow": ShowNotFound, "ok": Unblock, "unknown": UnknownSeats},
     "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
 }
 """What the package reads every answer as: also an answer that is an error, and the words for one seat."""
@@ -212,6 +217,8 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("acquire", "place + terms[2]", "place + terms[1]"),
         ("acquire", "{'closed'", "{'shut'"),
         ("acquire", "'inconsistent'", "'odd'"),
+        ("block", "{'refused'}", "{'taken'}"),
+        ("block", "ARGV[1]", "ARGV[2]"),
         ("cancel", "argument + 2, place", "argument + 1, place"),
         ("cancel", "answer(ARGV[argument], terms[1]", "answer(ARGV[argument], terms[2]"),
         ("confirm", "terms_of(ARGV[argument + 3]", "terms_of(ARGV[argument + 2]"),
@@ -220,6 +227,7 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("release", "words[index] = 'taken'", "words[index] = 'theirs'"),
         ("retire", "ARGV[1]", "ARGV[2]"),
         ("status", "'paused'", "'resting'"),
+        ("unblock", "FIXED_KEYS = 4", "FIXED_KEYS = 5"),
         ("warm", "2 * place - 1", "3 * place - 1"),
         ("warm", "blocked = 'b'", "barred = 'b'"),
     ],
