@@ -254,7 +254,7 @@ def _snapshot(
     fields: dict[str, bytes] = {}
     pools = plans.pools.get(show, ())
     first: _commands.Snapshot | None = None
-    newest: _commands.Snapshot | _commands.Changes
+    newest: _commands.Snapshot | _commands.Changes | None = None
     for at in range(0, max(len(seats), 1), _commands.READ_STEP):  # a show can have pools alone
         piece = seats[at : at + _commands.READ_STEP]
         last: _commands.Snapshot = yield _commands.mirrors(namespace, show, piece, pools)
@@ -267,7 +267,9 @@ def _snapshot(
             return None
         fields.update(zip(piece, last.mirrors, strict=True))
         newest = last
-    if len(seats) > _commands.READ_STEP and first is not None:
+    if first is None or newest is None:
+        return None
+    if len(seats) > _commands.READ_STEP:
         caught_up = yield from _catch_up(namespace, show, first, fields, pools)
         if caught_up is None:
             plans.forget(show)

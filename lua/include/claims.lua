@@ -215,12 +215,12 @@ function takes.p(request, rest)
   store = store or open_pools(KEYS[last_lock + 1])
   claims = claims or open_claims()
   local number, quantity = string.match(rest, '^(%d+) (%d+)$')
-  local due_of_pool = KEYS[last_lock + 1 + integer(number, 1, 32)]
-  if not due_of_pool then
+  local at = last_lock + 1 + integer(number, 1, 32)
+  if not KEYS[at] then
     error('SEATLOCK an argument behind the requests names a pool that is not among the keys')
   end
   wants[request] = wants[request] or {}
-  table.insert(wants[request], {pool = store.pool(due_of_pool), quantity = integer(quantity, 1, 10 ^ 6)})
+  table.insert(wants[request], {pool = store.pool(KEYS[at]), quantity = integer(quantity, 1, 10 ^ 6)})
 end
 
 -- A request without seats has to want something of a pool.
