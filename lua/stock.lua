@@ -17,6 +17,9 @@ local meta_key, changes_key, pools_key, retired_key = KEYS[1], KEYS[2], KEYS[3],
 if redis.call('EXISTS', retired_key) == 1 then
   return {'retiring'}
 end
+if #ARGV ~= #KEYS - FIXED_KEYS then
+  error('SEATLOCK an argument or a pool is missing')
+end
 local facts = redis.call('HMGET', meta_key, 'version', 'epoch', 'changes_cap')
 local store, names, is_named, conflicts, lost = open_pools(pools_key), {}, {}, {'conflict'}, {'lost'}
 for place, argument in ipairs({unpack(ARGV)}) do

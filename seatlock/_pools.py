@@ -69,7 +69,8 @@ def stock(namespace: str, show: str, pools: Pools) -> Operation[None]:
         if reply[0] == b"retiring":
             raise ShowInUse(f"show {show!r} is being retired; finish that first: retire it again.")
         if reply[0] == b"lost":
-            gone = [pools[place - 1][0] for place in reply[1:]]
+            places: list[int] = reply[1:]
+            gone = [pools[place - 1][0] for place in places]
             raise ScriptFailed(
                 f"pools of show {show!r} have lost their counts, though not their claims: {listing(gone)}; nothing was "
                 "changed: find out what was sold before you retire the show and warm it again."

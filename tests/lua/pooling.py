@@ -346,7 +346,10 @@ def stock(house: House) -> None:
         step.args[0] = capacity.encode()
         with house.unchanged():
             house.failing(ScriptFailed, lambda: house.run(step))
-    step.args[0] = b"1000000000"
+    step.args.pop()
+    with house.unchanged():
+        assert "is missing" in str(house.failing(ScriptFailed, lambda: house.run(step)))
+    step.args = [b"1000000000", b"4"]
     house.run(step)
     assert house.counts() == "1000000000 2 3"
 
