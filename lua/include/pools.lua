@@ -176,7 +176,7 @@ local function open_pools(pools_key)
   end
 
   -- What becomes due is written first, so that nothing is claimed that is not due; then claims, sales and counts of all
-  -- pools in one command; then what is due no more.
+  -- pools in one command; then what is due no more goes, and the fields without content.
   function store.write()
     local sets, drops, gone = {}, {}, {}
     for _, pool in ipairs(pools) do
@@ -205,13 +205,13 @@ local function open_pools(pools_key)
     if #sets > 0 then
       redis.call('HSET', pools_key, unpack(sets))
     end
-    if #drops > 0 then
-      redis.call('HDEL', pools_key, unpack(drops))
-    end
     for _, pool in ipairs(pools) do
       if #gone[pool] > 0 then
         redis.call('ZREM', pool.due, unpack(gone[pool]))
       end
+    end
+    if #drops > 0 then
+      redis.call('HDEL', pools_key, unpack(drops))
     end
   end
 

@@ -62,13 +62,14 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("acquire_pools", "zadd"): "meta changes",
     ("acquire_pools", "set"): "meta changes due",
     ("acquire_pools", "zrem"): "meta changes due lock seats pools pool-due",
+    ("acquire_pools", "hdel"): "meta changes due lock seats pools pool-due",
     ("extend_pools", "zadd"): "meta changes lock seats",
     ("confirm_pools", "xadd"): "",
     ("confirm_pools", "hset"): "outbox",
-    ("confirm_pools", "hdel"): "outbox meta changes pools",
+    ("confirm_pools", "hdel"): "outbox meta changes pools pool-due",
     ("confirm_pools", "mset"): "outbox meta changes pools pool-due",
     ("release_pools", "hset"): "",
-    ("release_pools", "hdel"): "meta changes seats pools",
+    ("release_pools", "hdel"): "meta changes seats pools pool-due",
     ("release_pools", "del"): "meta changes seats due pools pool-due",
     ("cancel_pools", "xadd"): "",
     ("cancel_pools", "hset"): "outbox",
@@ -76,7 +77,7 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("sweep_pool", "zrem"): "",
     ("sweep_pool", "hset"): "",
     ("sweep_pool", "xadd"): "meta",
-    ("sweep_pool", "hdel"): "meta changes pools",
+    ("sweep_pool", "hdel"): "meta changes pools pool-due",
     ("stock", "hset"): "",
     ("stock", "xadd"): "meta",
     ("stock", "zadd"): "meta changes pools",
@@ -153,10 +154,15 @@ def test_where_it_stops_and_that_it_can_be_done_again(
     after, wanted = picture(raw, show, version=False), picture(raw, undisturbed, version=False)
     if name not in ("retire", "forget"):
         assert contradictions(raw, show) == []
-        assert set(map(str, after.pop("outbox"))) == set(map(str, wanted.pop("outbox")))  # perhaps the same fact twice
+        told, facts = set(map(str, after.pop("outbox"))), set(map(str, wanted.pop("outbox")))  # the same perhaps twice
+        assert told == facts or (name == "cancel_pools" and told > facts)  # its seats are told once more by themselves
         after["meta"].pop(b"fence"), wanted["meta"].pop(b"fence")  # a refused hold may have used one up
         assert after.pop("due") >= wanted.pop("due")  # what is due too much, the sweep drops
+        for pool_due in [key for key in wanted if key.startswith("pool-due:")]:
+            assert after.pop(pool_due) >= wanted.pop(pool_due)
         for picture_of in (after, wanted):
+            for field, claim in picture_of.get("pools", {}).items():
+                claim[3:4] = [] if field.startswith(b"h\n") else claim[3:4]
             for key in [key for key in picture_of if key.startswith("lock:")]:
                 lock, expires = picture_of[key]
                 picture_of[key] = [lock[0], lock[2], expires]
