@@ -13,65 +13,13 @@
 --         again                                      a pool has more to take back than one call may: ask again
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local SWEEP = 32 -- due seats that one batch takes back on its way
--- @include clock
--- @include terms
--- @include show
--- @include times
--- @include lock
--- @include due
--- @include read
--- @include batch
+-- @include grant
 -- @include claims
 
-local gone, freed, later = plan_sweep(SWEEP)
-check_changes()
-local max_hold = integer(facts[5], 1, 86400000)
-local fence, epoch_number = integer(facts[4], 0, 2 ^ 40 - 1), tonumber(epoch)
-local status, opens = sale_of(status)
-
-local was_locked = {} -- places whose lock has passed but is still there
-local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
-local grants_pools = false -- a batch in which all are refused writes nothing, also nothing that it took back
-
--- A seat is free only if there is no lock and the mirror says free, or held and past.
-local function is_free(mirror)
-  if string.byte(mirror) == FREE then
-    return true
-  end
-  local deadline = deadline_of(mirror)
-  return deadline ~= nil and now > deadline
-end
-
-local function live_lock(place)
-  local lock = lock_at(place)
-  return lock and not lock.past and lock
-end
-
-local function mirror_hold(place, deadline)
-  change(names[place], held_field(mirrors[place], deadline))
-  local at = #due_adds
-  due_adds[at + 1], due_adds[at + 2] = digits(deadline), names[place]
-end
-
-local function lock_seat(place, value, deadline)
-  local at = #set_places + 1
-  set_places[at], set_values[at], set_deadlines[at] = place, value, deadline
-  mirror_hold(place, deadline)
-end
+local epoch_number = tonumber(epoch)
 
 local function held(word, hold)
   return {word, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
-end
-
--- Locks of the caller's whose mirrors fell behind (a script that failed half-way): set them right.
-local function repair(places)
-  for _, place in ipairs(places) do
-    local mirror, deadline = mirrors[place], lock_at(place).deadline
-    if not field_at[names[place]] and mirror ~= held_field(mirror, deadline) then
-      mirror_hold(place, deadline)
-    end
-  end
 end
 
 -- Sorts the seats of a request: under its own token, under another token of the same holder, free, or in the way.
@@ -122,27 +70,6 @@ local function grant_one(head, ttl, place)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
--- Seats and claims that join a basket share its fence, deadline and maximum lifetime; others get a new hold.
-local function grant(owner, ttl, free, basket, take)
-  local hold = basket
-  if not hold then
-    fence = fence + 1
-    local limit = now + max_hold
-    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
-  end
-  local value = held_lock(held_by(owner), hold.epoch, hold.fence, hold.deadline, hold.limit)
-  if #take > 0 then
-    claims.take(take, token_of(owner), holder_of(owner), hold)
-    grants_pools = true
-  end
-  for _, place in ipairs(free) do
-    was_locked[place] = locks[place]
-    lock_seat(place, value, hold.deadline)
-    replace_lock(place, value)
-  end
-  return held('held', hold)
-end
-
 local NO_POOLS = {own = {}, owned = 0, yours = {}, take = {}}
 local function answer(owner, ttl, first, count, wanted)
   if count == 1 and status == 'open' and not wanted then -- most requests on most nights: one seat, and it is free
@@ -184,11 +111,16 @@ local function answer(owner, ttl, first, count, wanted)
   elseif #refused > 1 then
     return refused
   elseif of_pools.again then
-    grants_pools = true -- what was taken back, so that asking again gets further
+    kept_pools = store -- what was taken back, so that asking again gets further
     return {'again'}
   end
   repair(own)
-  return grant(owner, ttl, free, whole_hold(own, of_pools.own), of_pools.take)
+  local hold = grant(held_by(owner), ttl, free, whole_hold(own, of_pools.own))
+  if #of_pools.take > 0 then
+    claims.take(of_pools.take, token, holder, hold)
+    kept_pools = store
+  end
+  return held('held', hold)
 end
 
 local BOUNDS = {1, 86400000, 0, 512}
@@ -207,38 +139,5 @@ for request = 1, requests do
   argument, place = argument + 2, place + terms[2]
 end
 
-if #fields > 0 or grants_pools then
-  local leaving = {} -- seats that are due no more, and that this batch does not hold again
-  for _, name in ipairs(gone) do
-    if not field_at[name] then
-      leaving[#leaving + 1] = name
-      if freed[name] then
-        change(name, freed[name])
-      end
-    end
-  end
-  next_version('fence', digits(fence))
-  publish(store and store.with_changes(fields) or fields)
-  -- Due first, then locks and mirrors: the sweep looks at whatever a script leaves behind that is stopped in between.
-  if #later > 0 then
-    redis.call('ZADD', due_key, unpack(later))
-  end
-  if #due_adds > 0 then
-    redis.call('ZADD', due_key, unpack(due_adds))
-  end
-  for index, place in ipairs(set_places) do
-    -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
-    redis.call('SET', KEYS[FIXED_KEYS + place], set_values[index], 'PXAT', digits(set_deadlines[index]),
-      was_locked[place] and 'XX' or 'NX')
-  end
-  if #fields > 0 then
-    redis.call('HSET', seats_key, unpack(fields))
-  end
-  if store and store.dirty then
-    store.write()
-  end
-  if #leaving > 0 then
-    redis.call('ZREM', due_key, unpack(leaving))
-  end
-end
+-- @include keep
 return reply

@@ -17,8 +17,8 @@ if not facts[1] then
 end
 local status, opens, closes = sale_of(facts[1])
 local names, pools = counts_of_pools()
-local reply = {'ok', status, facts[2], tonumber(facts[3]), tonumber(facts[4]), now, left_until(opens),
-               left_until(closes), names, pools}
+local left_open, left_close = left_until(opens), left_until(closes)
+local reply = {'ok', status, facts[2], tonumber(facts[3]), tonumber(facts[4]), now, left_open, left_close, names, pools}
 local found = #ARGV > 0 and redis.call('HMGET', seats_key, unpack(ARGV))
 for index = 1, #ARGV do
   reply[10 + index] = found[index] or ''

@@ -21,5 +21,5 @@ local from = digits(integer(ARGV[1], 0, 2 ^ 40)) .. '-' .. digits(integer(ARGV[2
 local entries = redis.call('XRANGE', changes_key, from, '+', 'COUNT', digits(integer(ARGV[3], 1, 1000)))
 local status, opens, closes = sale_of(facts[1])
 local names, pools = counts_of_pools()
-return {'ok', status, tonumber(facts[2]), tonumber(facts[3]), now, left_until(opens), left_until(closes), names, pools,
-        unpack(entries)}
+local left_open, left_close = left_until(opens), left_until(closes)
+return {'ok', status, tonumber(facts[2]), tonumber(facts[3]), now, left_open, left_close, names, pools, unpack(entries)}

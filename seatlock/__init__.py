@@ -26,6 +26,7 @@ from seatlock.locker import SeatLocker
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    BestHold,
     Block,
     Booking,
     Cancellation,
@@ -45,6 +46,7 @@ __all__ = [
     "AcquireRequest",
     "AsyncSeatLocker",
     "Availability",
+    "BestHold",
     "Block",
     "Booking",
     "BookingConflict",

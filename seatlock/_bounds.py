@@ -103,6 +103,22 @@ def seat_ids(value: object) -> tuple[str, ...]:
     return tuple(seats)
 
 
+def seat_count(value: object) -> int:
+    """Check how many seats are asked for: 1 to 100."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidRequest(f"count must be a whole number, not {type(value).__name__}.")
+    if not 1 <= value <= MAX_SEATS_A_HOLD:
+        raise InvalidRequest(f"count is {value}; allowed are 1 to {MAX_SEATS_A_HOLD}.")
+    return int(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """Check a yes or no."""
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name} must be True or False, not {value!r}.")
+    return value
+
+
 def seats_and_holder(seats: Any, holder: Any) -> tuple[tuple[str, ...], str]:
     """Check the seats of one hold (see `seat_ids`) and its holder: up to 256 bytes, no control characters."""
     if type(seats) in _LISTS and len(seats) == 1 and type(holder) is str:

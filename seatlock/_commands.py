@@ -63,6 +63,32 @@ def acquire(
     )
 
 
+def acquire_best(
+    namespace: str,
+    show: str,
+    sets: Sequence[tuple[str, ...]],
+    holder: str,
+    milliseconds: int,
+    token: str,
+    *,
+    minted: bool,
+) -> Ask[Hold | _replies.Noted | _replies.NoneFree]:
+    """Ask for the first of several sets of equal size that is wholly free; the arguments are checked already."""
+    keys = keys_of(namespace, show)
+    seats = tuple([seat for chosen in sets for seat in chosen])
+    return Ask(
+        "acquire_best",
+        keys.show,
+        seats,
+        holder,
+        token,
+        keys.locks(seats),
+        (f"{token}\n{holder}".encode(), b"%d %d %d" % (milliseconds, len(sets[0]), len(seats))),
+        _replies.best,
+        minted,
+    )
+
+
 def checked_hold(namespace: str, hold: object) -> tuple[Hold, Keys]:
     """Check a hold that comes from the caller, who may have stored and changed it; gives the keys of its show too."""
     if not isinstance(hold, Hold):
@@ -139,6 +165,8 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLo
     fixed = [keys.meta, keys.seats, keys.due, keys.changes]
     if verb in ("confirm", "cancel"):
         fixed.append(keys.outbox)
+    elif verb == "acquire_best":
+        fixed += [keys.note(ask.args[0]) for ask in asks]
     pooled = [ask for ask in asks if ask.pools]
     return batch(load(verb), fixed, asks, _pools.extras(keys, asks) if pooled else ((), ()))
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _blocks, _bounds, _commands, _procedures, _requests, _warming
+from seatlock import _best, _blocks, _bounds, _commands, _procedures, _requests, _warming
+from seatlock._board import Board
+from seatlock._choosing import Wish
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
+from seatlock._tokens import new_token
 from seatlock.errors import (
     InvalidRequest,
     SaleNotOpen,
@@ -44,12 +47,14 @@ class Core:
     """What a locker knows: namespace, patience (seconds), the plans it has read, the servers it has checked."""
 
     CHECKED_SHOWS: Final = 10_000  # shows whose server is remembered as checked
+    BOARDS: Final = 32  # shows whose free seats are kept for those who ask for the best
 
     def __init__(self, namespace: object, patience: object) -> None:
         self.namespace = _bounds.namespace(namespace)
         self.patience = _bounds.milliseconds("patience", patience) / 1000
         self._plans = _procedures.PlanCache()
         self._checked: set[str] = set()
+        self._boards: dict[str, Board] = {}
 
     # Asks: one caller's request each
 
@@ -78,6 +83,56 @@ class Core:
     def cancel(self, booking: object) -> Ask[Cancellation]:
         """Check a cancel."""
         return _commands.cancel(self.namespace, booking)
+
+    def best(  # noqa: PLR0913, PLR0917 - as many as the caller can say
+        self,
+        show: object,
+        count: object,
+        holder: object,
+        ttl: object,
+        token: object,
+        section: object,
+        category: object,
+        adjacent: object,
+        avoid_orphans: object,
+        accessible: object,
+    ) -> _best.Quest:
+        """Seek the best seats."""
+        show = _bounds.show_id(show)
+        wish = Wish(
+            _bounds.seat_count(count),
+            _section(section),
+            None if category is None else _named("category", category),
+            _bounds.flag("adjacent", adjacent),
+            _bounds.flag("avoid_orphans", avoid_orphans),
+            None if accessible is None else _bounds.flag("accessible", accessible),
+        )
+        request = _best.Request(
+            self.namespace,
+            wish,
+            _bounds.text("holder", holder, limit=_bounds.MAX_HOLDER_BYTES),
+            _bounds.ttl(ttl),
+            new_token() if token is None else _bounds.token(token),
+            token is None,
+        )
+        return (yield from _best.seek(request, self._board(show), self.patience))
+
+    def _board(self, show: str) -> Board:
+        board = self._boards.get(show)
+        if board is None:
+            board = self._boards.setdefault(show, Board(self.namespace, show, self._plans))
+            while len(self._boards) > self.BOARDS:
+                self._boards.pop(next(iter(self._boards)), None)
+        return board
+
+    def read(self, board: Board) -> Procedure[None]:
+        """Bring a board up to date."""
+        try:
+            yield from self._ready(board.show)
+            yield from board.refresh()
+        except SeatLockError as error:
+            board.failed(error)
+            raise
 
     # Procedures
 
@@ -118,8 +173,7 @@ class Core:
 
     def availability(self, show: object, section: object) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
-        if section not in (None, ""):  # seats without a section are the section of the empty name
-            section = _bounds.text("section", section, limit=_bounds.MAX_SEAT_BYTES)
+        section = _section(section)
         show = yield from self._ready(show)
         return (yield from _procedures.availability(self.namespace, show, section, self._plans))
 
@@ -148,7 +202,7 @@ class Core:
         settings = _warming.Settings(max_hold_ms, outbox, quantities)
         plan = SeatingPlan.of(plan, needs_seats=not quantities)
         show = yield from self._ready(show)
-        self._plans.forget(show)
+        self._forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))
 
     def set_status(
@@ -184,8 +238,12 @@ class Core:
         if unread not in ("keep", "discard"):
             raise InvalidRequest(f"unread must be 'keep' or 'discard', not {unread!r}.")
         show = yield from self._ready(show)
-        self._plans.forget(show)
+        self._forget(show)
         yield from _procedures.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
+
+    def _forget(self, show: str) -> None:
+        self._plans.forget(show)
+        self._boards.pop(show, None)
 
     def _ready(self, show: object) -> Procedure[str]:
         show = _bounds.show_id(show)
@@ -199,3 +257,14 @@ class Core:
         if len(self._checked) >= self.CHECKED_SHOWS:
             self._checked.clear()
         self._checked.add(show)
+
+
+def _section(section: object) -> str | None:
+    """Check the name of a section; seats without one are the section of the empty name."""
+    if section is None:
+        return None
+    return "" if section == "" else _named("section", section)
+
+
+def _named(name: str, value: object) -> str:
+    return _bounds.text(name, value, limit=_bounds.MAX_SEAT_BYTES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from hashlib import sha256
 
 from seatlock import _bounds
 
@@ -12,8 +13,19 @@ class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
-        *("blocks", "changes", "due", "lock_prefix", "meta", "outbox", "plan", "pool_due_prefix", "pools", "probe"),
-        *("retired", "seats", "show"),
+        *("blocks", "changes", "due", "lock_prefix", "meta", "note_prefix", "outbox", "plan", "pool_due_prefix"),
+        *("pools", "probe", "retired", "seats", "show"),
+            "changes",
+            "due",
+            "lock_prefix",
+            "meta",
+            "note_prefix",
+            "outbox",
+            "plan",
+            "pool_due_prefix",
+            "pools",
+        ),
+        *("probe", "retired", "seats", "show"),
     )
 
     def __init__(self, namespace: str, show: str) -> None:
@@ -31,6 +43,7 @@ class Keys:
         self.lock_prefix = base + b"lock:"
         self.pools = base + b"pools"
         self.pool_due_prefix = base + b"pool-due:"
+        self.note_prefix = base + b"best:"
 
     def locks(self, seats: tuple[str, ...]) -> tuple[bytes, ...]:
         """The lock key of each seat, in order."""
@@ -42,6 +55,10 @@ class Keys:
     def pool_dues(self, names: Iterable[str]) -> list[bytes]:
         """The due set of each pool, in order."""
         return [self.pool_due_prefix + name.encode() for name in names]
+
+    def note(self, owner: bytes) -> bytes:
+        """The key that tells which seats `acquire_best` gave an owner; the token in it is not to be read from a key."""
+        return self.note_prefix + sha256(owner).hexdigest()[:32].encode()
 
 
 def keys_of(namespace: str, show: object) -> Keys:

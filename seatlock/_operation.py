@@ -29,7 +29,7 @@ READERS: Final = frozenset({"availability", "changes", "check", "inspect", "remn
 
 Pools = tuple[tuple[str, int], ...]
 """Quantities of pools, by name."""
-Verb = Literal["acquire", "extend", "confirm", "release", "cancel"]
+Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "acquire_best"]
 
 
 class Again(SeatLockError):

@@ -17,13 +17,14 @@ from seatlock import _pretix
 from seatlock._plan_rules import SeatStatus, Source
 from seatlock.errors import InvalidPlan
 
-Fields: TypeAlias = tuple[str, str, str, str, str, int | None, int | None, SeatStatus]
+Fields: TypeAlias = tuple[str, str, str, str, str, int | None, int | None, SeatStatus, bool]
 """A seat's fields, in the order of `seatlock.plan.Seat`."""
 
 _MISSING: Final = re.compile("Object missing required field `(.*)`")
 _UNKNOWN: Final = re.compile("Object contains unknown field `(.*)`", re.DOTALL)
 
-CSV_COLUMNS: Final = ("seat", "section", "row", "number", "category", "status")
+CSV_COLUMNS: Final = ("seat", "section", "row", "number", "category", "status", "accessible")
+_ACCESSIBLE: Final = {"": False, "no": False, "yes": True}
 
 
 class Draft(NamedTuple):
@@ -55,7 +56,7 @@ def _seats(document: _pretix.Document) -> Iterator[Fields]:
             left, top = zone.position.x + row.position.x, zone.position.y + row.position.y
             for seat in row.seats:
                 x, y = round(left + seat.position.x), round(top + seat.position.y)
-                yield seat.seat_guid, section, row.row_number, seat.seat_number, seat.category, x, y, "available"
+                yield seat.seat_guid, section, row.row_number, seat.seat_number, seat.category, x, y, "available", False
 
 
 def _told(message: str) -> str:
@@ -115,11 +116,13 @@ def _header(names: list[str], origin: str) -> list[str]:
 def _rows(header: list[str], records: list[list[str]]) -> Iterator[Fields]:
     at = {name: header.index(name) for name in header}
     absent = len(header)  # every record gets an empty value there
-    seat, section, row, number, category, status = (at.get(name, absent) for name in CSV_COLUMNS)
+    seat, section, row, number, category, status, accessible = (at.get(name, absent) for name in CSV_COLUMNS)
     for record in records:
         values = [*record, ""]
         word = cast("SeatStatus", values[status] or "available")  # the plan's rules check it, for they name the place
-        yield values[seat], values[section], values[row], values[number], values[category], None, None, word
+        open_to_all = cast("bool", _ACCESSIBLE.get(values[accessible], values[accessible]))  # and so for this one
+        place = values[seat], values[section], values[row], values[number], values[category]
+        yield *place, None, None, word, open_to_all
 
 
 def _text(source: object, origin: str) -> str:

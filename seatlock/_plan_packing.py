@@ -51,6 +51,7 @@ class _Layout(msgspec.Struct, array_like=True, frozen=True):
     categories_of: _Coded
     x: list[int | None]
     y: list[int | None]
+    accessible: list[_Code] = []  # indices of seats
 
 
 class _Packed(msgspec.Struct, array_like=True, frozen=True):
@@ -70,12 +71,17 @@ def _layout(categories: tuple[str, ...], seats: Sequence[Seat]) -> _Layout:
         _Coded.of(seat.category for seat in seats),
         [seat.x for seat in seats],
         [seat.y for seat in seats],
+        [index for index, seat in enumerate(seats) if seat.accessible],
     )
 
 
 def digest(categories: tuple[str, ...], seats: Sequence[Seat]) -> str:
     """Sixteen hexadecimal digits that tell layouts apart; name and statuses do not count."""
-    return hashlib.sha256(msgspec.msgpack.encode(_layout(categories, seats))).hexdigest()[:16]
+    layout = _layout(categories, seats)
+    columns = msgspec.structs.astuple(layout)
+    if not layout.accessible:  # which earlier versions did not know: their shows keep their digests
+        columns = columns[:-1]
+    return hashlib.sha256(msgspec.msgpack.encode(columns)).hexdigest()[:16]
 
 
 def pack(name: str, categories: tuple[str, ...], seats: Sequence[Seat]) -> bytes:
@@ -100,6 +106,9 @@ def unpack(data: object) -> tuple[str, tuple[str, ...], Iterable[Fields]]:
             statuses[index] = "blocked"
         for index in packed.sold:
             statuses[index] = "sold"
+        accessible = [False] * len(layout.ids)
+        for index in layout.accessible:
+            accessible[index] = True
         columns = (
             layout.ids,
             layout.sections.column(),
@@ -109,6 +118,7 @@ def unpack(data: object) -> tuple[str, tuple[str, ...], Iterable[Fields]]:
             layout.x,
             layout.y,
             statuses,
+            accessible,
         )
     except (zlib.error, msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
         raise InvalidPlan(f"the packed plan is damaged ({error}): warm the show again.") from None

@@ -128,6 +128,10 @@ def _plain_statuses(values: Sequence[object]) -> bool:
     return set(map(type, values)) == {str} and set(values) <= set(STATUSES)
 
 
+def _plain_flags(values: Sequence[object]) -> bool:
+    return set(map(type, values)) == {bool}
+
+
 def _exact(value: object) -> object:
     """Refuse a subclass of str: it would not come back from Redis as what it was."""
     if isinstance(value, str) and type(value) is not str:
@@ -163,6 +167,11 @@ def _status(value: object) -> None:
         raise InvalidRequest(f"{value!r} is no status; use {', '.join(STATUSES[:-1])} or {STATUSES[-1]}.")
 
 
+def _accessible(value: object) -> None:
+    if type(value) is not bool:
+        raise InvalidRequest(f"{value!r} is neither True nor False (in a file: yes or no).")
+
+
 _plain_labels: Final = _plain_texts(MAX_LABEL_BYTES, may_be_empty=True)
 
 # A seat's field, the quick look at its whole column, the rule for a single value.
@@ -175,4 +184,5 @@ _COLUMNS: Final[tuple[tuple[str, Callable[[Sequence[object]], bool], Callable[[o
     ("x", _plain_coordinates, _coordinate),
     ("y", _plain_coordinates, _coordinate),
     ("status", _plain_statuses, _status),
+    ("accessible", _plain_flags, _accessible),
 )

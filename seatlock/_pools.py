@@ -5,7 +5,7 @@ How pools lie in Redis is told in `lua/include/pools.lua`, why in `docs/decision
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -112,7 +112,3 @@ class Stock(msgspec.Struct, frozen=True):
         """Read what a script tells."""
         known = read_names(names)
         return cls(known, read_counts(known, raw) if raw else {})
-
-    def is_of(self, names: Iterable[str]) -> bool:
-        """Whether these are the pools that there are."""
-        return self.names == tuple(names)

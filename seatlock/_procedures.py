@@ -10,8 +10,10 @@ import copy
 import logging
 import time
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, Literal, TypeVar
+
+import msgspec
 
 from seatlock import _commands, _pools
 from seatlock._operation import Again, Ask, Step, chunks
@@ -27,7 +29,7 @@ from seatlock.errors import (
     UnknownSeats,
     UnsafeServer,
 )
-from seatlock.model import Availability, SeatState, StateName
+from seatlock.model import Availability, SaleStatus, SeatState, StateName
 from seatlock.plan import SeatingPlan
 
 T = TypeVar("T")
@@ -250,9 +252,41 @@ def availability(namespace: str, show: str, section: str | None, plans: PlanCach
 def _snapshot(
     namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...], plans: PlanCache
 ) -> Procedure[Availability | None]:
+    pools = plans.pools.get(show, ())
+    found = yield from read_fields(namespace, show, plan, seats, pools)
+    if found is None:
+        plans.forget(show)
+        return None
+    if found.pools.names != pools:
+        plans.pools[show] = found.pools.names
+        return None
+    states: dict[str, StateName] = {
+        seat: state for seat, field in found.fields.items() if (state := state_of(field, found.now)) is not None
+    }
+    counts, stock = count_states(states), found.pools.counts
+    return Availability(show, found.status, found.version, counts, states, found.opens_in, found.closes_in, stock)
+
+
+class Fields(msgspec.Struct, frozen=True):
+    """Raw fields of the availability hash by seat, at one version (epoch and version) and time of the show.
+
+    ``pools`` has counts if the pools that were named when reading are those of the show.
+    """
+
+    status: SaleStatus
+    version: tuple[int, int]
+    now: int
+    fields: dict[str, bytes]
+    opens_in: float | None
+    closes_in: float | None
+    pools: _pools.Stock
+
+
+def read_fields(
+    namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...], pools: tuple[str, ...] = ()
+) -> Procedure[Fields | None]:
     """Read in bounded pieces, then replay the changes since the first piece; None where that cannot be done."""
     fields: dict[str, bytes] = {}
-    pools = plans.pools.get(show, ())
     first: _commands.Snapshot | None = None
     newest: _commands.Snapshot | _commands.Changes | None = None
     for at in range(0, max(len(seats), 1), _commands.READ_STEP):  # a show can have pools alone
@@ -260,42 +294,42 @@ def _snapshot(
         last: _commands.Snapshot = yield _commands.mirrors(namespace, show, piece, pools)
         first = first or last
         if last.plan != plan.digest or last.epoch != first.epoch:
-            plans.forget(show)
-            return None
-        if not last.pools.is_of(pools):
-            plans.pools[show] = last.pools.names
             return None
         fields.update(zip(piece, last.mirrors, strict=True))
         newest = last
     if first is None or newest is None:
         return None
     if len(seats) > _commands.READ_STEP:
-        caught_up = yield from _catch_up(namespace, show, first, fields, pools)
+
+        def take_in(batch: dict[str, bytes]) -> None:
+            fields.update((seat, field) for seat, field in batch.items() if seat in fields)
+
+        caught_up = yield from catch_up(namespace, show, (first.epoch, first.version), take_in, pools)
         if caught_up is None:
-            plans.forget(show)
             return None
         newest = caught_up
-    states: dict[str, StateName] = {
-        seat: state for seat, field in fields.items() if (state := state_of(field, newest.now)) is not None
-    }
-    version = (newest.epoch, newest.version)
-    counts, stock = count_states(states), newest.pools.counts
-    return Availability(show, newest.status, version, counts, states, newest.opens_in, newest.closes_in, stock)
+    version = (first.epoch, newest.version)
+    return Fields(newest.status, version, newest.now, fields, newest.opens_in, newest.closes_in, newest.pools)
 
 
-def _catch_up(
-    namespace: str, show: str, first: _commands.Snapshot, fields: dict[str, bytes], pools: tuple[str, ...]
+def catch_up(
+    namespace: str,
+    show: str,
+    since: tuple[int, int],
+    take_in: Callable[[dict[str, bytes]], None],
+    pools: tuple[str, ...] = (),
 ) -> Procedure[_commands.Changes | None]:
-    version = first.version
+    """Replay the changes since a version (epoch and version), batch by batch; None where that cannot be done."""
+    epoch, version = since
     for _ in range(CATCH_UP_STEPS):
-        found: _commands.Changes = yield _commands.changes(namespace, show, first.epoch, version, pools)
-        if found.epoch != first.epoch or not found.pools.is_of(pools):
+        found: _commands.Changes = yield _commands.changes(namespace, show, epoch, version, pools)
+        if found.epoch != epoch:
             return None
         for number, batch in found.batches:
             if number != version + 1 or batch.get("") == b"plan":
                 return None  # the stream was cut, a script failed half-way, or the plan is another: start again
             version = number
-            fields.update((seat, field) for seat, field in batch.items() if seat in fields)
+            take_in(batch)
         if version == found.version:
             return found
         if not found.batches:

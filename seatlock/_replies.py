@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, cast, get_args
 
+import msgspec
+
 from seatlock._operation import Again, Ask
 from seatlock.errors import (
     BookingConflict,
@@ -19,7 +21,17 @@ from seatlock.errors import (
     SeatsUnavailable,
     UnknownSeats,
 )
-from seatlock.model import Booking, Cancellation, Conflict, Hold, PoolConflict, Release, SeatState, StateName
+from seatlock.model import (
+    Booking,
+    Cancellation,
+    Conflict,
+    Hold,
+    PoolConflict,
+    Release,
+    SaleStatus,
+    SeatState,
+    StateName,
+)
 
 FENCE_EPOCH: Final = 2**40
 """A fence is epoch * 2^40 + counter: put together here, kept apart in Lua, whose numbers are doubles."""
@@ -110,10 +122,45 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     )
 
 
+class Noted(msgspec.Struct, frozen=True):
+    """The seats that an owner was given before, where they are not held as they were."""
+
+    seats: tuple[str, ...]
+
+
+class NoneFree(msgspec.Struct, frozen=True):
+    """No set was wholly free at this version (epoch and version): the first seat in the way of each."""
+
+    version: tuple[int, int]
+    in_the_way: tuple[str, ...]
+
+
+def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLockError:
+    """Read the answer to an acquire of the best of several sets."""
+    word = answer[0]
+    size = int(ask.args[1].split()[1])
+    if word == b"held":
+        first = (answer[1] - 1) * size
+        seats = ask.seats[first : first + size]
+        fence = fence_of(answer[2], answer[3])
+        return Hold(ask.show, seats, ask.holder, cast("str", ask.token), fence, answer[4] / 1000, deadline=answer[5])
+    if word == b"noted":
+        return Noted(tuple([seat.decode() for seat in answer[1:]]))
+    if word == b"closed":
+        return _not_open(ask, answer)
+    places: list[int] = answer[3:]
+    ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(places)])
+    return NoneFree((answer[1], answer[2]), ways)
+
+
 def _not_open(ask: Ask[Any], answer: list[Any]) -> SaleNotOpen:
-    status, opens_in = answer[1].decode(), seconds_left(answer[2])
+    return not_open(ask.show, answer[1].decode(), seconds_left(answer[2]))
+
+
+def not_open(show: str, status: SaleStatus, opens_in: float | None) -> SaleNotOpen:
+    """The refusal of new holds by a show that takes none."""
     until = "it takes no new holds until open_sale" if opens_in is None else f"it opens by itself in {opens_in} s"
-    return SaleNotOpen(f"the sale of show {ask.show!r} is {status}: {until}.", status=status, opens_in=opens_in)
+    return SaleNotOpen(f"the sale of show {show!r} is {status}: {until}.", status=status, opens_in=opens_in)
 
 
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:

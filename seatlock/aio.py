@@ -16,13 +16,15 @@ from seatlock._batcher import Batcher
 from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
-from seatlock._operation import Ask, Step
+from seatlock._operation import Ask, Command, Step
+from seatlock._pursuit import pursue_async
 from seatlock._seam import FOREIGN
 from seatlock._warming import Progress
 from seatlock.errors import SeatLockError
 from seatlock.model import (
     AcquireRequest,
     Availability,
+    BestHold,
     Block,
     Booking,
     Cancellation,
@@ -179,6 +181,35 @@ class AsyncSeatLocker:
         """Undo a booking (a refund): the seats and quantities that still belong to it are free again."""
         return await self._batcher.submit(self._core.cancel(booking))
 
+    async def acquire_best(  # noqa: PLR0913 - all but the first two by name
+        self,
+        show: str,
+        count: int,
+        *,
+        holder: str,
+        ttl: Duration = DEFAULT_TTL,
+        token: str | None = None,
+        section: str | None = None,
+        category: str | None = None,
+        adjacent: bool = True,
+        avoid_orphans: bool = True,
+        accessible: bool | None = None,
+    ) -> BestHold:
+        """Hold the best ``count`` seats (1 to 100) that are free, for ``ttl`` (as `acquire`); says whether they adjoin.
+
+        The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``; unless there is no other
+        way) and are nearest to the middle of the plan's first row. Where no seats adjoin, those as close as possible
+        are given; with ``adjacent=False`` just the nearest. ``section`` and ``category`` narrow the choice by name,
+        ``accessible`` to seats that are (True) or are not (False). ``token`` as in `acquire`: asked again with it, the
+        same seats are the answer.
+
+        Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
+        `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
+        """
+        quest = self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
+        self._batcher.check_loop()
+        return await pursue_async(quest, lambda board: self._follow(self._core.read(board)), self._seek)
+
     async def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
         return await self._many(show, _requests.acquire_asks(self._core.namespace, show, requests))
@@ -321,6 +352,12 @@ class AsyncSeatLocker:
 
     async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
         return await self._drive(self._core.group(asks, patience), time.monotonic() + patience)
+
+    async def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
+        if isinstance(step, Ask):
+            return await self._batcher.submit(step)
+        with self._batcher.visit():
+            return await self._run(step, self._core.patience)
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         with self._batcher.visit():

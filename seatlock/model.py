@@ -15,6 +15,7 @@ from seatlock._bounds import DEFAULT_TTL, Duration
 __all__ = [
     "AcquireRequest",
     "Availability",
+    "BestHold",
     "Block",
     "Booking",
     "Cancellation",
@@ -82,6 +83,13 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:  # what rich prints, also of a traceback's variables
         return _fields_without_token(self)
+
+
+class BestHold(msgspec.Struct, frozen=True, gc=False):
+    """The hold that `acquire_best` got, and whether its seats adjoin (a single seat does)."""
+
+    hold: Hold
+    adjacent: bool
 
 
 class Booking(msgspec.Struct, frozen=True, gc=False):

@@ -29,7 +29,8 @@ class Seat(msgspec.Struct, frozen=True, gc=False):
     ``id`` is unique in the plan: 1 to 128 bytes without control characters. ``section``, ``row``, ``number`` and
     ``category`` are up to 128 bytes, without control characters, and may be empty. ``x`` and ``y`` are pixels from the
     left and upper edge of the plan, None where it is not drawn. ``status`` is how the seat enters the sale:
-    ``available``, ``blocked`` (the house keeps it) or ``sold`` (elsewhere).
+    ``available``, ``blocked`` (the house keeps it) or ``sold`` (elsewhere). ``accessible`` seats can be used without
+    steps, in a wheelchair for one: see `seatlock.SeatLocker.acquire_best`.
 
     The `SeatingPlan` that takes the seat checks it.
     """
@@ -42,6 +43,7 @@ class Seat(msgspec.Struct, frozen=True, gc=False):
     x: int | None = None
     y: int | None = None
     status: SeatStatus = "available"
+    accessible: bool = False
 
 
 class SeatingPlan(msgspec.Struct, frozen=True, dict=True):
@@ -104,9 +106,10 @@ class SeatingPlan(msgspec.Struct, frozen=True, dict=True):
 
     @classmethod
     def from_csv(cls, source: bytes | str, *, name: str = "", origin: str = "plan") -> SeatingPlan:
-        """Read CSV in UTF-8 with the header ``seat,section,row,number,category,status``.
+        """Read CSV in UTF-8 with the header ``seat,section,row,number,category,status,accessible``.
 
-        The columns may stand in any order and only ``seat`` is required; an empty ``status`` means available.
+        The columns may stand in any order and only ``seat`` is required; an empty ``status`` means available, and
+        ``accessible`` is ``yes``, ``no`` or empty, which means no.
         Categories are numbered as they first appear. ``origin`` names the plan in error messages.
         """
         return cls._of_draft(_plan_formats.read_csv(source, name, origin))

@@ -31,6 +31,12 @@ def _acquire(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.acquire(NS, show, SEATS[:2], HOLDER, 600.0, token())])
 
 
+def _acquire_best(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
+    due_seats(locker, raw, show)
+    sets = [(SEATS[7], SEATS[0]), SEATS[:2], SEATS[2:4]]  # of the first, one is held
+    return _commands.of_asks(NS, [_commands.acquire_best(NS, show, sets, HOLDER, 600_000, token(), minted=False)])
+
+
 def _extend(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.extend(NS, hold_of(locker, show), 900.0)])
 
@@ -131,6 +137,7 @@ def _stock(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
 
 CALLS: Final[dict[str, Prepare]] = {
     "acquire": _acquire,
+    "acquire_best": _acquire_best,
     "extend": _extend,
     "confirm": _confirm,
     "release": _release,

@@ -21,6 +21,7 @@ Place = tuple[int, int]
 # By script: the places of times and counts, and of what may be 0: the deadline that a hold told, epoch, fence, version.
 NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     "acquire": ((0, 0), (2, 0), (2, 1)),
+    "acquire_best": ((0, 0), (2, 0), (2, 1), (2, 2)),
     "extend": ((0, 0), (2, 0), (2, 2)),
     "confirm": ((0, 0), (4, 1)),
     "release": ((0, 0), (2, 0)),
@@ -41,7 +42,7 @@ MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
     "cancel": ((2, 0), (2, 1)),
     "changes": ((0, 0), (1, 0)),
 }
-BATCHES: Final = ("acquire", "extend", "confirm", "release", "cancel")
+BATCHES: Final = ("acquire", "acquire_best", "extend", "confirm", "release", "cancel")
 ODD: Final = (
     *("", " ", "None", "nil", "true", "-1", "-0", "+5", "0.5", "600.0", "600,0", "6e2", "1e400", "1e-400"),
     *("nan", "-nan", "inf", "-inf", "Infinity", "0x10", "0b1", "1_000", " 600", "600 ", "600\n", "600\0", "٦٠٠"),

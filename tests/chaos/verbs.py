@@ -76,6 +76,7 @@ REQUESTS: Final = [AcquireRequest(SEATS[2 * n : 2 * n + 2], HOLDER, 600.0, token
 
 VERBS: Final[dict[str, Verb]] = {
     "acquire": Verb(_nothing, lambda door, show, _: door.acquire(show, SEATS[:2], holder=HOLDER, token=token())),
+    "acquire_best": Verb(_nothing, lambda door, show, _: door.acquire_best(show, 2, holder=HOLDER, token=token())),
     "extend": Verb(hold_of, lambda door, _, hold: door.extend(hold, ttl=900.0)),
     "confirm": Verb(hold_of, lambda door, _, hold: door.confirm(hold, payment="pay-1")),
     "release": Verb(hold_of, lambda door, _, hold: door.release(hold)),

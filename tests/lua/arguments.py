@@ -72,6 +72,7 @@ def batch_calls(house: House) -> dict[str, Operation[Any]]:
         commands.confirm("seatlock", hold, None, None),
         commands.release("seatlock", hold),
         commands.cancel("seatlock", booking),
+        commands.acquire_best("seatlock", house.show, [("A-2",), ("A-4",)], "bo", 60_000, T1, minted=False),
     ]
     return {ask.verb: commands.of_asks("seatlock", [ask]) for ask in asks}
 
@@ -81,6 +82,7 @@ TOLD: Final = (str(2**49 + 1), *WITHOUT_ZERO)
 COUNT: Final = ("513", *NUMBERS)
 TERMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "acquire": (TTL, COUNT),
+    "acquire_best": (TTL, ("101", *NUMBERS), COUNT),
     "extend": (TTL, TOLD, COUNT),
     "confirm": (TOLD, COUNT),
     "release": (COUNT,),

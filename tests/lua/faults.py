@@ -9,12 +9,17 @@ from msgspec.structs import replace
 
 from seatlock import PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
+from seatlock._keys import keys_of
 from tests.lua.arguments import NUMBERS, WITHOUT_ZERO, refused
-from tests.lua.house import PLAN, SEATS, T1, T2, House
+from tests.lua.house import PLAN, SEATS, T1, T2, T3, House
 from tests.lua.scenario import scenario
 from tests.lua.warming import found, load
 
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
+
+
+def _note_of(token: str, holder: str) -> str:
+    return keys_of("seatlock", "any").note(f"{token}\n{holder}".encode()).decode().rpartition(":")[2]
 
 
 def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]]:
@@ -24,6 +29,8 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     fixed = {"meta", "seats", "due", "changes"}
     locker, show = house.locker, house.show
     yield "acquire", {*fixed, "lock:A-4"}, lambda: house.acquire("A-4", holder="cy")
+    note = f"best:{_note_of(T3, 'cy')}"
+    yield "acquire_best", {*fixed, "lock:A-4", note}, lambda: house.best(("A-4",), holder="cy", token=T3)
     yield "extend", {*fixed, "lock:A-1", "lock:A-2"}, lambda: locker.extend(hold, ttl=900)
     yield "confirm", {*fixed, "outbox", "lock:A-2"}, lambda: locker.confirm(hold)
     yield "release", {*fixed, "lock:A-1"}, lambda: locker.release(hold)

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import redis
 
-from seatlock import Hold, Seat, SeatingPlan, SeatLocker, SeatLockError, SeatsUnavailable
+from seatlock import Hold, Seat, SeatingPlan, SeatLocker, SeatLockError, SeatsUnavailable, _commands
 from seatlock._operation import Operation
 from tests.support.clock import Clock
 from tests.support.keyspace import Dump, contradictions, dump
@@ -141,6 +141,21 @@ class House:
     def acquire(self, *seats: str, holder: str = "ada", **options: Any) -> Hold:
         """Hold seats of the show."""
         return self.locker.acquire(self.show, seats, holder=holder, **options)
+
+    def best(self, *sets: tuple[str, ...], holder: str = "ada", ttl: float = 600, token: str = T1) -> Any:
+        """Ask for the first of several sets that is wholly free."""
+        (answer,) = self.bests((sets, holder, ttl, token))
+        if isinstance(answer, SeatLockError):
+            raise answer
+        return answer
+
+    def bests(self, *requests: tuple[tuple[tuple[str, ...], ...], str, float, str]) -> list[Any]:
+        """The same for a batch of requests: sets, holder, ttl and token of each."""
+        asks = [
+            _commands.acquire_best("seatlock", self.show, sets, holder, round(ttl * 1000), token, minted=False)
+            for sets, holder, ttl, token in requests
+        ]
+        return self.run(_commands.of_asks("seatlock", asks))
 
     def refused(self, *seats: str, holder: str = "bo", **options: Any) -> dict[str, tuple[Any, ...]]:
         """Ask for seats in vain: gives state, seconds left, yours and inconsistent of what stood in the way."""

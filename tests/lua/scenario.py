@@ -37,6 +37,17 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 
 def scenarios() -> list[Scenario]:
     """All scenarios."""
-    from tests.lua import acquiring, arguments, blocking, faults, holding, keeping, pooling, selling, warming  # noqa: F401, PLC0415 - they register themselves
+    from tests.lua import (  # noqa: PLC0415 - they register themselves
+        acquiring,  # noqa: F401
+        arguments,  # noqa: F401
+        best,  # noqa: F401
+        blocking,  # noqa: F401
+        faults,  # noqa: F401
+        holding,  # noqa: F401
+        keeping,  # noqa: F401
+        pooling,  # noqa: F401
+        selling,  # noqa: F401
+        warming,  # noqa: F401
+    )
 
     return list(_found.values())

@@ -45,6 +45,14 @@ def acquiring_after_others(house: House) -> Attempt:
     return acquiring(house)
 
 
+def acquiring_the_best(house: House) -> Attempt:
+    house.acquire("A-1", holder="early", ttl=60)
+    house.advance(61)
+    house.acquire("A-3", holder="early", ttl=600)
+    sets = (("A-3", "A-4"), ("A-1", "A-2"))
+    return Attempt(lambda: house.best(*sets, token=T1), "ada", ("A-1", "A-2"))
+
+
 def extending(house: House) -> Attempt:
     hold = house.acquire("A-1", "A-2", token=T1, ttl=60)
     return Attempt(lambda: house.locker.extend(hold, ttl=600), "ada", hold.seats)
@@ -116,6 +124,7 @@ def retiring(house: House) -> Attempt:
 ATTEMPTS: Final = [
     acquiring,
     acquiring_after_others,
+    acquiring_the_best,
     extending,
     confirming,
     releasing,

@@ -78,6 +78,7 @@ class Show:
         self.now = 0.0
         self.fence = 0
         self.facts: list[tuple[str, str, frozenset[str]]] = []
+        self.notes: dict[tuple[str, str], tuple[list[str], float]] = {}  # owner → the best it was given, until when
 
     # The sale's status: what was last said, until a time comes
 
@@ -128,7 +129,10 @@ class Show:
 
     def nothing_has_expired(self) -> bool:
         """Whether no hold has run out since its seats were last taken."""
-        return not any(isinstance(found, Held) and self.now > found.deadline for found in self.seats.values())
+        held = (found for found in self.seats.values() if isinstance(found, Held))
+        return not any(self.now > found.deadline for found in held) and not any(
+            self.now > until for _, until in self.notes.values()
+        )
 
     def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:
         """Hold seats, all or none."""
@@ -159,6 +163,29 @@ class Show:
             if seat not in own:
                 self.seats[seat] = hold
         return self._held("held", [hold, *own.values()])
+
+    def acquire_best(self, token: str, holder: str, count: int, ttl: float, got: tuple[str, ...]) -> Outcome:
+        """Hold so many seats: those that were ``got``, if they are among the best that can be had."""
+        noted, until = self.notes.get((token, holder), ([], -1.0))
+        if noted and self.now <= until:
+            assert got in ((), tuple(noted))
+            return self.acquire(token, holder, noted, ttl)
+        if self.status != "open":
+            return Outcome("closed", status=self.status, left=self.opens_in or 0.0)
+        free = [seat for seat in self.seats if self.at(seat) is None]
+        if len(free) < count:
+            return Outcome("refused")
+        assert len(set(got)) == count
+        assert set(got) <= set(free)
+        names = list(self.seats)
+        runs = [names[at : at + count] for at in range(len(names) - count + 1)]
+        assert any(set(run) <= set(free) for run in runs) == (list(got) in runs)
+        self.fence += 1
+        limit = self.now + self.MAX_HOLD
+        hold = Held(token, holder, self.fence, min(self.now + ttl, limit), limit)
+        self.seats |= dict.fromkeys(got, hold)
+        self.notes[token, holder] = list(got), limit
+        return self._held("held", [hold])
 
     def _held(self, kind: str, holds: list[Held]) -> Outcome:
         hold = whole(holds)

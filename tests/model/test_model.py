@@ -18,6 +18,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 
 from seatlock import (
     AcquireRequest,
+    BestHold,
     Booking,
     BookingConflict,
     ConfirmRequest,
@@ -168,6 +169,27 @@ class Sale(RuleBasedStateMachine):
         for answer, outcome, ask in zip(answers, expected, asks, strict=True):
             self.check_hold(answer, outcome, ask.token or "")
         return multiple(*(answer for answer in answers if isinstance(answer, Hold)))
+
+    @rule(
+        target=holds,
+        count=st.integers(1, 3),
+        holder=st.sampled_from(HOLDERS),
+        ttl=st.sampled_from(TTLS),
+        choice=st.integers(0, 5),
+        lose=st.sampled_from([0, 0, 1, 2]),
+    )
+    def acquire_best(self, count: int, holder: str, ttl: float, choice: int, lose: int) -> Any:
+        """Acquire the best seats, with a new token or one used before; which they are, the answer tells."""
+        token = self.token(choice)
+        self.client.lose_next = lose
+        best = attempt(lambda: self.locker.acquire_best(self.show, count, holder=holder, ttl=ttl, token=token))
+        answer = best.hold if isinstance(best, BestHold) else best
+        got = answer.seats if isinstance(answer, Hold) else ()
+        self.check_hold(answer, self.model.acquire_best(token, holder, count, ttl, got), token)
+        if isinstance(best, BestHold):
+            numbers = [SEATS.index(seat) for seat in got]
+            assert best.adjacent == (numbers == list(range(numbers[0], numbers[0] + len(got))))
+        return answer if isinstance(answer, Hold) else multiple()
 
     @rule(target=holds, hold=holds, ttl=st.sampled_from(TTLS), lose=st.sampled_from([0, 0, 1]))
     def extend(self, hold: Hold, ttl: float, lose: int) -> Any:

@@ -41,8 +41,8 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("acquire.lua", "elseif #refused > 1 then", "1 → 2"),
     ],
     "the list has an even number of entries: more than 1 is more than 0": [
-        ("acquire.lua", "if #fields > 0 then", "0 → 1"),
-        ("acquire.lua", "if #later > 0 then", "0 → 1"),
+        ("include/keep.lua", "if #fields > 0 then", "0 → 1"),
+        ("include/keep.lua", "if #later > 0 then", "0 → 1"),
         ("cancel.lua", "if #fields > 0 then", "0 → 1"),
         ("check.lua", "if #conflicts > 0 then", "0 → 1"),
         ("confirm.lua", "if #fields > 0 then", "0 → 1"),

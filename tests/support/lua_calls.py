@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _pools, _warming
@@ -29,10 +30,11 @@ class Call(NamedTuple):
         """The keys that the header asks for."""
         probes = b"probe:" if header.name == "probe" else b""
         seats = [seat for ask in self.asks for seat in ask.seats] or _SEATS.get(header.name, [])
-        locks = [_PREFIX + b"lock:" + seat.encode() for seat in seats if header.keys.each == ("lock",)]
+        notes = [_note(ask) for ask in self.asks if "note" in header.keys.each]
+        locks = [_PREFIX + b"lock:" + seat.encode() for seat in seats if "lock" in header.keys.each]
         dues = [_PREFIX + b"pool-due:floor"] if header.keys.each == ("pool_due",) else []
         fixed = [_FIXED.get(name, name).encode() for name in header.keys.fixed]
-        return [_PREFIX + probes + name for name in fixed] + locks + dues
+        return [_PREFIX + probes + name for name in fixed] + notes + locks + dues
 
     def args(self, header: Header) -> list[bytes]:
         """The arguments that the header asks for."""
@@ -44,6 +46,10 @@ class Call(NamedTuple):
         return args
 
 
+def _note(ask: Ask[Any]) -> bytes:
+    return _PREFIX + b"best:" + sha256(f"{ask.token}\n{ask.holder}".encode()).hexdigest()[:32].encode()
+
+
 _FIXED = {"pool_due": "pool-due:floor"}
 _SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock")}
 
@@ -53,6 +59,9 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     last = {"deadline_ms": b"77"}
     acquires = [_commands.acquire("seatlock", SHOW, hold.seats, "ada", 1.5, TOKEN) for hold in _HOLDS]
     yield "acquire", acquires, {**owned, "ttl_ms": b"1500"}
+    sets = [[("A-1", "A-2"), ("B-1", "B-2")], [("C-1", "C-2"), ("D-1", "D-2")]]
+    best = [_commands.acquire_best("seatlock", SHOW, each, "ada", 1500, TOKEN, minted=False) for each in sets]
+    yield "acquire_best", best, {**owned, "ttl_ms": b"1500", "size": b"2"}
     yield "extend", [_commands.extend("seatlock", hold, 1.5) for hold in _HOLDS], {**owned, "ttl_ms": b"1500", **last}
     confirms = [_commands.confirm("seatlock", hold, "paid", "booked") for hold in _HOLDS]
     yield "confirm", confirms, {**owned, "booking": b"booked", "payment": b"paid", **last}

@@ -19,6 +19,7 @@ _SEATS = st.builds(
     x=_COORDINATES,
     y=_COORDINATES,
     status=st.sampled_from(STATUSES),
+    accessible=st.booleans(),
 )
 PLANS = st.builds(
     SeatingPlan.of, st.lists(_SEATS, min_size=1, max_size=30, unique_by=lambda seat: seat.id), name=_TEXTS

@@ -20,6 +20,7 @@ import seatlock
 from seatlock import (
     AcquireRequest,
     Availability,
+    BestHold,
     Block,
     Booking,
     Cancellation,
@@ -66,6 +67,7 @@ STRUCTS: Final = [
         "show-1", "open", (1, 42), {"free": 1, "held": 0, "pinned": 0, "sold": 0, "blocked": 0}, {"A-1": "free"}
     ),
     Availability("show-1", "closed", (1, 1), {}, {}, opens_in=0.5, closes_in=60.0),
+    BestHold(HOLD, adjacent=True),
     Warmed("show-1", created=True, added=5, changed=0, kept=0),
     AcquireRequest(["A-1", "A-2"], "ada", 60.0, TOKEN),
     AcquireRequest(["A-1"], "ada", timedelta(minutes=10)),

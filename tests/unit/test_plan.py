@@ -256,6 +256,7 @@ def test_the_digest_tells_layouts_apart_and_nothing_else() -> None:
 
     assert changed() == changed(status="sold") == plan.digest
     others = [{"id": "X"}, {"section": "X"}, {"row": "X"}, {"number": "X"}, {"category": "X"}, {"x": 9}, {"y": None}]
+    others.append({"accessible": True})
     digests = {changed(**change) for change in others}
     digests |= {SeatingPlan.of(plan.seats[::-1]).digest, SeatingPlan.of(plan.seats[:1]).digest}
     digests.add(SeatingPlan("", ("D", "C"), plan.seats).digest)

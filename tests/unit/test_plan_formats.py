@@ -239,14 +239,14 @@ def test_what_is_no_json_document_is_refused(source: Any, what: str) -> None:
 
 def test_csv_columns_stand_in_any_order() -> None:
     plan = SeatingPlan.from_csv(
-        "status,category,seat,row\n,Gold,A-1,A\nsold,Tin,A-2,A\nblocked,Gold,A-3,A\n", name="Hall"
+        "accessible,status,category,seat,row\n,,Gold,A-1,A\nno,sold,Tin,A-2,A\nyes,blocked,Gold,A-3,A\n", name="Hall"
     )
     assert plan.name == "Hall"
     assert plan.categories == ("Gold", "Tin")
     assert plan.seats == (
         Seat("A-1", row="A", category="Gold"),
         Seat("A-2", row="A", category="Tin", status="sold"),
-        Seat("A-3", row="A", category="Gold", status="blocked"),
+        Seat("A-3", row="A", category="Gold", status="blocked", accessible=True),
     )
 
 
@@ -285,6 +285,7 @@ def test_csv_comes_as_programs_write_it(source: bytes | str) -> None:
         ("seat,category\nA," + "ü" * 65 + "\n", "line 2, column category", "130 bytes"),
         ("seat,status\nA,free\n", "line 2, column status", "'free' is no status; use available, blocked or sold"),
         ("seat,status\nA,Sold\n", "line 2, column status", "'Sold' is no status"),
+        ("seat,accessible\nA,yes\nB,maybe\n", "line 3, column accessible", "'maybe' is neither True nor False"),
         ('seat\n"A\nB\n', "line 3", "not CSV"),
         ('seat\n"A"B\n', "line 2", "not CSV"),
         ('seat\n"A\nB"\nC\n', "line 3, column seat", "control character"),
@@ -346,14 +347,16 @@ def test_a_path_that_no_file_can_have_is_refused() -> None:
     PLANS,
     st.sampled_from(["\n", "\r\n"]),
     st.booleans(),
-    st.permutations(["seat", "section", "row", "number", "category", "status"]),
+    st.permutations(["seat", "section", "row", "number", "category", "status", "accessible"]),
 )
 def test_csv_gives_back_an_equal_plan(plan: SeatingPlan, end: str, as_bytes: bool, columns: list[str]) -> None:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator=end)
     writer.writerow(columns)
     for seat in plan.seats:
-        writer.writerow([getattr(seat, "id" if column == "seat" else column) for column in columns])
+        values = {True: "yes", False: "no"}
+        found = [getattr(seat, "id" if column == "seat" else column) for column in columns]
+        writer.writerow([values.get(value, value) for value in found])
     text = file.getvalue()
     undrawn = SeatingPlan.of((msgspec.structs.replace(seat, x=None, y=None) for seat in plan.seats), name=plan.name)
     assert SeatingPlan.from_csv(text.encode() if as_bytes else text, name=plan.name) == undrawn

@@ -33,6 +33,7 @@ from seatlock import (
 )
 from seatlock._commands import Changes, Snapshot
 from seatlock._operation import Again
+from seatlock._replies import NoneFree, Noted
 from seatlock.errors import LostReason
 from seatlock.model import SaleStatus, StateName
 from tests.support import lua_headers
@@ -49,6 +50,13 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "unknown": UnknownSeats,
         "closed": SaleNotOpen,
         "again": Again,
+    },
+    "acquire_best": {
+        "noshow": ShowNotFound,
+        "held": Hold,
+        "noted": Noted,
+        "closed": SaleNotOpen,
+        "none": NoneFree,
     },
     "availability": {"noshow": ShowNotFound, "ok": Snapshot},
     "block": {"noshow": ShowNotFound, "ok": Block, "refused": SeatsUnavailable, "unknown": UnknownSeats},
@@ -217,6 +225,8 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("acquire", "place + terms[2]", "place + terms[1]"),
         ("acquire", "{'closed'", "{'shut'"),
         ("acquire", "'inconsistent'", "'odd'"),
+        ("acquire_best", "place + terms[3]", "place + terms[2]"),
+        ("acquire_best", "{'held', set, ", "{'held', "),
         ("block", "{'refused'}", "{'taken'}"),
         ("block", "ARGV[1]", "ARGV[2]"),
         ("cancel", "argument + 2, place", "argument + 1, place"),

@@ -16,6 +16,7 @@ from tests.support.servers import RedisServer
 OPTIONS: Final[dict[str, set[str]]] = {
     "DEL": set(),
     "EXISTS": set(),
+    "GET": set(),
     "HDEL": set(),
     "HLEN": set(),
     "HMGET": set(),

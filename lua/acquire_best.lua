@@ -1,0 +1,143 @@
+-- acquire_best: holds for each of N requests the first of its sets of seats that is wholly free, in order. The sets of
+-- a request have the same size, and stand one behind the other. All notes come before all locks.
+--
+-- KEYS  meta seats due changes | note lock (one a request, then one a seat, set by set)
+-- ARGV  requests | owner (ttl_ms size seats)
+-- REPLY noshow
+--       ok, then for each request one of
+--         held place epoch fence left_ms deadline_ms
+--                                              the place of the set among the sets
+--         noted seat...                        what this owner was given before, and does not hold as it was
+--         closed status left_ms               left -1 where no opening is to come
+--         none epoch version place...          the place in each set of the first seat that is in the way
+local FIXED_KEYS = 4
+local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- @include integer
+local NOTE_KEYS = FIXED_KEYS
+FIXED_KEYS = FIXED_KEYS + integer(ARGV[1], 1, 512)
+-- @include grant
+
+-- A note says which seats an owner was given, so that the same request asked again, also with other sets, gets no more.
+-- It lasts as long as the first hold can be extended.
+local notes = {} -- as the earlier requests of the batch leave them
+local note_keys, note_limits = {}, {}
+
+local function note_at(key)
+  if notes[key] == nil then
+    notes[key] = redis.call('GET', key)
+  end
+  return notes[key]
+end
+
+local function names_at(places)
+  local found = {}
+  for index, place in ipairs(places) do
+    found[index] = names[place]
+  end
+  return table.concat(found, '\n')
+end
+
+local function held(set, hold)
+  return {'held', set, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
+end
+
+-- The place in a set of the first seat that is not free; nil if it is wholly free.
+local function in_the_way(places)
+  for index, place in ipairs(places) do
+    local mirror = mirrors[place]
+    if not mirror or live_lock(place) or not is_free(mirror) then
+      return index
+    end
+  end
+end
+
+-- The seats of a set that are under the token already, and the others.
+local function own_of(places, token, holder)
+  local own, others = {}, {}
+  for _, place in ipairs(places) do
+    local lock = live_lock(place)
+    local mine = lock and lock.state == 'h' and lock.token == token and lock.holder == holder
+    local to = mine and own or others
+    to[#to + 1] = place
+  end
+  return own, others
+end
+
+local function take(owner, ttl, set, places, note_key)
+  local hold = grant(held_by(owner), ttl, places)
+  notes[note_key] = names_at(places)
+  note_keys[#note_keys + 1] = note_key
+  note_limits[#note_keys] = hold.limit
+  return held(set, hold)
+end
+
+-- The sets of a request, each as the places of its seats.
+local function sets_of(first, size, count)
+  local sets = {}
+  for set = 1, math.floor(count / size) do
+    local places = {}
+    for index = 1, size do
+      places[index] = place_of[names[first + (set - 1) * size + index]]
+    end
+    sets[set] = places
+  end
+  return sets
+end
+
+-- The replay comes before the status: a set that the owner was given is the owner's, or free again.
+local function replay(owner, ttl, sets, note)
+  for set, places in ipairs(sets) do
+    if names_at(places) == note then
+      local own, others = own_of(places, token_of(owner), holder_of(owner))
+      if #others == 0 then
+        repair(own)
+        return held(set, whole_hold(own))
+      elseif status == 'open' and not in_the_way(others) then
+        repair(own)
+        return held(set, grant(held_by(owner), ttl, others, whole_hold(own)))
+      end
+    end
+  end
+  local seats = {}
+  for name in string.gmatch(note, '[^\n]+') do
+    seats[#seats + 1] = name
+  end
+  return {'noted', unpack(seats)}
+end
+
+local function answer(note_key, owner, ttl, size, first, count)
+  local sets, note = sets_of(first, size, count), note_at(note_key)
+  if note then
+    return replay(owner, ttl, sets, note)
+  elseif status ~= 'open' then
+    return {'closed', status, left_until(opens)}
+  end
+  local ways = {}
+  for set, places in ipairs(sets) do
+    local way = in_the_way(places)
+    if not way then
+      return take(owner, ttl, set, places, note_key)
+    end
+    ways[set] = way
+  end
+  -- The version at which that is so: what the batch has taken so far counts.
+  return {'none', tonumber(epoch), version + (#fields > 0 and 1 or 0), unpack(ways)}
+end
+
+local BOUNDS = {1, 86400000, 1, 100, 1, 512}
+local reply = {'ok'}
+local argument, place = 2, 0
+for request = 1, integer(ARGV[1], 1, 512) do
+  local terms = terms_of(ARGV[argument + 1], BOUNDS)
+  reply[request + 1] = answer(KEYS[NOTE_KEYS + request], ARGV[argument], terms[1], terms[2], place, terms[3])
+  argument, place = argument + 2, place + terms[3]
+  if terms[3] % terms[2] > 0 then place = -1 end
+end
+if place ~= #names then error('SEATLOCK an argument counts other seats or sets than those that came') end
+
+-- Notes first: a note of what was not taken does no harm, since asking again asks for the same seats.
+for index, key in ipairs(note_keys) do
+  redis.call('SET', key, notes[key], 'PXAT', digits(note_limits[index]))
+end
+-- @include keep
+return reply

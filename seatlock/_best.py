@@ -1,0 +1,119 @@
+"""How the best seats are sought: look, propose some sets, look again if others had them first.
+
+A quest is a generator: it yields a `Look`, an `Ask` or a `Command`, is sent the answer (or gets the error thrown in),
+and returns the hold. Both lockers drive it; nothing here does I/O. What is decided here, and why nobody starves, stands
+in docs/decisions/best-available.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any, Final
+
+import msgspec
+
+from seatlock import _commands
+from seatlock._board import Board, Found, Look
+from seatlock._choosing import Wish
+from seatlock._keys import keys_of
+from seatlock._operation import MAX_BATCH_SEATS, Ask, Command
+from seatlock._replies import NoneFree, Noted, not_open
+from seatlock.errors import SeatLockError, SeatsUnavailable, ServerUnavailable
+from seatlock.model import BestHold, Hold
+
+FIRST_SETS: Final = 2  # sets proposed at first; twice as many after each refusal
+MOST_SETS: Final = 32  # sets proposed at most
+NEAR: Final = 8  # times as many sets are drawn from, after a refusal
+LEFT_TO_OTHERS: Final = 3  # looks in a row that leave the last sets to others of the same locker
+
+Quest = Generator[Look | Ask[Any] | Command[Any], Any, BestHold]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request for the best seats, its arguments checked."""
+
+    namespace: str
+    wish: Wish
+    holder: str
+    ttl: int
+    token: str
+    minted: bool
+
+    def __repr__(self) -> str:  # without the token
+        return f"Request({self.wish!r})"
+
+
+def seek(request: Request, board: Board, patience: float) -> Quest:
+    """Get the best seats there are."""
+    deadline = time.monotonic() + patience
+    refusals = left = 0
+    while True:
+        sets = min(FIRST_SETS << min(refusals, 8), MOST_SETS, MAX_BATCH_SEATS // request.wish.count)
+        near = NEAR * sets if refusals else 0
+        look = Look(board, request.wish, near, sets, left >= LEFT_TO_OTHERS, board.reads)
+        try:
+            found: Found = yield look
+            if found.sets:
+                answer = yield _ask(request, board.show, found.sets)
+                if isinstance(answer, Hold):
+                    return BestHold(answer, board.adjoin(answer.seats))
+                if isinstance(answer, Noted):
+                    return (yield from _again(request, board, answer.seats))
+                none_free: NoneFree = answer
+                board.refused(found.version, none_free.version, none_free.in_the_way)
+                refusals, left = refusals + 1, 0
+            elif found.of_others:
+                left += 1
+            else:
+                return (yield from _none(request, board, found))
+        finally:
+            look.done()
+        if time.monotonic() > deadline:
+            break
+    raise ServerUnavailable(
+        f"the best {request.wish.count} seats of show {board.show!r}: others were faster, {refusals} times; "
+        "this request changed nothing: ask again."
+    )
+
+
+def _ask(request: Request, show: str, sets: list[tuple[str, ...]]) -> Ask[Any]:
+    return _commands.acquire_best(
+        request.namespace, show, sets, request.holder, request.ttl, request.token, minted=request.minted
+    )
+
+
+def _again(request: Request, board: Board, seats: tuple[str, ...]) -> Quest:
+    """The token was given seats before: it is answered with these, as if it had named them."""
+    ask = _commands.acquire(request.namespace, board.show, seats, request.holder, request.ttl / 1000, request.token)
+    try:
+        hold: Hold = yield ask
+    except SeatsUnavailable as error:
+        raise SeatsUnavailable(
+            f"{error} This token was given them before: to ask for others, use a new token.", conflicts=error.conflicts
+        ) from None
+    return BestHold(hold, board.adjoin(seats))
+
+
+def _none(request: Request, board: Board, found: Found) -> Quest:
+    """There is no set; but the token may have been given one, which is answered first."""
+    if not request.minted:
+        note = keys_of(request.namespace, board.show).note(f"{request.token}\n{request.holder}".encode())
+        command: Command[bytes | None] = Command(board.show, ["GET", note], lambda reply: reply)
+        told = yield command
+        if told is not None:
+            return (yield from _again(request, board, tuple(told.decode().split("\n"))))
+    raise _nothing(request.wish, board.show, found)
+
+
+def _nothing(wish: Wish, show: str, found: Found) -> SeatLockError:
+    if found.status != "open":
+        return not_open(show, found.status, found.opens_in)
+    where = "".join(
+        f" in {name} {value!r}" for name, value in (("section", wish.section), ("category", wish.category)) if value
+    )
+    kind = "accessible " if wish.accessible else ""
+    seats = f"{wish.count} {kind}seat{'s' if wish.count > 1 else ''}"
+    return SeatsUnavailable(
+        f"show {show!r} has not {seats} free{where}; ask for fewer, or again when some have come back."
+    )
