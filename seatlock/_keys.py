@@ -15,17 +15,6 @@ class Keys:
     __slots__ = (
         *("blocks", "changes", "due", "lock_prefix", "meta", "note_prefix", "outbox", "plan", "pool_due_prefix"),
         *("pools", "probe", "retired", "seats", "show"),
-            "changes",
-            "due",
-            "lock_prefix",
-            "meta",
-            "note_prefix",
-            "outbox",
-            "plan",
-            "pool_due_prefix",
-            "pools",
-        ),
-        *("probe", "retired", "seats", "show"),
     )
 
     def __init__(self, namespace: str, show: str) -> None:
