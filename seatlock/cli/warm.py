@@ -56,23 +56,45 @@ def warm(
     no_outbox: Annotated[
         bool, typer.Option("--no-outbox", help="Keep no outbox of bookings; for those without a ledger.")
     ] = False,
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pool",
+            metavar="NAME=QUANTITY",
+            help="General admission: so many without numbers. May be repeated; a show can have pools alone.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Load a show's seats. May be repeated: it never makes a seat free, and never opens the sale."""
-    if (plan is None) == (query is None):
+    pools = _read_pools(pool or [])
+    if (plan is None) == (query is None) and not (pools and plan is None):
         raise typer.BadParameter("give either a PLAN or a --query")
     if query is not None:
         if database is None:
             raise typer.BadParameter("--query needs the --database to ask")
         seats = _read_database(database, query)
     else:
-        seats = read_plan(plan or "")
+        seats = read_plan(plan) if plan is not None else SeatingPlan.of((), needs_seats=False)
     with locker_at(redis, namespace) as locker:
-        warmed = _load(locker, show, seats, max_hold, outbox=not no_outbox)
+        warmed = _load(locker, show, seats, max_hold, pools, outbox=not no_outbox)
     terminal.say(
         f"{show}: {len(seats):,} seats: {warmed.added:,} added, {warmed.changed:,} changed, {warmed.kept:,} kept."
     )
+    for name, quantity in pools.items():
+        terminal.say(f"{show}: {quantity:,} in pool {name}.")
     if warmed.created:
         terminal.say(f"The show is new and closed; open the sale with: seatlock open {show}")
+
+
+def _read_pools(given: list[str]) -> dict[str, int]:
+    pools: dict[str, int] = {}
+    for one in given:
+        name, _, quantity = one.rpartition("=")
+        if not name or not quantity.isdecimal() or name in pools:
+            raise typer.BadParameter(f"{one!r} is no NAME=QUANTITY, or names a pool again", param_hint="--pool")
+        pools[name] = int(quantity)
+    return pools
 
 
 def read_plan(plan: str) -> SeatingPlan:
@@ -89,7 +111,9 @@ def _read_database(url: str, query: str) -> SeatingPlan:
     return read_seats(url, query)
 
 
-def _load(locker: SeatLocker, show: str, plan: SeatingPlan, max_hold: float, *, outbox: bool) -> Warmed:
+def _load(
+    locker: SeatLocker, show: str, plan: SeatingPlan, max_hold: float, pools: dict[str, int], *, outbox: bool
+) -> Warmed:
     columns = (TextColumn("warming"), BarColumn(), MofNCompleteColumn(), TextColumn("seats"))
     console = terminal.err
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -99,5 +123,6 @@ def _load(locker: SeatLocker, show: str, plan: SeatingPlan, max_hold: float, *, 
             plan,
             max_hold=max_hold,
             outbox=outbox,
+            pools=pools,
             progress=lambda loaded, _: progress.update(task, completed=loaded),
         )
