@@ -62,7 +62,7 @@ local function open_claims()
     local has = claim and claim.quantity or 0
     if quantity <= has then
       found.owned = found.owned + 1
-    elseif store.sale_under(pool, token) then
+    elseif store.sale_to(pool, token, holder) then
       refuse(refused, place, pool, 's', -1, 'yours')
     else
       found.take[#found.take + 1] = want
@@ -97,8 +97,9 @@ local function open_claims()
   end
 
   -- Why a claim is not the caller's; `deadline` is the one that the caller was told.
-  local function loss_of(want, token, deadline, claim)
-    if store.sale_under(want.pool, token) then
+  local function loss_of(want, token, holder, deadline)
+    local claim = store.claim(want.pool, holder)
+    if store.sale_to(want.pool, token, holder) then
       return 'sold'
     elseif now > deadline or claim and claim.past and claim.token == token then
       return 'expired'
@@ -114,7 +115,7 @@ local function open_claims()
       owned[#owned + 1] = claim
       if not claim then
         lost[#lost + 1] = count + index
-        lost[#lost + 1] = loss_of(want, token, deadline, store.claim(want.pool, holder))
+        lost[#lost + 1] = loss_of(want, token, holder, deadline)
       end
     end
     return owned
@@ -135,7 +136,7 @@ local function open_claims()
   function claims.to_sell(wanted, token, holder, booking, payment, count)
     local found, pending = {}, count
     for index, want in ipairs(wanted) do
-      local sale, claim = store.sale_under(want.pool, token), own_claim(want, token, holder)
+      local sale, claim = store.sale_to(want.pool, token, holder), own_claim(want, token, holder)
       if sale and sale.booking == booking and sale.payment == payment and sale.quantity == want.quantity then
         found[index] = sale
       elseif sale or not claim then
@@ -164,8 +165,8 @@ local function open_claims()
   function claims.explain(wanted, token, holder, count, deadline, sale, booked, lost)
     local same = true
     for index, want in ipairs(wanted) do
-      local sold = store.sale_under(want.pool, token)
-      if sold and sold.holder == holder then
+      local sold = store.sale_to(want.pool, token, holder)
+      if sold then
         sale = sale or sold
         if sold.booking == sale.booking then
           booked[#booked + 1] = count + index
@@ -174,7 +175,7 @@ local function open_claims()
         same = same and sold.quantity == want.quantity
       elseif not own_claim(want, token, holder) then
         lost[#lost + 1] = count + index
-        lost[#lost + 1] = loss_of(want, token, deadline, store.claim(want.pool, holder))
+        lost[#lost + 1] = loss_of(want, token, holder, deadline)
       end
     end
     return sale, same

@@ -6,7 +6,7 @@
 --   c POOL                     capacity held sold (separated by spaces)
 --   h POOL HOLDER              a claim: token quantity epoch fence deadline_ms limit_ms
 --   s POOL EPOCH-FENCE         a sale: token holder quantity since_ms booking payment
---   t POOL TOKEN               the EPOCH-FENCE of the sale under this token
+--   t POOL TOKEN HOLDER        the EPOCH-FENCE of the sale to this owner
 -- A field without content is one that is gone. What is due lies in a sorted set a pool: holder -> deadline.
 --
 -- A store is made only where pools are asked for: nobody else pays for its functions.
@@ -124,8 +124,12 @@ local function open_pools(pools_key)
             payment = payment, epoch = sale_epoch, fence = tonumber(fence)}
   end
 
-  function store.sale_under(pool, token)
-    local key = read(field_of('t', pool, token))
+  local function field_of_owner(pool, token, holder)
+    return field_of('t', pool, table.concat({token, holder}, '\n'))
+  end
+
+  function store.sale_to(pool, token, holder)
+    local key = read(field_of_owner(pool, token, holder))
     return key and store.sale(pool, key)
   end
 
@@ -135,14 +139,14 @@ local function open_pools(pools_key)
 
   function store.put_sale(pool, sale)
     store.count(pool, 0, sale.quantity)
-    put(field_of('t', pool, sale.token), key_of(sale))
+    put(field_of_owner(pool, sale.token, sale.holder), key_of(sale))
     put(field_of('s', pool, key_of(sale)), table.concat({sale.token, sale.holder, digits(sale.quantity),
       digits(sale.since), sale.booking, sale.payment}, '\n'))
   end
 
   function store.end_sale(pool, sale)
     store.count(pool, 0, -sale.quantity)
-    put(field_of('t', pool, sale.token), false)
+    put(field_of_owner(pool, sale.token, sale.holder), false)
     put(field_of('s', pool, key_of(sale)), false)
   end
 

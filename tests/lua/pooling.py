@@ -74,7 +74,7 @@ def a_sale_of_a_claim(house: House) -> None:
     booking = house.locker.confirm(hold, payment="pay-1")
     assert house.last_change() == {"A-1": "s0", "pool\nfloor": "10 0 2", "pool\nbal cony": "3 0 1"}
     assert house.pools()[b"s\nfloor\n1-1"].decode().split("\n")[:3] == [T1, "ada", "2"]
-    assert house.pools()[f"t\nfloor\n{T1}".encode()] == b"1-1"
+    assert house.pools()[f"t\nfloor\n{T1}\nada".encode()] == b"1-1"
     assert house.pool_due() == {}
     assert house.outbox()[0]["pools"] == "2 floor\n1 bal cony"
     with house.unchanged():
@@ -87,8 +87,8 @@ def a_sale_of_a_claim(house: House) -> None:
         lost = house.failing(HoldLost, lambda: house.locker.extend(hold, ttl=900))
         assert (lost.reason, lost.pools) == ("sold", {"floor": "sold", "bal cony": "sold"})
         assert house.locker.release(hold).pools == {"floor": 0, "bal cony": 0}
-        stranger = replace(hold, holder="bo")
-        assert house.failing(HoldLost, lambda: house.locker.confirm(stranger)).pools["floor"] == "sold"
+        stranger = replace(hold, seats=(), holder="bo")
+        assert house.failing(HoldLost, lambda: house.locker.confirm(stranger)).pools["floor"] == "released"
     undone = house.locker.cancel(booking)
     assert (undone.pools, house.pools().keys()) == (
         {"floor": 2, "bal cony": 1},
@@ -146,6 +146,17 @@ def claims_under_several_tokens(house: House) -> None:
     with house.unchanged():
         assert claim(house, 1).token == T2
     assert in_the_way(house, holder="ada", pools={"floor": 2})["floor"] == PoolConflict(9, house.left(600), yours=True)
+
+
+@scenario
+def two_holders_with_one_token(house: House) -> None:
+    house.open(pools=POOLS)
+    holds = [claim(house, quantity, holder, token=T1) for quantity, holder in ((2, "ada"), (3, "bo"))]
+    bookings = [house.locker.confirm(hold) for hold in holds]
+    assert house.counts() == "10 0 5"
+    with house.unchanged():
+        assert [house.locker.confirm(hold) for hold in holds] == bookings
+    assert [house.locker.cancel(booking).pools["floor"] for booking in bookings] == [2, 3]
 
 
 @scenario

@@ -48,13 +48,13 @@ class Outcome:
 
 
 class Show:
-    """One show; a seat is looked up by its name, a claim by its pool and holder, a sale by its pool and token."""
+    """One show; a seat is looked up by its name, a claim by its pool and holder, a sale by its pool and owner."""
 
     def __init__(self, seats: list[str], pools: Pools) -> None:
         self.capacity = pools
         self.seats: dict[str, Held | Sold | None] = dict.fromkeys(seats)
         self.claims: dict[tuple[str, str], Held] = {}
-        self.sales: dict[tuple[str, str], Sold] = {}
+        self.sales: dict[tuple[str, str, str], Sold] = {}
         self.now = 0.0
         self.fence = 0
 
@@ -71,7 +71,7 @@ class Show:
     def counts(self, pool: str) -> tuple[int, int]:
         """How many of a pool are held and sold."""
         held = sum(h.quantity for (name, _), h in self.claims.items() if name == pool and self.now <= h.deadline)
-        return held, sum(sale.quantity for (name, _), sale in self.sales.items() if name == pool)
+        return held, sum(sale.quantity for (name, *_), sale in self.sales.items() if name == pool)
 
     def free(self, pool: str) -> int:
         """How many of a pool are left."""
@@ -85,7 +85,7 @@ class Show:
 
     def sale(self, token: str, holder: str, name: str) -> Sold | None:
         """What was sold under the token of a seat or pool."""
-        found = self.seat(name) if name in self.seats else self.sales.get((name, token))
+        found = self.seat(name) if name in self.seats else self.sales.get((name, token, holder))
         mine = isinstance(found, Sold) and (found.token, found.holder) == (token, holder)
         return found if mine and isinstance(found, Sold) else None
 
@@ -138,7 +138,7 @@ class Show:
                     refused[name] = found.holder == holder
                 continue
             claim = self.claim(name, holder)
-            if (claim and claim.token != token) or (name, token) in self.sales:
+            if (claim and claim.token != token) or (name, token, holder) in self.sales:
                 refused[name] = True
             elif self.free(name) < quantity - (claim.quantity if claim else 0):
                 refused[name] = False
@@ -155,9 +155,11 @@ class Show:
     def _lost(self, token: str, holder: str, wanted: Pools, told: float) -> dict[str, str]:
         lost: dict[str, str] = {}
         for name, quantity in wanted.items():
-            if self.own(token, holder, name, quantity) and (name in self.seats or (name, token) not in self.sales):
+            if self.own(token, holder, name, quantity) and (
+                name in self.seats or (name, token, holder) not in self.sales
+            ):
                 continue
-            found = self.seat(name) if name in self.seats else self.sales.get((name, token))
+            found = self.seat(name) if name in self.seats else self.sales.get((name, token, holder))
             if isinstance(found, Sold):
                 lost[name] = "sold"
             elif isinstance(found, Held):
@@ -203,7 +205,7 @@ class Show:
             if name in self.seats:
                 self.seats[name] = sold
             else:
-                self.sales[name, token] = sold
+                self.sales[name, token, holder] = sold
                 self._take_off(name, holder, quantity)
         return Outcome("booked", booking=booking, fence=fence)
 

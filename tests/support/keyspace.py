@@ -139,7 +139,7 @@ def pool_contradictions(found: Dump) -> list[str]:
         capacity, held, sold = map(int, counts.split(b" "))
         claims = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"h", pool)}
         sales = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"s", pool)}
-        tokens = {field[2]: value for field, value in fields.items() if field[:2] == (b"t", pool)}
+        owners = {field[2:]: value for field, value in fields.items() if field[:2] == (b"t", pool)}
         due = found.get(f"pool-due:{pool.decode()}", ("", {}, False))[1]
         if held != sum(int(claim[1]) for claim in claims.values()) or sold != sum(
             int(sale[2]) for sale in sales.values()
@@ -147,8 +147,8 @@ def pool_contradictions(found: Dump) -> list[str]:
             wrong.append(f"{pool!r} counts {counts!r}, it has {claims} and {sales}")
         if held + sold > capacity:
             wrong.append(f"{pool!r} is sold beyond its capacity: {counts!r}")
-        if tokens != {sale[0]: key for key, sale in sales.items()}:
-            wrong.append(f"{pool!r} has the sales {sales}, and not by token: {tokens}")
+        if owners != {(sale[0], sale[1]): key for key, sale in sales.items()}:
+            wrong.append(f"{pool!r} has the sales {sales}, and not by owner: {owners}")
         wrong += [
             f"{pool!r}: the claim of {holder!r} is not due ({due})"
             for holder, claim in claims.items()
