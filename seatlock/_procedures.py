@@ -37,6 +37,7 @@ Procedure = Generator[Step, Any, T]
 
 _log = logging.getLogger("seatlock")
 
+PATIENCE: Final = 5.0  # seconds that those are asked again who are told to
 SNAPSHOT_TRIES: Final = 5  # times a snapshot starts again when the plan changed or the change stream was cut
 CATCH_UP_STEPS: Final = 500  # calls that bring a snapshot to one version, at most
 SWEEP_STEPS: Final = 10_000  # calls of one sweep, at most
@@ -97,7 +98,7 @@ def valid(
     return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
 
 
-def many(namespace: str, asks: Sequence[Ask[T]], patience: float) -> Procedure[list[T | SeatLockError]]:
+def many(namespace: str, asks: Sequence[Ask[T]], patience: float = PATIENCE) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order.
 
     ``patience`` is how many seconds those may be asked again who are told to.

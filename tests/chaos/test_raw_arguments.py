@@ -32,12 +32,13 @@ NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     **dict.fromkeys(["acquire_pools", "extend_pools", "release_pools"], ((3, 1), (3, 2), (3, 3), (4, 1))),
     "confirm_pools": ((5, 1), (5, 2), (5, 3), (6, 1)),
     "status": (),
-    "found": ((2, 0), (3, 0), (5, 0)),
+    "found": ((3, 0), (5, 0)),
     "changes": ((2, 0),),
 }
 MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
     "status": ((1, 0),),
     "extend": ((2, 1),),
+    "found": ((2, 0),),
     "confirm": ((4, 0),),
     "cancel": ((2, 0), (2, 1)),
     "changes": ((0, 0), (1, 0)),

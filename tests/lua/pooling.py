@@ -19,6 +19,7 @@ from seatlock import (
     ScriptFailed,
     SeatsUnavailable,
     ShowInUse,
+    ShowNotFound,
     UnknownSeats,
     _pools,
 )
@@ -398,6 +399,11 @@ def a_show_that_is_being_retired_gets_no_pools(house: House) -> None:
     house.run(commands.retire("seatlock", house.show, "discard"))
     with house.unchanged():
         house.failing(ShowInUse, lambda: house.run(_pools.stock("seatlock", house.show, (("floor", 1),))))
+
+
+@scenario
+def a_pool_of_no_show_is_not_swept(house: House) -> None:
+    house.failing(ShowNotFound, lambda: house.run(_pools.sweep("seatlock", house.show, "floor")))
 
 
 @scenario
