@@ -1,8 +1,9 @@
 -- acquire: holds seats for each of N requests, in order, each answered as if it had come alone.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)   behind them pools: see claims
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | owner (ttl_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
 --         resumed epoch fence left_ms deadline_ms token
@@ -11,15 +12,27 @@
 --         unknown place...
 --         closed status left_ms                    left -1 where no opening is to come
 --         again                                      a pool has more to take back than one call may: ask again
+--         over most has category                         over a limit; category: its name, nothing for the show's
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include grant
 -- @include claims
 
 local epoch_number = tonumber(epoch)
+local resumed_places = {} -- whose locks are to say that they were resumed
 
 local function held(word, hold)
   return {word, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
+end
+
+-- From now on a caller that went away gives these seats back no more: see `release`.
+local function mark_resumed(places)
+  for _, place in ipairs(places) do
+    if not is_resumed(lock_at(place)) then
+      replace_lock(place, resumed_lock(locks[place]))
+      resumed_places[#resumed_places + 1] = place
+    end
+  end
 end
 
 -- Sorts the seats of a request: under its own token, under another token of the same holder, free, or in the way.
@@ -64,15 +77,15 @@ local function grant_one(head, ttl, place)
   fence = fence + 1
   local limit = now + max_hold
   local deadline = math.min(now + ttl, limit)
-  local value = held_lock(head, epoch, fence, deadline, limit)
+  local value = held_lock(head, epoch, fence, deadline, limit, '')
   lock_seat(place, value, deadline)
-  replace_lock(place, value)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
 local NO_POOLS = {own = {}, owned = 0, yours = {}, take = {}}
 local function answer(owner, ttl, first, count, wanted)
-  if count == 1 and status == 'open' and not wanted then -- most requests on most nights: one seat, and it is free
+  -- Most requests on most nights: one seat, and it is free.
+  if count == 1 and status == 'open' and not lists and not wanted then
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
     if not locks[place] and mirror and string.byte(mirror) == FREE then
@@ -98,10 +111,14 @@ local function answer(owner, ttl, first, count, wanted)
   end
   -- Replay and resume come before status, admission and limits.
   if #own + of_pools.owned == all then
-    repair(own)
+    repair(own, holder)
     return held('held', whole_hold(own, of_pools.own))
   elseif #yours + #of_pools.yours == all and not several then
-    repair(yours)
+    repair(yours, holder)
+    mark_resumed(yours)
+    if wanted and claims.mark_resumed(wanted, holder) then
+      kept_pools = store
+    end
     local hold = whole_hold(yours, of_pools.yours)
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
@@ -114,8 +131,14 @@ local function answer(owner, ttl, first, count, wanted)
     kept_pools = store -- what was taken back, so that asking again gets further
     return {'again'}
   end
-  repair(own)
-  local hold = grant(held_by(owner), ttl, free, whole_hold(own, of_pools.own))
+  if lists then
+    local most, has, category = exceeded(holder, free)
+    if most then
+      return {'over', most, has, category}
+    end
+  end
+  repair(own, holder)
+  local hold = grant(owner, ttl, free, whole_hold(own, of_pools.own))
   if #of_pools.take > 0 then
     claims.take(of_pools.take, token, holder, hold)
     kept_pools = store
@@ -140,4 +163,8 @@ for request = 1, requests do
 end
 
 -- @include keep
+-- Not worth a failure: on a full server a resumed hold is as good without the mark.
+for _, place in ipairs(resumed_places) do
+  redis.pcall('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(lock_at(place).deadline), 'XX')
+end
 return reply

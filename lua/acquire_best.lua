@@ -1,15 +1,18 @@
 -- acquire_best: holds for each of N requests the first of its sets of seats that is wholly free, in order. The sets of
 -- a request have the same size, and stand one behind the other. All notes come before all locks.
 --
--- KEYS  meta seats due changes | note lock (one a request, then one a seat, set by set)
+-- KEYS  meta seats due changes | note lock (one a request, then one a seat, set by set)   then holder, with limits
 -- ARGV  requests | owner (ttl_ms size seats)
 -- REPLY noshow
+--       limits                               there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         held place epoch fence left_ms deadline_ms
 --                                              the place of the set among the sets
 --         noted seat...                        what this owner was given before, and does not hold as it was
 --         closed status left_ms               left -1 where no opening is to come
 --         none epoch version place...          the place in each set of the first seat that is in the way
+--         over most has category               a free set would take the holder over a limit; category: its name, or
+--                                              nothing for the show's
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include integer
@@ -63,8 +66,15 @@ local function own_of(places, token, holder)
   return own, others
 end
 
+local function over_limit(owner, places)
+  if lists then
+    local most, has, category = exceeded(holder_of(owner), places)
+    return most and {'over', most, has, category}
+  end
+end
+
 local function take(owner, ttl, set, places, note_key)
-  local hold = grant(held_by(owner), ttl, places)
+  local hold = grant(owner, ttl, places)
   notes[note_key] = names_at(places)
   note_keys[#note_keys + 1] = note_key
   note_limits[#note_keys] = hold.limit
@@ -88,13 +98,18 @@ end
 local function replay(owner, ttl, sets, note)
   for set, places in ipairs(sets) do
     if names_at(places) == note then
-      local own, others = own_of(places, token_of(owner), holder_of(owner))
+      local holder = holder_of(owner)
+      local own, others = own_of(places, token_of(owner), holder)
       if #others == 0 then
-        repair(own)
+        repair(own, holder_of(owner))
         return held(set, whole_hold(own))
       elseif status == 'open' and not in_the_way(others) then
-        repair(own)
-        return held(set, grant(held_by(owner), ttl, others, whole_hold(own)))
+        local over = over_limit(owner, others)
+        if over then
+          return over
+        end
+        repair(own, holder_of(owner))
+        return held(set, grant(owner, ttl, others, whole_hold(own)))
       end
     end
   end
@@ -112,13 +127,17 @@ local function answer(note_key, owner, ttl, size, first, count)
   elseif status ~= 'open' then
     return {'closed', status, left_until(opens)}
   end
-  local ways = {}
+  local ways, refusal = {}, nil
   for set, places in ipairs(sets) do
     local way = in_the_way(places)
-    if not way then
+    local over = not way and over_limit(owner, places)
+    if not way and not over then
       return take(owner, ttl, set, places, note_key)
     end
-    ways[set] = way
+    ways[set], refusal = way or 1, refusal or over
+  end
+  if refusal then -- by the limit of a category, where sets of another may not come in question
+    return refusal
   end
   -- The version at which that is so: what the batch has taken so far counts.
   return {'none', tonumber(epoch), version + (#fields > 0 and 1 or 0), unpack(ways)}

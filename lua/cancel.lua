@@ -1,8 +1,9 @@
 -- cancel: undoes N bookings; the seats that still belong to the booking become free.
 --
--- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   behind them pools: see claims
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | booking (epoch fence seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one word a seat: cancelled or gone  and how many of each pool
 local FIXED_KEYS = 5
 local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -13,6 +14,7 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 -- @include read
 -- @include batch
 -- @include claims
+-- @include limits
 -- @include outbox
 -- @include first
 
@@ -39,8 +41,16 @@ local function answer(booking, booking_epoch, fence, first, count, wanted)
       if mirror and string.find(mirror, '^[fhs]') then
         change(names[place], 'f' .. category_of(mirror))
       end
+      if lists then
+        mend(sale.holder, names[place], nil)
+      end
     else
       words[index] = 'gone'
+      for holder, list in pairs(lists or {}) do -- whose booking it was is not told
+        if list.seats[names[place]] then
+          strike(holder, place, lock)
+        end
+      end
     end
   end
   local of_pools = wanted and claims.cancel(wanted, booking, booking_epoch, fence, words)
@@ -89,4 +99,5 @@ if #deletes > 0 or of_pools then
     redis.call('DEL', unpack(deletes)) -- last: while the lock is there nobody else can have the seat
   end
 end
+write_lists()
 return reply

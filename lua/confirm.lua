@@ -1,8 +1,9 @@
 -- confirm: turns N holds into bookings; the outbox entry is written by the same script that marks the seats sold.
 --
--- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   behind them pools: see claims
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | owner booking payment (deadline_ms seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         booked epoch fence at_ms
 --         again epoch fence at_ms booking               confirmed before, with the same payment
@@ -17,118 +18,7 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 -- @include show
 -- @include lock
 -- @include read
--- @include batch
--- @include claims
--- @include ownership
--- @include outbox
-
-redis.call('ZCARD', due_key) -- type-checked before the first write
-check_changes()
-check_outbox()
-local values, sold = {}, {}
-
--- What the seats and claims of a hold that cannot be confirmed are: the first sale under its token, the places and
--- quantities of what this sale has, what is lost, and whether the quantities are those asked for.
-local function look(token, holder, told, first, count, wanted)
-  local sale, booked, lost, same = nil, {}, {}, true
-  for index = 1, count do
-    local place = place_of[names[first + index]]
-    local lock = lock_at(place)
-    local own = lock and lock.token == token and lock.holder == holder
-    if own and lock.state == 's' then
-      sale = sale or lock
-      if lock.booking == sale.booking then
-        booked[#booked + 1] = index
-        booked[#booked + 1] = 1
-      end
-    elseif not own or lock.past or lock.state ~= 'h' then
-      lost[#lost + 1] = index
-      lost[#lost + 1] = loss(lock, mirrors[place], token, holder, told)
-    end
-  end
-  if wanted then
-    sale, same = claims.explain(wanted, token, holder, count, told, sale, booked, lost)
-  end
-  return sale, booked, lost, same
-end
-
--- The seats and the hold, if every seat is held by its owner and in time: the way most confirms go.
-local TAIL = '^(%d+)\n(%d+)\n(%d+)\n%d+$'
-local function fence_if_held(lock, head)
-  if lock and string.find(lock, head, 1, true) == 1 then
-    local lock_epoch, fence, deadline = string.match(lock, TAIL, #head + 1)
-    if deadline and now <= integer(deadline, 0, 2 ^ 49) then
-      return tonumber(fence), lock_epoch
-    end
-  end
-end
-
-local function set_sold(place)
-  local mirror = 's' .. category_of(mirrors[place] or 's')
-  mirrors[place] = mirror
-  change(names[place], mirror)
-end
-
--- Why the hold is not there to be confirmed: it was before, or it is lost.
-local function explain(token, holder, payment, told, first, count, wanted)
-  local sale, booked, lost, same = look(token, holder, told, first, count, wanted)
-  local all = count + (wanted and #wanted or 0)
-  if not sale then
-    return {'lost', unpack(lost)}
-  elseif #booked < 2 * all or not same or sale.payment ~= payment then
-    return {'conflict', tonumber(sale.epoch), sale.fence, sale.since, sale.booking, sale.payment, unpack(booked)}
-  end
-  for index = 1, count do -- a mirror that fell behind is set right
-    local place = place_of[names[first + index]]
-    if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then
-      set_sold(place)
-    end
-  end
-  return {'again', tonumber(sale.epoch), sale.fence, sale.since, sale.booking}
-end
-
-local function sell(place, value)
-  local at = #values
-  values[at + 1], values[at + 2] = KEYS[FIXED_KEYS + place], value
-  replace_lock(place, value)
-  sold[#sold + 1] = names[place]
-  set_sold(place)
-end
-
-local function answer(owner, booking, payment, told, first, count, wanted)
-  local head = held_by(owner)
-  local fence, hold_epoch = 0, nil
-  for index = 1, count do
-    local seat_fence, seat_epoch = fence_if_held(locks[place_of[names[first + index]]], head)
-    if not seat_fence then
-      return explain(token_of(owner), holder_of(owner), payment, told, first, count, wanted)
-    elseif seat_fence >= fence then
-      fence, hold_epoch = seat_fence, seat_epoch
-    end
-  end
-  local claimed
-  if wanted then
-    claimed = claims.to_sell(wanted, token_of(owner), holder_of(owner), booking, payment, count)
-    if not claimed then
-      return explain(token_of(owner), holder_of(owner), payment, told, first, count, wanted)
-    end
-    for _, claim in ipairs(claimed) do
-      if claim.fence >= fence then
-        fence, hold_epoch = claim.fence, claim.epoch
-      end
-    end
-    claims.sell(wanted, claimed, {token = token_of(owner), holder = holder_of(owner), since = now, booking = booking,
-                                  payment = payment, epoch = hold_epoch, fence = fence})
-  end
-  local value = sold_lock(owner, hold_epoch, fence, now, booking, payment)
-  for index = 1, count do
-    sell(place_of[names[first + index]], value)
-  end
-  local seats = count == 1 and names[first + 1] or table.concat(names, '\n', first + 1, first + count)
-  note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence,
-    wanted and pools_text(wanted, 'quantity'))
-  return {'booked', tonumber(hold_epoch), fence, now}
-end
+-- @include sale
 
 local BOUNDS = {0, 2 ^ 49, 0, 512}
 local reply = {'ok'}
@@ -142,26 +32,10 @@ for request = 1, requests do
   if terms[2] == 0 then
     check_wants(request)
   end
-  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2],
+  reply[request + 1] = confirm_hold(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2],
     wants[request])
   argument, place = argument + 4, place + terms[2]
 end
 
-if #fields > 0 or store and store.dirty then
-  write_outbox()
-  next_version()
-  publish(store and store.with_changes(fields) or fields)
-  if store then
-    store.write()
-  end
-  if #values > 0 then
-    redis.call('MSET', unpack(values)) -- MSET also takes the expiry away: this is the PERSIST of every seat at once
-  end
-  if #fields > 0 then
-    redis.call('HSET', seats_key, unpack(fields))
-  end
-  if #sold > 0 then
-    redis.call('ZREM', due_key, unpack(sold)) -- last: a sold seat that is still due does no harm
-  end
-end
+write_sales()
 return reply

@@ -1,10 +1,11 @@
 -- found: the last step of warming. Makes a new show, closed, or brings the plan and settings of an old one up to date.
 --
 -- KEYS  meta seats due changes outbox plan retired |
--- ARGV  digest plan seats max_hold_ms outbox changes_cap |          outbox: 1 or 0
+-- ARGV  digest plan seats max_hold_ms outbox changes_cap limits |   outbox: 1 or 0; limits: nothing, or a text
 -- REPLY retiring
 --       ok new version                                  new: 1 for a show that was not there
 --       surplus seats                                   Redis has more seats than the plan; nothing was written
+--       late                                            limits, after holds that no list tells of; nothing was written
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local outbox_key, plan_key, retired_key = KEYS[5], KEYS[6], KEYS[7]
 -- @include integer
@@ -19,7 +20,16 @@ local max_hold, cap = integer(ARGV[4], 1, 86400000), integer(ARGV[6], 1, 10 ^ 7)
 if seats ~= planned then
   return {'surplus', seats}
 end
-local facts = redis.call('HMGET', meta_key, 'version', 'epoch')
+local facts = redis.call('HMGET', meta_key, 'version', 'epoch', 'limits', 'fence')
+local limits = ARGV[7] -- seats a holder may have; then a line a category: its number, how many of it, its name
+if limits == '' and facts[3] then
+  limits = '500' -- a show that keeps lists goes on keeping them, and a list has its bound
+elseif limits ~= '' then
+  integer(string.match(limits, '^[^\n]*'), 1, 500)
+end
+if limits ~= '' and facts[1] and not facts[3] and facts[4] ~= '0' then
+  return {'late'}
+end
 redis.call('ZCARD', due_key)
 redis.call('XLEN', outbox_key)
 
@@ -31,6 +41,9 @@ if not facts[1] then
 end
 redis.call('HSET', meta_key, 'version', digits(version), 'plan', ARGV[1], 'max_hold', digits(max_hold),
   'outbox', ARGV[5], 'changes_cap', digits(cap))
+if limits ~= '' then
+  redis.call('HSET', meta_key, 'limits', limits)
+end
 -- The sentinel keeps the sorted set from ever being empty, hence absent; seat ids are never empty.
 redis.call('ZADD', due_key, '+inf', '')
 redis.call('XADD', changes_key, 'MAXLEN', '~', digits(cap), epoch .. '-' .. digits(version), '', 'plan')

@@ -12,8 +12,8 @@ local FIXED_KEYS = 3
 local meta_key, seats_key, blocks_key = KEYS[1], KEYS[2], KEYS[3]
 -- @include clock
 -- @include integer
--- @include mirror
 -- @include lock
+-- @include told
 -- @include read
 
 local facts = redis.call('HMGET', meta_key, 'status', 'plan')
@@ -27,7 +27,9 @@ local function look(mirror, lock, reason)
   if not mirror then
     return {'unknown'}
   end
-  local state, deadline = string.sub(mirror, 1, 1), deadline_of(mirror)
+  local state, deadline = told(mirror)
+  local ours = state ~= nil
+  state = state or 'b' -- a field that is none of ours: nobody sells the seat
   if lock and lock.past then
     lock = nil
   end
@@ -40,9 +42,9 @@ local function look(mirror, lock, reason)
     state = lock.state
     deadline = lock.deadline
   else
-    consistent = state == 'f' or state == 'b'
+    consistent = ours and (state == 'f' or state == 'b')
   end
-  local seat = {STATES[state], category_of(mirror), state == 'h' and deadline - now or -1, consistent and 1 or 0,
+  local seat = {STATES[state], category_of(mirror) or '', state == 'h' and deadline - now or -1, consistent and 1 or 0,
                 state == 'b' and reason or ''}
   if lock and not lock.foreign then
     seat[5], seat[6], seat[7] = lock.holder, tonumber(lock.epoch), lock.fence

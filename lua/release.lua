@@ -1,8 +1,9 @@
 -- release: gives the seats of N holds back, seat by seat, where the caller's token still owns them.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)   behind them pools: see claims
--- ARGV  requests | owner (seats)
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then pools, then holder, with limits
+-- ARGV  requests | owner (undo seats)
 -- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one word a seat: released, gone, taken, pinned or sold  and how many of each pool
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -13,13 +14,15 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include read
 -- @include batch
 -- @include claims
+-- @include limits
 -- @include first
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 local deletes, given_back = {}, {}
 
-local function answer(owner, first, count, wanted)
+-- `undo` spares a hold that was resumed since, and calls it taken: another call of its holder's counts on it.
+local function answer(owner, undo, first, count, wanted)
   local token, holder, words = token_of(owner), holder_of(owner), {}
   for index = 1, count do
     local place = place_of[names[first + index]]
@@ -28,7 +31,7 @@ local function answer(owner, first, count, wanted)
       words[index] = 'gone'
     elseif lock.state ~= 'h' then
       words[index] = STATES[lock.state]
-    elseif lock.token ~= token or lock.holder ~= holder then
+    elseif lock.token ~= token or lock.holder ~= holder or undo and is_resumed(lock) then
       words[index] = 'taken'
     else
       words[index] = 'released'
@@ -40,14 +43,19 @@ local function answer(owner, first, count, wanted)
         change(names[place], 'f' .. category_of(mirror))
       end
     end
+    if lists and words[index] == 'released' then
+      mend(holder, names[place], nil)
+    elseif lists then
+      strike(holder, place, lock)
+    end
   end
   if wanted then
-    claims.release(wanted, token, holder, words)
+    claims.release(wanted, token, holder, undo, words)
   end
   return words
 end
 
-local BOUNDS = {0, 512}
+local BOUNDS = {0, 1, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 local requests = integer(ARGV[1], 1, 512)
@@ -56,11 +64,11 @@ if #ARGV > 2 * requests + 1 then
 end
 for request = 1, requests do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  if terms[1] == 0 then
+  if terms[2] == 0 then
     check_wants(request)
   end
-  reply[request + 1] = answer(ARGV[argument], place, terms[1], wants[request])
-  argument, place = argument + 2, place + terms[1]
+  reply[request + 1] = answer(ARGV[argument], terms[1] == 1, place, terms[2], wants[request])
+  argument, place = argument + 2, place + terms[2]
 end
 
 local of_pools = store and store.dirty
@@ -81,4 +89,5 @@ if #deletes > 0 or of_pools then
     redis.call('DEL', unpack(deletes)) -- last: while the lock is there, releasing again does what is left to do
   end
 end
+write_lists()
 return reply

@@ -6,8 +6,8 @@ Rules of this module:
   timer: what is asked in one turn of the event loop goes out at its end, unless the calls in flight are at their bound.
 - Everything is bounded (`Limits`).
 - Cancelling a caller never touches the wire. A queued request is dropped. One in flight completes, and if it was an
-  acquire whose token was minted for this call, its hold is released in the background: never a resumed hold, nor one
-  whose token the caller gave. Nothing else is ever undone.
+  acquire whose token was minted for this call, its hold is released in the background: never a resumed hold, be it by
+  this call or since by another of its holder's, nor one whose token the caller gave. Nothing else is ever undone.
 - Every caller gets an answer, whatever becomes of the batch: its own result, or its own error with its own token.
   Retries stop at each caller's own deadline.
 
@@ -20,14 +20,14 @@ import asyncio
 import logging
 import math
 from asyncio import get_running_loop
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from contextvars import Context
 from functools import partial
 from typing import Any, TypeVar
 
 from seatlock._attempts import LONGEST_PAUSE
-from seatlock._commands import release_of
+from seatlock._commands import release_of, undo_of
 from seatlock._lanes import GROUPED, Background, Lanes, Limits, Waiter
 from seatlock._operation import Ask
 from seatlock._procedures import in_doubt
@@ -54,6 +54,7 @@ class Batcher:
         self._lanes = Lanes(limits)
         self._calls_of: dict[str, int] = {}
         self._calls = 0
+        self._visits = asyncio.Semaphore(limits.visits)
         self._dropped = 0  # callers cancelled since room was last made in the queue
         self._under_way: set[asyncio.Future[Any]] = set()  # held strongly: the event loop alone would let tasks go
         self._owed: list[Ask[Release]] = []  # to go out with whatever is sent next
@@ -128,17 +129,36 @@ class Batcher:
         self._bind()
         return self._release(release_of(ask))
 
-    @contextmanager
-    def visit(self) -> Generator[None, None, None]:
-        """What is done meanwhile, apart from all batches, is a thing that `drain` waits for."""
+    @asynccontextmanager
+    async def visit(self) -> AsyncGenerator[None, None]:
+        """Whoever comes in does something apart from all batches; few at once, in order, and `drain` waits for them."""
         self.check_loop()
         stay = self._loop.create_future()
         self._under_way.add(stay)
         try:
-            yield
+            await self._turn()
+            try:
+                yield
+            finally:
+                self._visits.release()
         finally:
             self._under_way.discard(stay)
             stay.cancel()
+
+    async def _turn(self) -> None:
+        """Wait for a turn to visit, as long as a request may wait for Redis."""
+        if len(self._under_way) <= self._limits.queued:
+            try:
+                async with asyncio.timeout(self._patience if self._visits.locked() else None):
+                    await self._visits.acquire()
+            except TimeoutError:
+                pass
+            else:
+                return
+        raise ServerUnavailable(
+            f"a request that travels alone (a read, or many at once) was not sent: {len(self._under_way):,} are under "
+            "way or wait already; nothing was changed: ask again later."
+        )
 
     def _check_room(self, ask: Ask[Any]) -> None:
         if self._dropped > self._limits.queued // 8:  # else it is not worth the walk
@@ -260,7 +280,7 @@ class Batcher:
         """Release what a caller that has gone would have got, if its token was minted for that call."""
         held = isinstance(answer, Hold) and not answer.resumed
         if ask.minted and (held or isinstance(answer, OutcomeUnknown | ScriptFailed)):
-            self._release(release_of(ask))
+            self._release(undo_of(ask))
 
     def _release(self, ask: Ask[Release]) -> asyncio.Future[Release]:
         future: asyncio.Future[Release] = self._loop.create_future()
@@ -275,7 +295,7 @@ class Batcher:
         """Answer everyone of a call that broke; what is to be undone is owed, since now may be no time to send."""
         for waiter in batch:
             if waiter.future.cancelled() and waiter.ask.minted:
-                self._owed.append(release_of(waiter.ask))
+                self._owed.append(undo_of(waiter.ask))
             elif not waiter.future.done():
                 if isinstance(waiter, Background) and cause is None:
                     self._owed.append(waiter.ask)

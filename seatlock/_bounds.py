@@ -30,6 +30,7 @@ MAX_CAPACITY: Final = 1_000_000_000  # of one pool
 MIN_TTL_MS: Final = 1
 MAX_TTL_MS: Final = 24 * 60 * 60 * 1000
 DEFAULT_TTL: Final = 600.0  # seconds a hold lasts
+DEFAULT_EXPECTED: Final = 300.0  # seconds that a payment is expected to take
 DEFAULT_MAX_HOLD: Final = 1800.0  # seconds a hold lasts in all, however often it is extended
 
 TOKEN_LENGTH: Final = 32  # 128 random bits in lower-case hexadecimal

@@ -36,6 +36,14 @@ def derived_booking_id(token: str, seats: Sequence[str], pools: Mapping[str, int
     return "bk-" + sha256(f"{token}\n{named}".encode()).hexdigest()[:32]
 
 
+def reclaiming_token(token: str) -> str:
+    """The token under which an expired hold is regained: the same for every retry, by whoever has the hold.
+
+    128 bits of SHA-256 over the hold's token and a label, so that neither token can be had without the old one.
+    """
+    return sha256(f"{token}\nreclaim".encode()).hexdigest()[:32]
+
+
 def acquire(
     namespace: str, show: object, seats: object, holder: object, ttl: object, token: object, pools: object = None
 ) -> Ask[Hold]:
@@ -105,12 +113,22 @@ def checked_hold(namespace: str, hold: object) -> tuple[Hold, Keys]:
 def extend(namespace: str, hold: object, ttl: object) -> Ask[Hold]:
     """Ask for ``ttl`` from now on a hold."""
     hold, keys = checked_hold(namespace, hold)
-    terms = b"%d %d %d" % (_bounds.ttl(ttl), hold.deadline, len(hold.seats))
+    terms = b"0 %d %d %d" % (_bounds.ttl(ttl), hold.deadline, len(hold.seats))
     return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
 
 
-def confirm(namespace: str, hold: object, payment: object, booking: object) -> Ask[Booking]:
-    """Ask to turn a hold into a booking."""
+def begin_payment(namespace: str, hold: object, expected: object) -> Ask[Hold]:
+    """Ask for ``expected`` from now on a hold whose payment begins: an extend that has an effect once."""
+    hold, keys = checked_hold(namespace, hold)
+    milliseconds = _bounds.milliseconds("expected", expected)
+    terms = b"1 %d %d %d" % (milliseconds, hold.deadline, len(hold.seats))
+    return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
+
+
+def confirm(namespace: str, hold: object, payment: object, booking: object, *, reclaim: object = False) -> Ask[Booking]:
+    """Ask to turn a hold into a booking; with ``reclaim`` also one whose time has run out, if its seats are free."""
+    if not isinstance(reclaim, bool):
+        raise InvalidRequest(f"reclaim must be True or False, not {reclaim!r}.")
     hold, keys = checked_hold(namespace, hold)
     paid = b"" if payment is None else _bounds.reference("payment", payment).encode()
     if booking is None:
@@ -118,18 +136,40 @@ def confirm(namespace: str, hold: object, payment: object, booking: object) -> A
     else:
         booking_id = _bounds.reference("booking", booking)
     terms = b"%d %d" % (hold.deadline, len(hold.seats))
-    return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
+    if not reclaim:
+        return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
+    token = reclaiming_token(hold.token)
+    new_id = derived_booking_id(token, hold.seats) if booking is None else booking_id
+    args = (_owner(hold), booking_id.encode(), paid, token.encode(), new_id.encode(), terms)
+    return _on_hold("reclaim", hold, keys, args, _replies.booking)
+
+
+def beside_reclaims(ask: Ask[Booking]) -> Ask[Booking]:
+    """The same confirm as a request of the script that can reclaim, so that one call has both, in order."""
+    if ask.verb == "reclaim":
+        return ask
+    *first, terms = ask.args
+    return msgspec.structs.replace(ask, verb="reclaim", args=(*first, b"", b"", terms))
 
 
 def release(namespace: str, hold: object) -> Ask[Release]:
     """Ask to give a hold back."""
     hold, keys = checked_hold(namespace, hold)
-    return _on_hold("release", hold, keys, (_owner(hold), b"%d" % len(hold.seats)), _replies.release)
+    return _on_hold("release", hold, keys, (_owner(hold), b"0 %d" % len(hold.seats)), _replies.release)
 
 
 def release_of(ask: Ask[Hold]) -> Ask[Release]:
     """Ask to give back whatever an acquire got under its own token, also where its answer never came."""
-    args = (ask.args[0], b"%d" % len(ask.seats))
+    return _given_back(ask, b"0 %d" % len(ask.seats))
+
+
+def undo_of(ask: Ask[Hold]) -> Ask[Release]:
+    """Ask for the same, but to spare a hold that was resumed since: its holder has asked again, and counts on it."""
+    return _given_back(ask, b"1 %d" % len(ask.seats))
+
+
+def _given_back(ask: Ask[Hold], terms: bytes) -> Ask[Release]:
+    args = (ask.args[0], terms)
     return Ask("release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, args, _replies.release, pools=ask.pools)
 
 
@@ -158,17 +198,18 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     )
 
 
-def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:
-    """Put asks of one verb and one show into one script call."""
+def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> Operation[list[T | SeatLockError]]:
+    """Put asks of one verb and one show into one script call; with the ``lists`` of their holders where wanted."""
     verb = asks[0].verb
     keys = keys_of(namespace, asks[0].show)
     fixed = [keys.meta, keys.seats, keys.due, keys.changes]
-    if verb in ("confirm", "cancel"):
+    if verb in ("confirm", "reclaim", "cancel"):
         fixed.append(keys.outbox)
     elif verb == "acquire_best":
         fixed += [keys.note(ask.args[0]) for ask in asks]
     pooled = [ask for ask in asks if ask.pools]
-    return batch(load(verb), fixed, asks, _pools.extras(keys, asks) if pooled else ((), ()))
+    extras = _pools.extras(keys, asks) if pooled else ((), ())
+    return batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else (), extras)
 
 
 def sweep(namespace: str, show: str) -> Operation[tuple[int, bool]]:
@@ -226,7 +267,8 @@ def retire(
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
-    return Operation(load("retire"), show, [*fixed, keys.pools, *keys.pool_dues(pools)], [unread.encode()], decode)
+    fixed += [keys.audit, keys.pools]
+    return Operation(load("retire"), show, [*fixed, *keys.pool_dues(pools)], [unread.encode()], decode)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -329,7 +371,49 @@ def remnants(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes,
     )
 
 
-def forget(namespace: str, show: str, seats: Sequence[str]) -> Operation[int]:
-    """Delete the locks of some seats of a retired show; gives the seats that are left."""
+def buyers(namespace: str, show: str, seats: Sequence[str]) -> Command[list[str]]:
+    """Read who bought some seats of a retired show."""
+
+    def decode(reply: list[bytes | None]) -> list[str]:
+        sold = [lock.split(b"\n") for lock in reply if lock is not None and lock.startswith((b"s\n", b"p\n"))]
+        return [lock[2].decode() for lock in sold if len(lock) > 2 and lock[2]]  # noqa: PLR2004 - state, token, holder
+
+    return Command(show, ["MGET", *keys_of(namespace, show).locks(tuple(seats))], decode)
+
+
+def forget(namespace: str, show: str, seats: Sequence[str], holders: Sequence[str] = ()) -> Operation[int]:
+    """Delete the locks of some seats of a retired show, and the lists of their holders; gives the seats left."""
     keys = keys_of(namespace, show)
-    return Operation(load("forget"), show, [keys.retired, *keys.locks(tuple(seats))], [], lambda reply: int(reply[0]))
+    declared = [keys.retired, *keys.locks(tuple(seats)), *keys.lists(holders)]
+    return Operation(load("forget"), show, declared, [], lambda reply: int(reply[0]))
+
+
+def listed(namespace: str, show: str, holder: str) -> Operation[tuple[str, ...] | None]:
+    """The seats that a holder's list says are held; None where the show keeps no lists."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[str, ...] | None:
+        check_show(reply, show)
+        return None if reply[0] == b"unlisted" else tuple([seat.decode() for seat in reply[1:]])
+
+    return Operation(load("holds"), show, [keys.meta, *keys.lists([holder])], [], decode)
+
+
+def held(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes, tuple[str, ...]]]:
+    """Some of all seats that are on hold, whoever holds them, and the cursor to go on from."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[bytes, tuple[str, ...]]:
+        check_show(reply, show)
+        return reply[1], tuple([seat.decode() for seat in reply[2:]])
+
+    return Operation(load("held"), show, [keys.meta, keys.due], [cursor], decode)
+
+
+def limits_and_fence(namespace: str, show: str) -> Command[tuple[str | None, int]]:
+    """Read the limits of a show, if it has any, and how many holds it has given."""
+
+    def decode(reply: list[bytes | None]) -> tuple[str | None, int]:
+        return None if reply[0] is None else reply[0].decode(), int(reply[1] or 0)
+
+    return Command(show, ["HMGET", keys_of(namespace, show).meta, "limits", "fence"], decode)

@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
+from seatlock._attempts import GRACE
 from seatlock._seam import FOREIGN
 from seatlock._target import Target
 from seatlock.embedded import EmbeddedRedis
@@ -83,9 +84,13 @@ def sends_again(client: object) -> bool:
 
 
 def may_hang(client: Any) -> bool:
-    """Whether a client may wait for a reply for ever, or as good as for ever: without a timeout, or with retries."""
-    kwargs: Any = getattr(getattr(client, "connection_pool", client), "connection_kwargs", {})
-    return sends_again(client) or kwargs.get("socket_timeout") is None
+    """Whether a client may wait longer than a grace: for a reply, with retries, or for a free connection."""
+    pool: Any = getattr(client, "connection_pool", client)
+    kwargs: Any = getattr(pool, "connection_kwargs", {})
+    waits = [kwargs.get("socket_timeout"), kwargs.get("socket_connect_timeout") or 0.0]
+    if isinstance(pool, redis.asyncio.BlockingConnectionPool):
+        waits.append(cast("Any", pool).timeout)
+    return sends_again(client) or any(seconds is None or seconds > GRACE for seconds in waits)
 
 
 # Clients from URLs

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
-from seatlock import _best, _blocks, _bounds, _commands, _procedures, _requests, _warming
+from seatlock import _best, _blocks, _bounds, _commands, _limits, _operators, _procedures, _requests, _warming
 from seatlock._board import Board
 from seatlock._choosing import Wish
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock._tokens import new_token
 from seatlock.errors import (
+    HolderLimitExceeded,
     InvalidRequest,
     SaleNotOpen,
     SeatLockError,
@@ -24,7 +25,20 @@ from seatlock.errors import (
     UnknownSeats,
     UnsafeServer,
 )
-from seatlock.model import Availability, Block, Booking, Cancellation, Hold, Release, SeatState, Unblock, Warmed
+from seatlock.model import (
+    Availability,
+    Block,
+    Booking,
+    Cancellation,
+    Checked,
+    HeldSeats,
+    Hold,
+    Release,
+    SeatState,
+    Unblock,
+    Vitals,
+    Warmed,
+)
 from seatlock.plan import SeatingPlan
 
 T = TypeVar("T")
@@ -32,6 +46,7 @@ T = TypeVar("T")
 DEFAULT_PATIENCE: Final = 5.0  # seconds
 
 CERTAINLY_NO_HOLD: Final = (
+    HolderLimitExceeded,
     InvalidRequest,
     SaleNotOpen,
     SeatsUnavailable,
@@ -54,6 +69,7 @@ class Core:
         self.patience = _bounds.milliseconds("patience", patience) / 1000
         self._plans = _procedures.PlanCache()
         self._checked: set[str] = set()
+        self._listed = _procedures.Listed()
         self._boards: dict[str, Board] = {}
 
     # Asks: one caller's request each
@@ -68,9 +84,13 @@ class Core:
         """Check an extend."""
         return _commands.extend(self.namespace, hold, ttl)
 
-    def confirm(self, hold: object, payment: object, booking: object) -> Ask[Booking]:
+    def begin_payment(self, hold: object, expected: object) -> Ask[Hold]:
+        """Check a begin_payment."""
+        return _commands.begin_payment(self.namespace, hold, expected)
+
+    def confirm(self, hold: object, payment: object, booking: object, reclaim: object) -> Ask[Booking]:
         """Check a confirm."""
-        return _commands.confirm(self.namespace, hold, payment, booking)
+        return _commands.confirm(self.namespace, hold, payment, booking, reclaim=reclaim)
 
     def release(self, hold: object) -> Ask[Release]:
         """Check a release."""
@@ -140,7 +160,7 @@ class Core:
         """Carry out one ask in a call of its own."""
         if ask.show not in self._checked:
             yield from self.check_server(ask.show)
-        return (yield from _procedures.one(self.namespace, ask, self.patience))
+        return (yield from _procedures.one(self.namespace, ask, self._listed, self.patience))
 
     def acquire_many(self, show: object, requests: object) -> Procedure[list[Hold | SeatLockError]]:
         """Carry out many acquires."""
@@ -165,11 +185,11 @@ class Core:
                 yield from self.check_server(asks[0].show)
             except SeatLockError as error:
                 return _procedures.copies(error, asks)
-        return (yield from _procedures.many(self.namespace, asks, patience))
+        return (yield from _procedures.many(self.namespace, asks, self._listed, patience))
 
     def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
         yield from self._ready(show)
-        return (yield from _procedures.valid(self.namespace, asks, self.patience))
+        return (yield from _procedures.valid(self.namespace, asks, self._listed, self.patience))
 
     def availability(self, show: object, section: object) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
@@ -183,6 +203,12 @@ class Core:
         show = yield from self._ready(show)
         return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
 
+    def holds(self, show: object, holder: object) -> Procedure[list[HeldSeats]]:
+        """List the live holds of a holder."""
+        holder = _bounds.text("holder", holder, limit=_bounds.MAX_HOLDER_BYTES)
+        show = yield from self._ready(show)
+        return (yield from _limits.holds(self.namespace, show, holder))
+
     def warm(
         self,
         show: object,
@@ -190,6 +216,7 @@ class Core:
         max_hold: object,
         outbox: object,
         progress: _warming.Progress | None,
+        limits: tuple[object, Any] = (None, None),
         pools: object = None,
     ) -> Procedure[Warmed]:
         """Load a plan."""
@@ -199,8 +226,8 @@ class Core:
         if progress is not None and not callable(progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
         quantities = _bounds.quantities("pools", pools, most=_bounds.MAX_CAPACITY)
-        settings = _warming.Settings(max_hold_ms, outbox, quantities)
         plan = SeatingPlan.of(plan, needs_seats=not quantities)
+        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan), quantities)
         show = yield from self._ready(show)
         self._forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))
@@ -240,6 +267,34 @@ class Core:
         show = yield from self._ready(show)
         self._forget(show)
         yield from _procedures.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
+
+    def force_release(self, show: object, seats: object, by: object, reason: object) -> Procedure[Release]:
+        """Free seats whoever holds them."""
+        seats = _bounds.seat_ids(seats)
+        by = _bounds.text("by", by, limit=_bounds.MAX_HOLDER_BYTES)
+        reason = _bounds.reference("reason", reason)
+        show = yield from self._ready(show)
+        return (yield from _operators.force_release(self.namespace, show, seats, by, reason, self._plans))
+
+    def check(self, show: object) -> Procedure[Checked]:
+        """Count a show and compare what is kept twice."""
+        show = yield from self._ready(show)
+        return (yield from _operators.check(self.namespace, show, self._plans))
+
+    def vitals(self, show: object) -> Procedure[Vitals]:
+        """Read how a show is."""
+        show = yield from self._ready(show)
+        found: Vitals = yield _operators.vitals(self.namespace, show)
+        return found
+
+    def plan(self, show: object) -> Procedure[SeatingPlan]:
+        """Read the plan of a show."""
+        show = yield from self._ready(show)
+        return (yield from self._plans.get(self.namespace, show))
+
+    def records(self, show: str, seats: tuple[str, ...]) -> Procedure[list[SeatState]]:
+        """Read what is known of up to `_operators.LOOK_STEP` seats of a show that was read before."""
+        return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
 
     def _forget(self, show: str) -> None:
         self._plans.forget(show)

@@ -13,8 +13,8 @@ class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
-        *("blocks", "changes", "due", "lock_prefix", "meta", "note_prefix", "outbox", "plan", "pool_due_prefix"),
-        *("pools", "probe", "retired", "seats", "show"),
+        *("audit", "blocks", "changes", "due", "list_prefix", "lock_prefix", "meta", "note_prefix", "outbox", "plan"),
+        *("pool_due_prefix", "pools", "probe", "retired", "seats", "show"),
     )
 
     def __init__(self, namespace: str, show: str) -> None:
@@ -27,11 +27,13 @@ class Keys:
         self.changes = base + b"changes"
         self.outbox = base + b"outbox"
         self.retired = base + b"retired"
+        self.audit = base + b"audit"
         self.blocks = base + b"blocks"
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"
         self.pools = base + b"pools"
         self.pool_due_prefix = base + b"pool-due:"
+        self.list_prefix = base + b"holder:"
         self.note_prefix = base + b"best:"
 
     def locks(self, seats: tuple[str, ...]) -> tuple[bytes, ...]:
@@ -44,6 +46,10 @@ class Keys:
     def pool_dues(self, names: Iterable[str]) -> list[bytes]:
         """The due set of each pool, in order."""
         return [self.pool_due_prefix + name.encode() for name in names]
+
+    def lists(self, holders: Iterable[str]) -> list[bytes]:
+        """The lists of holders, each once: what they have, on a show with limits."""
+        return [self.list_prefix + holder.encode() for holder in dict.fromkeys(holders)]
 
     def note(self, owner: bytes) -> bytes:
         """The key that tells which seats `acquire_best` gave an owner; the token in it is not to be read from a key."""

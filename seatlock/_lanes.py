@@ -13,13 +13,18 @@ from seatlock._operation import MAX_BATCH_ASKS, MAX_BATCH_SEATS, Ask
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How much may go on at once: requests and seats a call, calls in flight a show and a client, requests queued."""
+    """How much may go on at once: requests and seats a call, calls in flight a show and a client, requests queued.
+
+    ``visits`` is how much may go on apart from the batches (`_many` calls, reads, warming). Calls and visits together
+    stay below the 100 connections that redis-py's pools have by default.
+    """
 
     asks: int = MAX_BATCH_ASKS
     seats: int = MAX_BATCH_SEATS
     calls_a_show: int = 2
     calls: int = 8
     queued: int = 100_000
+    visits: int = 32
 
 
 GROUPED: Final = Limits()

@@ -24,12 +24,18 @@ T_co = TypeVar("T_co", covariant=True)
 MAX_BATCH_ASKS: Final = 256
 MAX_BATCH_SEATS: Final = 512
 
-READERS: Final = frozenset({"availability", "changes", "check", "inspect", "remnants", "server"})
+READERS: Final = frozenset(
+    ["availability", "changes", "check", "compare", "held", "holds", "inspect", "remnants", "server", "vitals"]
+)
 """The scripts that write nothing."""
 
 Pools = tuple[tuple[str, int], ...]
 """Quantities of pools, by name."""
-Verb = Literal["acquire", "extend", "confirm", "release", "cancel", "acquire_best"]
+Verb = Literal["acquire", "acquire_best", "extend", "confirm", "reclaim", "release", "cancel", "force_release"]
+
+
+class ListsWanted(SeatLockError):
+    """Not for callers: the show has limits, and its scripts want the lists of the holders among their keys."""
 
 
 class Again(SeatLockError):
@@ -39,7 +45,7 @@ class Again(SeatLockError):
 class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     """One caller's request to a batch script: its lock keys, its arguments, and how its answer is read.
 
-    ``minted`` says that the token was made for this request alone, so that nobody else can know what it holds.
+    ``minted`` says that the token was made for this request alone: nobody else knows it, before the hold is resumed.
     """
 
     verb: Verb
@@ -89,7 +95,7 @@ class Operation(Generic[T_co]):
         self.decode = decode
         self.seats = seats
         self.token = token
-        self.writes_facts = script.name in ("confirm", "cancel")
+        self.writes_facts = script.name in ("confirm", "reclaim", "cancel")
         self.only_reads = script.name in READERS
 
     def by_sha(self) -> list[Any]:
@@ -105,9 +111,13 @@ def batch(
     script: Script,
     fixed_keys: list[bytes],
     asks: Sequence[Ask[T]],
+    lists: Sequence[bytes] = (),
     extras: tuple[Sequence[bytes], Sequence[bytes]] = ((), ()),
 ) -> Operation[list[T | SeatLockError]]:
-    """Put asks of one verb and one show into one script call; ``extras`` are keys and arguments behind all of them."""
+    """Put asks of one verb and one show into one script call.
+
+    ``lists`` are those of their holders, if wanted, and ``extras`` the keys before these and the arguments behind all.
+    """
     keys = fixed_keys.copy()
     args = [b"%d" % len(asks)]
     for ask in asks:
@@ -115,9 +125,12 @@ def batch(
         args += ask.args
     keys += extras[0]
     args += extras[1]
+    keys += lists
 
     def decode(reply: list[Any]) -> list[T | SeatLockError]:
         check_show(reply, asks[0].show)
+        if reply[0] == b"limits":
+            raise ListsWanted(f"show {asks[0].show!r} has limits: send the lists of the holders along.")
         return [ask.read(ask, answer) for ask, answer in zip(asks, reply[1:], strict=True)]
 
     alone = asks[0] if len(asks) == 1 else None

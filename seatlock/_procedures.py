@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from seatlock import _commands, _pools
-from seatlock._operation import Again, Ask, Step, chunks
+from seatlock._operation import Again, Ask, ListsWanted, Step, chunks
 from seatlock._replies import count_states, listing, state_of, wanted
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
@@ -61,11 +61,35 @@ def check_server(namespace: str, show: str) -> Procedure[None]:
         _log.warning("the server of show %r does not tell its maxmemory-policy; make sure it is noeviction", show)
 
 
-def one(namespace: str, ask: Ask[T], patience: float) -> Procedure[T]:
+class Listed:
+    """The shows that are known to have limits, and to want the lists of the holders with every call; bounded."""
+
+    CAPACITY: Final = 10_000
+
+    def __init__(self) -> None:
+        self.shows: set[str] = set()
+
+    def send(self, namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+        """Carry out one call, and if the show turns out to have limits, again with the lists."""
+        show = asks[0].show
+        if show not in self.shows:
+            try:
+                answers: list[T | SeatLockError] = yield _commands.of_asks(namespace, asks)
+            except ListsWanted:  # nothing was done
+                if len(self.shows) >= self.CAPACITY:
+                    self.shows.clear()
+                self.shows.add(show)
+            else:
+                return answers
+        answers = yield _commands.of_asks(namespace, asks, lists=True)
+        return answers
+
+
+def one(namespace: str, ask: Ask[T], listed: Listed, patience: float = PATIENCE) -> Procedure[T]:
     """Carry out one ask alone; ``patience`` is how many seconds it may be asked again if it has to be."""
-    answers: list[T | SeatLockError] = yield _commands.of_asks(namespace, [ask])
+    answers = yield from listed.send(namespace, [ask])
     if isinstance(answers[0], Again):
-        yield from _until_answered(namespace, [ask], answers, patience)
+        yield from _until_answered(namespace, [ask], answers, listed, patience)
     answer = answers[0]
     if isinstance(answer, SeatLockError):
         raise answer
@@ -73,7 +97,7 @@ def one(namespace: str, ask: Ask[T], patience: float) -> Procedure[T]:
 
 
 def _until_answered(
-    namespace: str, asks: Sequence[Ask[T]], answers: list[T | SeatLockError], patience: float
+    namespace: str, asks: Sequence[Ask[T]], answers: list[T | SeatLockError], listed: Listed, patience: float
 ) -> Procedure[None]:
     """Ask those again who were told to: each time, more of a pool has been taken back that nobody holds any more."""
     deadline = time.monotonic() + patience
@@ -85,31 +109,33 @@ def _until_answered(
                     "a pool is being taken back from holds that have ended; nothing was taken: ask again."
                 )
             return
-        again = yield from _all_of(namespace, [asks[place] for place in places])
+        again = yield from _all_of(namespace, [asks[place] for place in places], listed)
         for place, answer in zip(places, again, strict=True):
             answers[place] = answer
 
 
 def valid(
-    namespace: str, asks: Sequence[Ask[T] | SeatLockError], patience: float
+    namespace: str, asks: Sequence[Ask[T] | SeatLockError], listed: Listed, patience: float = PATIENCE
 ) -> Procedure[list[T | SeatLockError]]:
     """Carry out those asks that could be made; each gets an answer, in order, and the errors stay where they are."""
-    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)], patience)))
+    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)], listed, patience)))
     return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
 
 
-def many(namespace: str, asks: Sequence[Ask[T]], patience: float = PATIENCE) -> Procedure[list[T | SeatLockError]]:
+def many(
+    namespace: str, asks: Sequence[Ask[T]], listed: Listed, patience: float = PATIENCE
+) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order.
 
     ``patience`` is how many seconds those may be asked again who are told to.
     """
-    answers = yield from _all_of(namespace, asks)
+    answers = yield from _all_of(namespace, asks, listed)
     if Again in map(type, answers):
-        yield from _until_answered(namespace, asks, answers, patience)
+        yield from _until_answered(namespace, asks, answers, listed, patience)
     return answers
 
 
-def _all_of(namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+def _all_of(namespace: str, asks: Sequence[Ask[T]], listed: Listed) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order."""
     answers: list[T | SeatLockError] = []
     # each with the error of an earlier attempt, where one failed
@@ -117,7 +143,7 @@ def _all_of(namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLo
     while waiting:
         chunk, before = waiting.popleft()
         try:
-            answers += yield _commands.of_asks(namespace, chunk)
+            answers += yield from listed.send(namespace, chunk)
         except SeatLockError as error:
             broken = _fate(error) in (Fate.BROKEN, Fate.REFUSED)
             if broken and len(chunk) > 1:
@@ -382,6 +408,8 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Pro
         cursor, seats = yield _commands.remnants(namespace, show, cursor)
         left = 1
         for at in range(0, len(seats), 400):
-            left = yield _commands.forget(namespace, show, seats[at : at + 400])
+            some = seats[at : at + 400]
+            buyers = yield _commands.buyers(namespace, show, some)
+            left = yield _commands.forget(namespace, show, some, buyers)
         if left == 0 or (cursor == b"0" and not seats):
             return

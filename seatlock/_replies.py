@@ -14,6 +14,7 @@ import msgspec
 from seatlock._operation import Again, Ask
 from seatlock.errors import (
     BookingConflict,
+    HolderLimitExceeded,
     HoldLost,
     LostReason,
     SaleNotOpen,
@@ -107,11 +108,14 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
         return _unavailable(ask, answer)
     if word == b"lost":
         return hold_lost(ask, answer)
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
         return _not_open(ask, answer)
-    if word == b"again":
-        return Again("ask again.")
-    places: list[int] = answer[1:]
+    return Again("ask again.") if word == b"again" else _unknown(ask, answer[1:])
+
+
+def _unknown(ask: Ask[Any], places: list[int]) -> UnknownSeats:
     unknown = tuple(ask.seats[place - 1] for place in places if place <= len(ask.seats))
     pools = tuple([pool for place in places if (pool := _pool_at(ask, place)) is not None])
     told = [f"{kind} {listing(names)}" for kind, names in (("seat", unknown), ("pool", pools)) if names]
@@ -119,6 +123,18 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
         f"show {ask.show!r} has no {' and no '.join(told)}: seats and pools are those that it was warmed with.",
         seats=unknown,
         pools=pools,
+    )
+
+
+def _over_limit(ask: Ask[Any], limit: int, held: int, category: str | None) -> HolderLimitExceeded:
+    seats = "1 seat" if limit == 1 else f"{limit} seats"
+    of = f"{seats} of category {category!r}" if category else seats
+    return HolderLimitExceeded(
+        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so no seat was "
+        "taken: ask for fewer, or release a hold.",
+        limit=limit,
+        held=held,
+        category=category,
     )
 
 
@@ -146,8 +162,12 @@ def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLock
         return Hold(ask.show, seats, ask.holder, cast("str", ask.token), fence, answer[4] / 1000, deadline=answer[5])
     if word == b"noted":
         return Noted(tuple([seat.decode() for seat in answer[1:]]))
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
         return _not_open(ask, answer)
+    if word == b"over":
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     places: list[int] = answer[3:]
     ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(places)])
     return NoneFree((answer[1], answer[2]), ways)
@@ -210,13 +230,18 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
     words = {*seats.values(), *pools.values()}
     gravest: list[LostReason] = [word for word in _GRAVITY if word in words]
     reason = gravest[0]
-    lost = [name for lost in (seats, pools) for name, word in lost.items() if word == reason]
+    lost = [name for names in (seats, pools) for name, word in names.items() if word == reason]
+    confirming = ask.verb in ("confirm", "reclaim")
+    payment = optional_text(ask.args[2]) if confirming else None
     return HoldLost(
         f"the hold on {wanted(ask)} of show {ask.show!r} is lost ({reason}: {listing(lost)}); nothing was changed: "
-        "acquire again, or refund the payment.",
+        f"acquire again, or refund the payment{f' {payment!r}' if payment else ''}.",
         reason=reason,
         seats=seats,
         pools=pools,
+        token=ask.token,
+        payment=payment,
+        paid_for=ask.seats if confirming else (),
     )
 
 
@@ -306,9 +331,13 @@ def state_of(mirror: bytes, now: int) -> StateName | None:
     """The state that a field of the availability hash says; a hold whose time has passed is free. None if unknown."""
     if not mirror:
         return None
-    state = _STATE_LETTERS[mirror[0]]
-    if state == "held" and now > int(mirror.rpartition(b":")[2]):
-        return "free"
+    state = _STATE_LETTERS.get(mirror[0])
+    if state == "held":
+        deadline = mirror.rpartition(b":")[2]
+        if not deadline.isdigit():
+            return None
+        if now > int(deadline):
+            return "free"
     return state
 
 

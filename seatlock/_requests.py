@@ -45,9 +45,12 @@ def confirm_asks(namespace: str, show: object, requests: object) -> list[Ask[Boo
         try:
             if not isinstance(request, ConfirmRequest):
                 raise InvalidRequest(f"requests must be ConfirmRequest objects, not {type(request).__name__}.")  # noqa: TRY301 - an answer among answers
-            asks.append(_of_show(show, _commands.confirm(namespace, request.hold, request.payment, request.booking)))
+            ask = _commands.confirm(namespace, request.hold, request.payment, request.booking, reclaim=request.reclaim)
+            asks.append(_of_show(show, ask))
         except InvalidRequest as error:
             asks.append(error)
+    if any(isinstance(ask, Ask) and ask.verb == "reclaim" for ask in asks):
+        return [_commands.beside_reclaims(ask) if isinstance(ask, Ask) else ask for ask in asks]
     return asks
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from seatlock import _commands, _pools
 from seatlock._keys import keys_of
+from seatlock._limits import NONE, Limits
 from seatlock._operation import Operation, Pools
 from seatlock._procedures import Procedure
 from seatlock._replies import listing
@@ -24,10 +25,11 @@ Progress = Callable[[int, int], None]
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a show is warmed with: the longest life of a hold, and whether confirmed facts go to the outbox."""
+    """What a show is warmed with: how long a hold lives, whether facts go to the outbox, and limits a holder."""
 
     max_hold_ms: int
     outbox: bool
+    limits: Limits = NONE
     pools: Pools = ()
 
 
@@ -45,6 +47,10 @@ def warm(
     before = None if packed is None else SeatingPlan.unpack(packed)
     if before is not None:
         plan = _in_the_order_of(before, plan)
+        if settings.limits is not NONE:
+            limits, fence = yield _commands.limits_and_fence(namespace, show)
+            if limits is None and fence:
+                raise _too_late(show)
     pieces = [plan.seats[at : at + WARM_STEP] for at in range(0, len(plan.seats), WARM_STEP)]
     numbers = {name: number for number, name in enumerate(plan.categories)}
     if before is not None:
@@ -79,6 +85,13 @@ def _refuse_dropped(show: str, before: SeatingPlan, plan: SeatingPlan) -> None:
             "changed: put them back into the plan, as blocked if they are not for sale, or retire the show first.",
             conflicts=dict.fromkeys(dropped, "not in the plan"),
         )
+
+
+def _too_late(show: str) -> PlanConflict:
+    return PlanConflict(
+        f"show {show!r} has given holds already without keeping lists of what each holder has, so it cannot have "
+        "limits any more; nothing was changed: warm it without limits, or retire it and warm it anew."
+    )
 
 
 def _refuse_retiring(reply: list[Any], show: str) -> None:
@@ -118,6 +131,8 @@ def _found(namespace: str, show: str, plan: SeatingPlan, settings: Settings) -> 
 
     def decode(reply: list[Any]) -> bool:
         _refuse_retiring(reply, show)
+        if reply[0] == b"late":
+            raise _too_late(show)
         if reply[0] == b"surplus":
             raise PlanConflict(
                 f"show {show!r} has {reply[1]} seats in Redis and {len(plan.seats)} in the plan: an earlier warm with "
@@ -132,6 +147,7 @@ def _found(namespace: str, show: str, plan: SeatingPlan, settings: Settings) -> 
         b"%d" % settings.max_hold_ms,
         b"1" if settings.outbox else b"0",
         b"%d" % _commands.CHANGES_CAP,
+        settings.limits.packed(plan),
     ]
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired]
     return Operation(load("found"), show, fixed, args, decode)

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar
 from seatlock import _connect, _requests
 from seatlock._attempts import Attempts
 from seatlock._batcher import Batcher
-from seatlock._bounds import DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
+from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
 from seatlock._operation import Ask, Command, Step
@@ -28,7 +28,9 @@ from seatlock.model import (
     Block,
     Booking,
     Cancellation,
+    Checked,
     ConfirmRequest,
+    HeldSeats,
     Hold,
     Release,
     SeatState,
@@ -43,9 +45,9 @@ T = TypeVar("T")
 class AsyncSeatLocker:
     """Holds, confirms and releases seats of shows in Redis. A locker belongs to one event loop.
 
-    Calls made at the same time share script calls (the group commit): nobody waits longer for it, and throughput is
-    many times that of a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never
-    harms: what is under way completes, and a hold that nobody can know of is released.
+    Calls made at the same time share script calls (the group commit), without a timer: throughput is many times that of
+    a call each. ``batching=False`` gives every request a call of its own. Cancelling a call never harms: what is under
+    way completes, and a hold that nobody can know of is released.
 
     ``client`` is a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`; it keeps its own settings, and stays open
     when the locker closes. ``namespace`` starts every key. ``patience`` is how many seconds one call goes on trying
@@ -138,7 +140,8 @@ class AsyncSeatLocker:
         that hold back, ``resumed``, with the time that is left. ``token`` (see `seatlock.new_token`) makes a repeated
         call safe across processes, and adds seats to the hold it names: name the whole basket.
 
-        Raises `SeatsUnavailable` (naming every seat and pool in the way), `UnknownSeats` or `SaleNotOpen`.
+        Raises `SeatsUnavailable` (naming every seat and pool in the way), `UnknownSeats`, `SaleNotOpen`, or
+        `HolderLimitExceeded` on a show with limits.
         """
         ask = self._core.acquire(show, seats, holder, ttl, token, pools)
         future = self._batcher.queue(ask)  # what `submit` does, written out: a coroutine less, for most calls are these
@@ -155,14 +158,29 @@ class AsyncSeatLocker:
         """
         return await self._batcher.submit(self._core.extend(hold, ttl))
 
-    async def confirm(self, hold: Hold, *, payment: str | None = None, booking: str | None = None) -> Booking:
+    async def begin_payment(self, hold: Hold, *, expected: Duration = DEFAULT_EXPECTED) -> Hold:
+        """Give a hold the time that its payment takes: it lasts at least ``expected`` (seconds or timedelta) from now.
+
+        Only the first call for a hold has an effect: another one answers with the hold as it is. Never shortens. May go
+        beyond the show's maximum lifetime of a hold, by 600 s at most; the answer's ``ttl`` shows what was given.
+        ``expected`` is 300 s by default, 1 ms to 24 h. Works while the sale is paused or closed. Raises `HoldLost`.
+        """
+        return await self._batcher.submit(self._core.begin_payment(hold, expected))
+
+    async def confirm(
+        self, hold: Hold, *, payment: str | None = None, booking: str | None = None, reclaim: bool = False
+    ) -> Booking:
         """Turn a hold into a booking: its seats are sold, and the fact is in the outbox.
 
         ``payment`` is the payment's reference; confirming again with the same one answers with the same booking.
         ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
         closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
+
+        ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats are still free,
+        they are sold at once, under a new token, fence and booking id (one given stays); else `HoldLost` says what to
+        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
         """
-        ask = self._core.confirm(hold, payment, booking)
+        ask = self._core.confirm(hold, payment, booking, reclaim)
         future = self._batcher.queue(ask)
         try:
             return await future
@@ -265,6 +283,31 @@ class AsyncSeatLocker:
         """Tell what is known of up to 100 seats, for support staff: state, holder, booking; never a token."""
         return await self._follow(self._core.inspect(show, seats))
 
+    async def check(self, show: str) -> Checked:
+        """Find out whether a show adds up: counts and capacity at one version, and all that is kept of each seat.
+
+        Lock, availability hash and due set are compared, in bounded steps, also while the sale runs. Nothing is changed
+        or repaired.
+        """
+        return await self._follow(self._core.check(show))
+
+    async def force_release(self, show: str, seats: Iterable[str], *, by: str, reason: str) -> Release:
+        """Free up to 100 seats whoever holds them, for the staff; never pinned or sold ones.
+
+        ``by`` says who does it and ``reason`` why (256 bytes each): both stand in the show's audit stream, with seat,
+        holder and fence. The answer has the words of `release`; ``taken`` went to another hold meanwhile. The holder
+        learns it as `HoldLost`, reason ``released``. Raises `UnknownSeats`.
+        """
+        return await self._follow(self._core.force_release(show, seats, by, reason))
+
+    async def holds(self, show: str, *, holder: str) -> list[HeldSeats]:
+        """List what a holder has on hold, oldest first; a hold made in several calls is listed once for each.
+
+        Tokens are not told: to act on a hold, acquire its seats again, which resumes it. A show with limits keeps a
+        list of each holder's seats; on one without, all seats that are on hold are looked at, in bounded steps.
+        """
+        return await self._follow(self._core.holds(show, holder))
+
     # The life of a show
 
     async def warm(
@@ -275,6 +318,8 @@ class AsyncSeatLocker:
         max_hold: Duration = DEFAULT_MAX_HOLD,
         outbox: bool = True,
         progress: Progress | None = None,
+        limit: int | None = None,
+        limits: Mapping[str, int] | None = None,
         pools: Mapping[str, int] | None = None,
     ) -> Warmed:
         """Load a show's seats; a new show is closed until `open_sale`. May be repeated: it never makes a seat free.
@@ -284,9 +329,15 @@ class AsyncSeatLocker:
         ``pools`` maps up to 32 pools to their capacities; a show with pools may do without a plan. Warming again can
         change a capacity, and add a pool.
 
-        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped; likewise a pool.
+        ``limit`` is how many seats one holder may have, held and sold together (1 to 500; by default there is none),
+        ``limits`` how many of a category, by its name; where there is any, a holder has at most 500 in all. They can
+        be changed by warming again, also with holds about; a show that has given holds without any can get none.
+        What a holder has of pools does not count.
+
+        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, likewise a pool,
+        or where limits come too late.
         """
-        return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress, pools))
+        return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits), pools))
 
     async def open_sale(self, show: str, at: Moment | None = None) -> None:
         """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.
@@ -345,7 +396,7 @@ class AsyncSeatLocker:
     # Driving
 
     async def _many(self, show: str, asks: list[Ask[T] | SeatLockError]) -> list[T | SeatLockError]:
-        with self._batcher.visit():
+        async with self._batcher.visit():
             await self._drive(self._core.prepare(show), math.inf)
             answers = iter(await self._batcher.submit_together([ask for ask in asks if isinstance(ask, Ask)]))
         return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
@@ -356,11 +407,11 @@ class AsyncSeatLocker:
     async def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
         if isinstance(step, Ask):
             return await self._batcher.submit(step)
-        with self._batcher.visit():
+        async with self._batcher.visit():
             return await self._run(step, self._core.patience)
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
-        with self._batcher.visit():
+        async with self._batcher.visit():
             return await self._drive(procedure, math.inf)
 
     async def _drive(self, procedure: Generator[Step, Any, T], deadline: float) -> T:

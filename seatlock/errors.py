@@ -41,8 +41,9 @@ __all__ = [
 LostReason = Literal["expired", "taken", "released", "lost", "sold"]
 """Why a hold is no longer there.
 
-``expired``: its time ran out. ``taken``: somebody else holds a seat of it now. ``released``: it was given back.
-``lost``: its lock is gone though its time had not run out and nobody released it. ``sold``: a seat of it is sold.
+``expired``: its time ran out. ``taken``: somebody else holds a seat of it now, or the house has blocked it.
+``released``: it was given back. ``lost``: its lock is gone though its time had not run out and nobody released it.
+``sold``: a seat of it is sold.
 """
 
 
@@ -89,7 +90,7 @@ class UnknownSeats(SeatLockError):
 
 
 class PlanConflict(SeatLockError):
-    """Warming would change a seat that is held, pinned or sold, or drop one from the show.
+    """Warming would change a seat that is held, pinned or sold, drop one from the show, or bring limits too late.
 
     ``conflicts`` maps each such seat to what stands in the way.
     """
@@ -136,7 +137,17 @@ class NotAdmitted(SeatLockError):
 
 
 class HolderLimitExceeded(SeatLockError):
-    """The holder would have more seats of the show than one holder may have."""
+    """The holder would have more seats, held and sold, than one holder may have; no seat was taken.
+
+    ``limit`` is how many that is, of the show or, where it is set, of ``category``; ``held`` is how many of these the
+    holder has already, held and sold.
+    """
+
+    def __init__(self, message: str, *, limit: int = 0, held: int = 0, category: str | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.held = held
+        self.category = category
 
 
 class WaitingRoomFull(SeatLockError):
@@ -151,7 +162,8 @@ class HoldLost(SeatLockError):
     """The hold is not the caller's any more, in whole or in part, so nothing was changed.
 
     ``reason`` is the gravest of ``seats`` and ``pools``, which map each lost seat and each pool whose quantity is lost
-    to its own reason.
+    to its own reason. ``token`` is the hold's. After a confirm, ``payment`` is the reference to refund, if it was
+    given, and ``paid_for`` names all seats that it was for, lost or not.
     """
 
     def __init__(
@@ -161,11 +173,17 @@ class HoldLost(SeatLockError):
         reason: LostReason = "lost",
         seats: Mapping[str, LostReason] = MappingProxyType({}),
         pools: Mapping[str, LostReason] = MappingProxyType({}),
+        token: str | None = None,
+        payment: str | None = None,
+        paid_for: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.reason: LostReason = reason
         self.seats = dict(seats)
         self.pools = dict(pools)
+        self.token = token
+        self.payment = payment
+        self.paid_for = paid_for
 
 
 class BookingConflict(SeatLockError):

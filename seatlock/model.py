@@ -19,8 +19,12 @@ __all__ = [
     "Block",
     "Booking",
     "Cancellation",
+    "Checked",
     "ConfirmRequest",
     "Conflict",
+    "Difference",
+    "DifferenceKind",
+    "HeldSeats",
     "Hold",
     "PoolConflict",
     "PoolCounts",
@@ -29,6 +33,7 @@ __all__ = [
     "SeatState",
     "StateName",
     "Unblock",
+    "Vitals",
     "Warmed",
 ]
 
@@ -62,7 +67,8 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     all that the token has in these pools. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that
     were left when the server answered. ``resumed`` says that the holder already had this hold, under the ``token``
     given here.
-    ``deadline`` is the server's own: opaque, sent back only to word an answer, never compared with a client's clock.
+    ``deadline`` is the server's own: opaque, never compared with a client's clock, sent back only to tell a hold that
+    ran out from one that was given back.
     """
 
     show: str
@@ -83,6 +89,19 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:  # what rich prints, also of a traceback's variables
         return _fields_without_token(self)
+
+
+class HeldSeats(msgspec.Struct, frozen=True):
+    """Seats that a holder has on hold, as `holds` lists them: without the token, so nobody can act on them with it.
+
+    ``fence`` is that of the call that held them; ``ttl`` is the seconds that are left.
+    """
+
+    show: str
+    seats: tuple[str, ...]
+    holder: str
+    fence: int
+    ttl: float
 
 
 class BestHold(msgspec.Struct, frozen=True, gc=False):
@@ -296,3 +315,57 @@ class ConfirmRequest(msgspec.Struct, frozen=True):
     hold: Hold
     payment: str | None = None
     booking: str | None = None
+    reclaim: bool = False
+
+
+DifferenceKind = Literal["missing", "surplus", "unlocked", "state", "deadline", "expiry", "unswept", "foreign"]
+"""What is wrong with a seat.
+
+``missing``: the plan has it, the availability hash does not. ``surplus``: the other way round (also while a warm that
+adds seats is under way). ``unlocked``: the hash says held, pinned or sold, and there is no lock. ``state``: lock and
+hash say different things; ``deadline``: both say held, until different times. ``expiry``: the lock of a held seat never
+expires, or that of a pinned or sold one will. ``unswept``: held, and no sweep will take it back. ``foreign``: something
+lies in place of its lock, or of its field of the hash, that seatlock never writes.
+"""
+
+
+class Difference(msgspec.Struct, frozen=True, gc=False):
+    """One thing that `SeatLocker.check` found wrong: the seat, the kind, and the particulars in words."""
+
+    seat: str
+    kind: DifferenceKind
+    detail: str
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """Whether a show adds up: every seat of the plan counted once, and all that is kept of each compared.
+
+    ``counts`` are those at ``version`` (epoch and version, as in `Availability`); ``capacity`` is the number of seats
+    in the plan. Each seat is compared at one moment, but not all at the same one.
+    """
+
+    show: str
+    version: tuple[int, int]
+    capacity: int
+    counts: Mapping[StateName, int]
+    differences: tuple[Difference, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether the counts add up to the capacity, and nothing differs."""
+        return sum(self.counts.values()) == self.capacity and not self.differences
+
+
+class Vitals(msgspec.Struct, frozen=True):
+    """How a show is, in a few numbers of one moment.
+
+    ``holds`` counts seats under live holds, ``due`` those whose hold has run out and that no sweep has published yet,
+    ``unread`` the entries of the outbox. ``version`` is epoch and version.
+    """
+
+    show: str
+    version: tuple[int, int]
+    seats: int
+    holds: int
+    due: int
+    unread: int

@@ -28,7 +28,7 @@ from loadtests.bench.machine import Machine
 from loadtests.bench.progress import say
 from loadtests.bench.results import Results
 from loadtests.bench.settings import FULL, QUICK, Settings
-from loadtests.bench.stage import Stage
+from loadtests.bench.stage import Stage, usual_server
 from loadtests.bench.targets import targets
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -76,20 +76,13 @@ def _names(text: str) -> list[str]:
     return [name for name in MEASUREMENTS if name in names]
 
 
-def _server() -> str:
-    """Redis 7 as `make servers` fetches it, which is what most people run; else whatever is there."""
-    fetched = Path(os.environ.get("SEATLOCK_SERVERS", _ROOT / ".servers")) / "redis-server-7"
-    return str(fetched) if os.access(fetched, os.X_OK) else "auto"
-
-
 def main() -> None:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="all measurements in small, under a minute")
     parser.add_argument("--only", type=_names, default=list(MEASUREMENTS), help="some measurements, by commas")
-    parser.add_argument(
-        "--server", default=_server(), help="the Redis to run: auto, a name, or a program's path (default %(default)s)"
-    )
+    which = "the Redis to run: auto, a name, or a program's path (default %(default)s)"
+    parser.add_argument("--server", default=usual_server(), help=which)
     parser.add_argument("--out", type=Path, help="the folder for the results")
     parser.add_argument("--page-only", action="store_true", help="write page and figures anew from results.json")
     options = parser.parse_args()

@@ -17,13 +17,33 @@ from loadtests.bench.contestants.seats import Seatlock, SeatlockUngrouped, bare_
 from loadtests.bench.one_call import async_round, sync_round
 from loadtests.bench.results import Sample, Spread
 from loadtests.bench.runs import in_turn, sell
-from loadtests.bench.stage import Stage
+from loadtests.bench.stage import Stage, usual_server
 from seatlock import AsyncSeatLocker, SeatLocker
 
 ROUNDS: Final = 5
 BUYERS: Final = 500
 CALLS: Final = 120
 _BOOKINGS: Final = {Seatlock: 5_000, SeatlockUngrouped: 700, RedisPyLock: 1_000}
+_YARDSTICK: Final = """
+local words = {}
+for number = 1, 1000 do
+  local word = 'word-' .. number .. '-' .. ARGV[1]
+  words[word] = string.match(word, '%d+')
+end
+return 1000
+"""
+"""Work as the scripts have it, of which most is making and taking apart strings: what a server takes for it says how
+fast the server is, whatever the machine, the version and the neighbours."""
+_THOUSANDS: Final = 100  # runs of the yardstick, each with other words
+
+
+def _yardstick(stage: Stage) -> float | None:
+    """Microseconds of server CPU for a thousand pieces of such work."""
+    before = stage.redis_cpu()
+    for number in range(_THOUSANDS):
+        stage.control.eval(_YARDSTICK, 0, number)
+    after = stage.redis_cpu()
+    return None if before is None or after is None else (after - before) / _THOUSANDS * 1e6
 
 
 async def _throughput(stage: Stage) -> dict[str, float]:
@@ -34,7 +54,9 @@ async def _throughput(stage: Stage) -> dict[str, float]:
         samples: list[list[Sample]] = [[] for _ in contestants]
         for contestant in contestants:
             await sell(contestant, 50, 200)
+        thousands: list[float | None] = []
         for turn in range(ROUNDS):
+            thousands.append(_yardstick(stage))
             for index in in_turn(len(contestants), turn):
                 samples[index].append(await sell(contestants[index], BUYERS, counts[index]))
     grouped, ungrouped, lock = samples
@@ -44,15 +66,10 @@ async def _throughput(stage: Stage) -> dict[str, float]:
         "client CPU, redis-py Lock / grouped": [
             other.client_us / one.client_us for one, other in zip(grouped, lock, strict=True)
         ],
-        "server CPU, batching off / grouped": [
-            other.server_us / one.server_us
-            for one, other in zip(grouped, ungrouped, strict=True)
-            if one.server_us and other.server_us
-        ],
-        "server CPU, grouped / redis-py Lock": [
-            one.server_us / other.server_us
-            for one, other in zip(grouped, lock, strict=True)
-            if one.server_us and other.server_us
+        "server CPU, booking / yardstick, %": [
+            one.server_us / thousand * 100
+            for one, thousand in zip(grouped, thousands, strict=True)
+            if one.server_us and thousand
         ],
     }
     return {name: Spread.of(values).median for name, values in found.items() if values}
@@ -80,7 +97,7 @@ async def _all(stage: Stage) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    with Stage("auto", with_database=False) as stage:
+    with Stage(usual_server(), with_database=False) as stage:
         print(json.dumps(asyncio.run(_all(stage)), indent=1))
 
 

@@ -19,10 +19,10 @@ _HEAD: Final = """# Benchmarks
 
 <!-- Written by `make bench`; change loadtests/bench instead. -->
 
-All contestants run side by side, from one Python process, on the same private server, and take turns in every round.
-Ratios are taken round by round, between two runs that were made next to each other. Figures are medians of the rounds,
-with the least and the greatest in parentheses. Every run proves its own result (for example: every seat sold exactly
-once), or the benchmark fails. The raw figures are in [results.json](benchmarks/results.json).
+All contestants run on the same private server, from one Python process (but where several are measured), and take turns
+in every round. Ratios are taken between two runs of the same round. Figures are medians of the rounds, with the least
+and the greatest in parentheses. Every run proves its own result (for example: every seat sold exactly once), or the
+benchmark fails. The raw figures are in [results.json](benchmarks/results.json).
 """
 
 _REPEAT: Final = """## How to repeat it
@@ -75,7 +75,10 @@ def _targets(results: Results) -> str:
         return ""
     text = "## Targets\n\n" + table(("target", "", "measured", "wanted"), rows) + "\n"
     if any(row[1] != "met" for row in rows):
-        text += "\nWhere the time goes instead is in the [profile](#profile).\n"
+        text += (
+            "\nWhere the time goes instead is in the [profile](#profile); what was tried, target by target, is in "
+            "[speed.md](speed.md).\n"
+        )
     return text
 
 
@@ -117,9 +120,8 @@ What a booking is:
 
 {about}
 
-All over a unix socket. The asyncio peers share {POOL} connections (much fewer made redis-py's Lock slower, more gave
-nothing), PostgreSQL has a pool of {CONNECTIONS}. Neither Redis nor PostgreSQL waits for a disk: Redis keeps nothing,
-PostgreSQL runs with `synchronous_commit=off`.
+All over a unix socket. The asyncio peers share {POOL} connections, PostgreSQL has a pool of {CONNECTIONS}. Neither
+Redis nor PostgreSQL waits for a disk: Redis keeps nothing, PostgreSQL runs with `synchronous_commit=off`.
 """
 
 

@@ -142,16 +142,26 @@ def scaling(results: Results) -> str:
             (sum(cpus) + run.client_cpu) / run.seconds / results.about.cores * 100 if cpus else None
             for cpus, run in zip(servers, one.runs, strict=True)
         ]
-        cells = (spread([run.rate for run in one.runs]), middle(busiest), middle(whole))
+        both = [
+            (sum(cpus) + run.client_cpu) / run.work * 1e6 if cpus else None
+            for cpus, run in zip(servers, one.runs, strict=True)
+        ]
+        cells = (spread([run.rate for run in one.runs]), middle(busiest), middle(whole), middle(both))
         rows.append((one.setup, str(one.processes), times(ratio), *cells))
-    head = ("servers", "processes", "times the first row", "bookings a second", "busiest server, %", "all cores, %")
+    head = (
+        *("servers", "processes", "times the first row", "bookings a second", "busiest server, %", "all cores, %"),
+        "CPU a booking, µs",
+    )
     return f"""## Several processes, and a cluster
 
 {figure("scaling", "Total throughput by processes")}
 {BUYERS_A_PROCESS:,} buyers in every process; the cluster has {PRIMARIES} primaries and no replicas. All over loopback
 TCP, which a cluster needs. *Busiest server* is the part of a core that the busiest one used; *all cores* is what
 clients and servers together used of this machine's {results.about.cores}: where the first is near 100, the server is
-the limit; where the second is, the machine is.
+the limit; where the second is, the machine is. *CPU a booking* is that of clients and servers.
+
+On this machine it stops at the cores: one process and one server have one each, or nearly. Processes that share cores
+pay more CPU a booking (smaller batches, and cores that change hands), so more of them, or more servers, give nothing.
 
 {table(head, rows)}
 """

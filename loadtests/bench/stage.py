@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import redis
 
@@ -15,6 +16,8 @@ from loadtests.bench.cpu import cpu_seconds, tree_cpu_seconds
 from loadtests.bench.postgres import Postgres, PostgresMissing
 from loadtests.bench.results import Sample
 from seatlock.embedded import EmbeddedRedis, Server, find_server
+
+_ROOT: Final = Path(__file__).parents[2]
 
 CpuClock = Callable[[], float | None]
 """Gives the CPU seconds that a server has used so far."""
@@ -67,6 +70,12 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+
+def usual_server() -> str:
+    """Redis 7 as `make servers` fetches it, which is what most people run; else whatever is there."""
+    fetched = Path(os.environ.get("SEATLOCK_SERVERS", _ROOT / ".servers")) / "redis-server-7"
+    return str(fetched) if os.access(fetched, os.X_OK) else "auto"
 
 
 def _server(wanted: str) -> Server:

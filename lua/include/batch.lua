@@ -27,14 +27,15 @@ local function replace_lock(place, value)
 end
 
 -- Seats and claims on pools can come under one token in several calls; the hold answers with its highest fence, its
--- soonest deadline and its soonest maximum lifetime.
+-- soonest deadline and its soonest maximum lifetime. Its payment has begun when that of any of them has.
 local function join(hold, lock)
-  hold = hold or {fence = 0, deadline = math.huge, limit = math.huge, token = lock.token}
+  hold = hold or {fence = 0, deadline = math.huge, limit = math.huge, mark = '', token = lock.token}
   if lock.fence >= hold.fence then
     hold.fence, hold.epoch = lock.fence, lock.epoch
   end
   hold.deadline = math.min(hold.deadline, lock.deadline)
   hold.limit = math.min(hold.limit, lock.limit)
+  hold.mark = is_paying(lock) and PAYING or hold.mark
   return hold
 end
 

@@ -92,7 +92,8 @@ local function open_claims()
       local claim = store.claim(want.pool, holder)
       store.count(want.pool, want.quantity - (claim and claim.quantity or 0), 0)
       store.put_claim(want.pool, holder, {token = token, quantity = want.quantity, epoch = hold.epoch,
-                                          fence = hold.fence, deadline = hold.deadline, limit = hold.limit})
+                                          fence = hold.fence, deadline = hold.deadline, limit = hold.limit,
+                                          mark = hold.mark})
     end
   end
 
@@ -121,14 +122,32 @@ local function open_claims()
     return owned
   end
 
-  function claims.extend(wanted, holder, owned, ttl)
+  function claims.extend(wanted, holder, owned, begins, ttl)
     for index, claim in ipairs(owned) do
-      local deadline = math.max(claim.deadline, math.min(now + ttl, claim.limit))
-      if deadline > claim.deadline then
-        claim.deadline = deadline
+      local deadline, mark = claim.deadline, claim.mark
+      if begins == 0 then
+        deadline = math.max(deadline, math.min(now + ttl, claim.limit))
+      elseif not is_paying(claim) then
+        deadline, mark = math.max(deadline, math.min(now + ttl, claim.limit + OVERTIME)), paying_mark(claim)
+      end
+      if deadline > claim.deadline or mark ~= claim.mark then
+        claim.deadline, claim.mark = deadline, mark
         store.put_claim(wanted[index].pool, holder, claim)
       end
     end
+  end
+
+  -- acquire: from now on a caller that went away gives these claims back no more. True if one was not marked before.
+  function claims.mark_resumed(wanted, holder)
+    local marked = false
+    for _, want in ipairs(wanted) do
+      local claim = store.claim(want.pool, holder)
+      if not is_resumed(claim) then
+        claim.mark, marked = table.concat({claim.mark, 'r'}), true
+        store.put_claim(want.pool, holder, claim)
+      end
+    end
+    return marked
   end
 
   -- confirm: the claims to sell; in their place the sales that a script stopped half-way has made already. Nothing if
@@ -182,10 +201,10 @@ local function open_claims()
   end
 
   -- release: how many of each pool are given back: all that the token has there, so that it happens once.
-  function claims.release(wanted, token, holder, words)
+  function claims.release(wanted, token, holder, undo, words)
     for _, want in ipairs(wanted) do
       local claim, given_back = store.claim(want.pool, holder), 0
-      if claim and not claim.past and claim.token == token then
+      if claim and not claim.past and claim.token == token and not (undo and is_resumed(claim)) then
         given_back = claim.quantity
         store.end_claim(want.pool, holder, claim)
       end

@@ -6,6 +6,7 @@
 -- @include due
 -- @include read
 -- @include batch
+-- @include over
 -- Holds seats: what is decided for them; written by `keep`.
 local SWEEP = 32 -- due seats that one batch takes back on its way
 local gone, freed, later = plan_sweep(SWEEP)
@@ -15,17 +16,8 @@ local fence = integer(facts[4], 0, 2 ^ 40 - 1)
 local status, opens = sale_of(status)
 
 local was_locked = {} -- places whose lock has passed but is still there
-local set_places, set_values, set_deadlines, due_adds = {}, {}, {}, {}
+local set_places, set_deadlines, due_adds = {}, {}, {}
 local kept_pools -- the store of pools, where something is to be kept in it: see claims
-
--- A seat is free only if there is no lock and the mirror says free, or held and past.
-local function is_free(mirror)
-  if string.byte(mirror) == FREE then
-    return true
-  end
-  local deadline = deadline_of(mirror)
-  return deadline ~= nil and now > deadline
-end
 
 local function live_lock(place)
   local lock = lock_at(place)
@@ -40,33 +32,39 @@ end
 
 local function lock_seat(place, value, deadline)
   local at = #set_places + 1
-  set_places[at], set_values[at], set_deadlines[at] = place, value, deadline
+  set_places[at], set_deadlines[at] = place, deadline
+  replace_lock(place, value)
   mirror_hold(place, deadline)
 end
 
 -- Locks of the caller's whose mirrors fell behind (a script that failed half-way): set them right.
-local function repair(places)
+local function repair(places, holder)
   for _, place in ipairs(places) do
     local mirror, deadline = mirrors[place], lock_at(place).deadline
+    if lists then
+      mend(holder, names[place], on_hold(mirror, deadline))
+    end
     if not field_at[names[place]] and mirror ~= held_field(mirror, deadline) then
       mirror_hold(place, deadline)
     end
   end
 end
 
--- Seats that join a basket share its fence, deadline and maximum lifetime; other seats get a new hold.
-local function grant(head, ttl, free, basket)
+-- Seats that join a basket share its fence, deadline, maximum lifetime and payment; other seats get a new hold.
+local function grant(owner, ttl, free, basket)
   local hold = basket
   if not hold then
     fence = fence + 1
     local limit = now + max_hold
-    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit)}
+    hold = {epoch = epoch, fence = fence, limit = limit, deadline = math.min(now + ttl, limit), mark = ''}
   end
-  local value = held_lock(head, hold.epoch, hold.fence, hold.deadline, hold.limit)
+  local value = held_lock(held_by(owner), hold.epoch, hold.fence, hold.deadline, hold.limit, hold.mark)
   for _, place in ipairs(free) do
     was_locked[place] = locks[place]
+    if lists then
+      enlist(holder_of(owner), names[place], on_hold(mirrors[place], hold.deadline))
+    end
     lock_seat(place, value, hold.deadline)
-    replace_lock(place, value)
   end
   return hold
 end

@@ -9,8 +9,11 @@ if #fields > 0 or kept_pools then
       end
     end
   end
-  next_version('fence', digits(fence))
-  publish(kept_pools and kept_pools.with_changes(fields) or fields)
+  local told = kept_pools and kept_pools.with_changes(fields) or fields
+  if #told > 0 then -- a mark alone is told to nobody
+    next_version('fence', digits(fence))
+    publish(told)
+  end
   -- Due first, then locks and mirrors: the sweep looks at whatever a script leaves behind that is stopped in between.
   if #later > 0 then
     redis.call('ZADD', due_key, unpack(later))
@@ -18,9 +21,10 @@ if #fields > 0 or kept_pools then
   if #due_adds > 0 then
     redis.call('ZADD', due_key, unpack(due_adds))
   end
+  write_lists()
   for index, place in ipairs(set_places) do
     -- A lock that is there is one that has passed: Redis's own clock was read a moment earlier in this script.
-    redis.call('SET', KEYS[FIXED_KEYS + place], set_values[index], 'PXAT', digits(set_deadlines[index]),
+    redis.call('SET', KEYS[FIXED_KEYS + place], locks[place], 'PXAT', digits(set_deadlines[index]),
       was_locked[place] and 'XX' or 'NX')
   end
   if #fields > 0 then
@@ -32,4 +36,6 @@ if #fields > 0 or kept_pools then
   if #leaving > 0 then
     redis.call('ZREM', due_key, unpack(leaving))
   end
+else
+  write_lists()
 end

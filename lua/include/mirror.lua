@@ -11,6 +11,15 @@ local function deadline_of(mirror)
   return tonumber(string.match(mirror, '^h%d*:(%d+)$') or '')
 end
 
+-- A seat is free only if there is no lock and the mirror says free, or held and past.
+local function is_free(mirror)
+  if string.byte(mirror) == FREE then
+    return true
+  end
+  local deadline = deadline_of(mirror)
+  return deadline ~= nil and now > deadline
+end
+
 -- Most seats of a batch share category and deadline: their new fields are made once. A mirror that says blocked stays
 -- as it is, also where a lock lives: the house took the seat off sale, and only the house puts it back.
 local held_fields, held_until = {}, nil

@@ -4,7 +4,7 @@
 -- and cannot part. Its fields, their parts separated by newlines:
 --   names                      the pools, in the order in which they were warmed
 --   c POOL                     capacity held sold (separated by spaces)
---   h POOL HOLDER              a claim: token quantity epoch fence deadline_ms limit_ms
+--   h POOL HOLDER              a claim: token quantity epoch fence deadline_ms limit_ms, with the mark of a lock
 --   s POOL EPOCH-FENCE         a sale: token holder quantity since_ms booking payment
 --   t POOL TOKEN HOLDER        the EPOCH-FENCE of the sale to this owner
 -- A field without content is one that is gone. What is due lies in a sorted set a pool: holder -> deadline.
@@ -73,19 +73,19 @@ local function open_pools(pools_key)
     put(field_of('c', pool), table.concat({digits(pool.capacity), digits(pool.held), digits(pool.sold)}, ' '))
   end
 
-  local CLAIM = '^([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)$'
+  local CLAIM = '^([^\n]*)\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n(%d+)(p?r?)$'
   function store.claim(pool, holder)
     local value = read(field_of('h', pool, holder))
     if not value then
       return nil
     end
-    local token, quantity, claim_epoch, fence, deadline, limit = string.match(value, CLAIM)
+    local token, quantity, claim_epoch, fence, deadline, limit, mark = string.match(value, CLAIM)
     if not token then
       error('SEATLOCK a claim on a pool is nothing that this script knows')
     end
     deadline = tonumber(deadline)
     return {token = token, quantity = tonumber(quantity), epoch = claim_epoch, fence = tonumber(fence),
-            deadline = deadline, limit = tonumber(limit), past = now > deadline}
+            deadline = deadline, limit = tonumber(limit), mark = mark, past = now > deadline}
   end
 
   -- What becomes due, or is due no more, is decided by what the claim is in the end.
@@ -98,8 +98,9 @@ local function open_pools(pools_key)
 
   -- Writes a claim, or ends it where its quantity is 0. Counting is up to the caller.
   function store.put_claim(pool, holder, claim)
+    local limit = table.concat({digits(claim.limit), claim.mark})
     put(field_of('h', pool, holder), claim.quantity > 0 and table.concat({claim.token, digits(claim.quantity),
-      claim.epoch, numeral(claim.fence), digits(claim.deadline), digits(claim.limit)}, '\n'))
+      claim.epoch, numeral(claim.fence), digits(claim.deadline), limit}, '\n'))
     touch(pool, holder)
   end
 

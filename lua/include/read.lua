@@ -1,6 +1,6 @@
 -- Reads every seat that the call names: names, mirrors and locks by place. A seat named twice in the call keeps its
 -- first place, so that a later request sees what an earlier one of the batch leaves behind. Behind the locks there
--- can be other keys, such as those of pools: the first letter of its name tells a lock.
+-- can be other keys, last of all the lists of holders (see limits): the first letter of its name tells a lock.
 local names, place_of = {}, {}
 local mirrors, locks
 local LOCK, letter_at = 108, #meta_key - #'meta' + 1 -- 108 is the byte of l

@@ -1,4 +1,4 @@
-"""The `seatlock` command: warms, opens, closes and retires shows, and rehearses a sale."""
+"""The `seatlock` command: warms, opens, watches, checks and retires shows, and rehearses a sale."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+FAILED = 1  # the exit status of a command that did not do what was asked
 USAGE = 2  # the exit status of a command that cannot be run as given
 
 

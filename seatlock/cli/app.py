@@ -9,13 +9,16 @@ from typing import Annotated
 
 import typer
 
-from seatlock.cli import sale, simulate, warm
+from seatlock.cli import FAILED, sale, seats, shows, simulate, warm
 from seatlock.cli.terminal import terminal
-from seatlock.errors import PlanConflict, SeatLockError
-
-FAILED = 1  # the exit status of a command that did not do what was asked
+from seatlock.errors import PlanConflict, SeatLockError, ServerUnavailable, ShowNotFound
 
 _CONFLICTS_SHOWN = 100
+_ADVICE: dict[type[SeatLockError], str] = {
+    ShowNotFound: "What is there tells: seatlock shows",
+    ServerUnavailable: "Is it the right server? --redis or SEATLOCK_REDIS names it.",
+}
+"""What to do at the command line, after what the error itself says."""
 
 app = typer.Typer(
     help="Sell seats under extreme contention, and never sell a seat twice.",
@@ -28,6 +31,14 @@ app.command("open")(sale.open_)
 app.command("pause")(sale.pause)
 app.command("close")(sale.close)
 app.command("retire")(sale.retire)
+app.command("shows")(shows.shows)
+app.command("status")(shows.status)
+app.command("inspect")(seats.inspect)
+app.command("export")(seats.export)
+app.command("block")(seats.block)
+app.command("unblock")(seats.unblock)
+app.command("force-release")(seats.force_release)
+app.command("check")(seats.check)
 app.command("simulate")(simulate.simulate)
 
 
@@ -39,6 +50,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
         terminal.complain(f"seatlock: {error}")
         if isinstance(error, PlanConflict):
             _list_conflicts(error)
+        for kind, advice in _ADVICE.items():
+            if isinstance(error, kind):
+                terminal.complain(advice)
         sys.exit(FAILED)
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
 from seatlock._connect import AsyncClient, async_client
+from seatlock._operators import LOOK_STEP
+from seatlock._seam import FOREIGN
 from seatlock.cli.terminal import terminal
 from seatlock.embedded import EmbeddedRedis
+from seatlock.errors import ServerUnavailable, UnknownSeats
 from seatlock.locker import SeatLocker
+from seatlock.model import SeatState, Vitals
+from seatlock.plan import Seat, SeatingPlan
+
+SCAN_COUNT = 1_000  # keys that the server looks at in one step of a walk over all of them
 
 
 def locker_at(url: str, namespace: str) -> SeatLocker:
@@ -18,3 +29,48 @@ def client_at(url: str) -> tuple[AsyncClient, EmbeddedRedis | None]:
     """Make an asyncio client, and the server it stands on where that is embedded; both to be closed."""
     terminal.hide(url)
     return async_client(url, {})
+
+
+class Desk(SeatLocker):
+    """A locker with what only an operator asks for."""
+
+    @classmethod
+    def at(cls, url: str, namespace: str) -> Desk:
+        """Make one; to be closed."""
+        terminal.hide(url)
+        return cls.from_url(url, namespace=namespace)
+
+    def shows(self) -> list[str]:
+        """Find every show in the namespace: a walk over all keys of the server, on a cluster of every primary."""
+        namespace = self._core.namespace
+        pattern = re.sub(r"([\\*?\[\]])", r"\\\1", namespace) + ":{*}:meta"
+        named = re.compile(re.escape(namespace) + r":\{([^{}\s]+)\}:meta")
+        client = cast("Any", self._client)
+        try:
+            keys = [_text(key) for key in client.scan_iter(match=pattern, count=SCAN_COUNT)]
+        except FOREIGN as error:
+            raise ServerUnavailable(f"the shows could not be listed ({type(error).__name__}: {error}).") from error
+        return sorted({match[1] for key in keys if (match := named.fullmatch(key))})
+
+    def vitals(self, show: str) -> Vitals:
+        """Read how a show is, in a few numbers."""
+        return self._follow(self._core.vitals(show))
+
+    def plan(self, show: str) -> SeatingPlan:
+        """Read the plan of a show; what `availability` read with is at hand."""
+        return self._follow(self._core.plan(show))
+
+    def every_seat(self, show: str) -> Iterator[list[tuple[Seat, SeatState]]]:
+        """Read everything that may be known of every seat, in plan order, some hundreds at a time."""
+        plan = self.plan(show)
+        for at in range(0, len(plan), LOOK_STEP):
+            seats = plan.seats[at : at + LOOK_STEP]
+            try:
+                states = self._follow(self._core.records(show, tuple(seat.id for seat in seats)))
+            except UnknownSeats as error:
+                raise UnknownSeats(f"{error} What is wrong tells: seatlock check {show}", seats=error.seats) from error
+            yield list(zip(seats, states, strict=True))
+
+
+def _text(key: bytes | str) -> str:
+    return key.decode(errors="replace") if isinstance(key, bytes) else key

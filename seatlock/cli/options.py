@@ -8,6 +8,8 @@ import typer
 
 Show = Annotated[str, typer.Argument(metavar="SHOW", help="The show's id.", show_default=False)]
 
+Seats = Annotated[list[str], typer.Argument(metavar="SEAT...", help="Seat ids, up to 100.", show_default=False)]
+
 Redis = Annotated[
     str,
     typer.Option(

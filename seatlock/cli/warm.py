@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -53,6 +53,19 @@ def warm(
     max_hold: Annotated[
         float, typer.Option("--max-hold", metavar="SECONDS", help="How long a hold may last in all.")
     ] = DEFAULT_MAX_HOLD,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="SEATS", help="How many seats a holder may have.", show_default=False),
+    ] = None,
+    limit_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit-of",
+            metavar="CATEGORY=SEATS",
+            help="How many of a category a holder may have; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     no_outbox: Annotated[
         bool, typer.Option("--no-outbox", help="Keep no outbox of bookings; for those without a ledger.")
     ] = False,
@@ -77,7 +90,8 @@ def warm(
     else:
         seats = read_plan(plan) if plan is not None else SeatingPlan.of((), needs_seats=False)
     with locker_at(redis, namespace) as locker:
-        warmed = _load(locker, show, seats, max_hold, pools, outbox=not no_outbox)
+        settings = {"max_hold": max_hold, "outbox": not no_outbox, "limit": limit, "limits": _limits(limit_of or [])}
+        warmed = _load(locker, show, seats, {**settings, "pools": pools})
     terminal.say(
         f"{show}: {len(seats):,} seats: {warmed.added:,} added, {warmed.changed:,} changed, {warmed.kept:,} kept."
     )
@@ -111,18 +125,19 @@ def _read_database(url: str, query: str) -> SeatingPlan:
     return read_seats(url, query)
 
 
-def _load(
-    locker: SeatLocker, show: str, plan: SeatingPlan, max_hold: float, pools: dict[str, int], *, outbox: bool
-) -> Warmed:
+def _limits(options: list[str]) -> dict[str, int]:
+    limits: dict[str, int] = {}
+    for option in options:
+        category, _, seats = option.rpartition("=")
+        if not category or not seats.isdecimal():
+            raise typer.BadParameter(f"--limit-of {option!r}: give a category and a number, such as gold=2")
+        limits[category] = int(seats)
+    return limits
+
+
+def _load(locker: SeatLocker, show: str, plan: SeatingPlan, settings: dict[str, Any]) -> Warmed:
     columns = (TextColumn("warming"), BarColumn(), MofNCompleteColumn(), TextColumn("seats"))
     console = terminal.err
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len(plan))
-        return locker.warm(
-            show,
-            plan,
-            max_hold=max_hold,
-            outbox=outbox,
-            pools=pools,
-            progress=lambda loaded, _: progress.update(task, completed=loaded),
-        )
+        return locker.warm(show, plan, progress=lambda loaded, _: progress.update(task, completed=loaded), **settings)

@@ -6,8 +6,9 @@ together and read as the formats are documented (the headers of `lock.lua`, `mir
 
 What lies in Redis under the show (hash tag ``{SHOW}``):
 
-- ``NS:{SHOW}:lock:SEAT``, a string of lines: ``h token holder epoch fence deadline limit`` while held, with an
-  expiry; ``s token holder epoch fence since booking payment`` once sold, without one (``p`` while pinned);
+- ``NS:{SHOW}:lock:SEAT``, a string of lines: ``h token holder epoch fence deadline limit`` while held, with an expiry
+  (right behind the limit ``p`` once a payment has begun, ``r`` once resumed); ``s token holder epoch fence since
+  booking payment`` once sold, without one (``p`` while pinned);
 - ``NS:{SHOW}:seats``, a hash: seat to a letter (f, h, p, s, b), the number of its category, and ``:deadline`` while
   held;
 - ``NS:{SHOW}:due``, a sorted set: seat to deadline, and an empty member that keeps it in being;
@@ -83,7 +84,9 @@ class RawShow(msgspec.Struct, frozen=True):
 def parse_lock(value: bytes, *, expires: bool) -> RawLock:
     """Read the value of a lock key."""
     match value.decode(errors="replace").split("\n"):
-        case ["h", token, holder, epoch, fence, deadline, limit] if _digits(epoch, fence, deadline, limit):
+        case ["h", token, holder, epoch, fence, deadline, limit] if _digits(
+            epoch, fence, deadline, limit.removesuffix("r").removesuffix("p")
+        ):
             return RawLock("h", token, holder, _fence(epoch, fence), int(deadline), expires=expires)
         case ["p" | "s" as state, token, holder, epoch, fence, since, booking, payment] if _digits(epoch, fence, since):
             return RawLock(state, token, holder, _fence(epoch, fence), 0, booking, payment, expires)

@@ -66,7 +66,7 @@ async def test_a_drain_waits_for_releases_in_the_background(batcher: Batcher, wi
 
 
 async def test_a_drain_waits_for_visits(batcher: Batcher) -> None:
-    with batcher.visit():
+    async with batcher.visit():
         closing = task_of(batcher.drain())
         await turns(10)
         assert not closing.done()
@@ -80,8 +80,9 @@ async def test_nothing_is_taken_after_a_drain(batcher: Batcher, wire: Wire, capl
     await asyncio.gather(batcher.drain(), batcher.drain())
     with pytest.raises(InvalidRequest, match="closed"):
         await batcher.submit(ask_for())
-    with pytest.raises(InvalidRequest, match="closed"), batcher.visit():
-        pass
+    with pytest.raises(InvalidRequest, match="closed"):
+        async with batcher.visit():
+            pass
     with pytest.raises(InvalidRequest, match="closed"):
         await batcher.release(ask_for())
     await turns(1)

@@ -12,10 +12,12 @@ import pytest
 from seatlock import AcquireRequest, AsyncSeatLocker, Booking, Hold, SeatLocker, new_token
 from tests.batcher.house import House, idle
 from tests.batcher.wire import turns
+from tests.support.keyspace import contradictions
 
-MOST_TURNS: Final = 400
+# After so many turns of the loop; beyond the first hundred in growing steps, for a busy machine answers late.
+TURNS: Final = [*range(100), *(round(100 * 1.15**step) for step in range(60))]
 STEADY: Final = 5  # so many calls in a row that came to their end before they were cancelled: then it is over
-SEATS: Final = [f"{who}-{number}" for number in range(MOST_TURNS) for who in ("A", "B", "C")]
+SEATS: Final = [f"{who}-{number}" for number in TURNS for who in ("A", "B", "C")]
 
 
 class Trial(NamedTuple):
@@ -93,7 +95,7 @@ async def cancel_after(count: int, call: Awaitable[Any]) -> Any:
 async def at_every_turn(locker: AsyncSeatLocker, verb: Verb, show: str, prepared: dict[str, Any]) -> list[Trial]:
     """Cancel a call after 0, 1, 2 … turns, until it is over before; neighbours before and behind it get their own."""
     trials: list[Trial] = []
-    for count in range(MOST_TURNS):
+    for count in TURNS:
         seats = [f"{who}-{count}" for who in ("A", "B", "C")]
         calls = [verb.call(locker, show, seat, prepared[seat]) for seat in seats]
         answers = await asyncio.gather(calls[0], cancel_after(count, calls[1]), calls[2])
@@ -106,7 +108,7 @@ async def at_every_turn(locker: AsyncSeatLocker, verb: Verb, show: str, prepared
         trials.append(Trial(seats[1], held if isinstance(held, str) else getattr(held, "token", ""), answers[1]))
         if all(trial.answer for trial in trials[-STEADY:]) and count >= STEADY:
             return trials
-    raise AssertionError(f"not over after {MOST_TURNS} turns")
+    raise AssertionError(f"not over after {TURNS[-1]} turns")
 
 
 @pytest.fixture(params=[True, False], ids=["grouped", "one by one"])
@@ -160,6 +162,37 @@ async def test_a_resumed_block_is_left_alone(house: House) -> None:
     assert answers[0] is None
     assert answers[-1] is not None
     assert house.owner(show, "B-0") == hold.token
+
+
+@pytest.mark.parametrize("extends", [False, True])
+async def test_a_page_that_is_refreshed_keeps_the_hold_of_the_call_it_cancelled(house: House, extends: bool) -> None:
+    """The framework cancels the first request; the second, in another process, was given its hold: so it stays."""
+    show = house.open(SEATS)
+    async with AsyncSeatLocker.from_url(house.url) as first, AsyncSeatLocker.from_url(house.url) as second:
+        ask = first._core.acquire(show, SEATS[:1], "ada", 600.0)
+        future = first._batcher.queue(ask)  # what `acquire` does, to the turn in which the answer is there
+        held = await future
+        again = await second.acquire(show, SEATS[:1], holder="ada")
+        assert (again.token, again.resumed) == (held.token, True)
+        if extends:
+            again = await second.extend(again, ttl=700.0)
+        first._batcher.abandon(ask, future)  # and what it does when it is cancelled in that turn
+        await idle(first)
+        assert (await second.confirm(again)).seats == again.seats
+    assert contradictions(house.raw, show) == []
+
+
+async def test_a_call_that_was_cancelled_gives_back_a_hold_that_nobody_resumed(house: House) -> None:
+    show = house.open(SEATS)
+    async with AsyncSeatLocker.from_url(house.url) as locker:
+        ask = locker._core.acquire(show, SEATS[:1], "ada", 600.0)
+        future = locker._batcher.queue(ask)
+        await future
+        again = await locker.acquire(show, SEATS[:1], holder="ada", token=ask.token)  # its own token resumes nothing
+        assert not again.resumed
+        locker._batcher.abandon(ask, future)
+        await idle(locker)
+        assert house.owner(show, SEATS[0]) is None
 
 
 @pytest.mark.parametrize("timer", ["timeout", "wait_for"])

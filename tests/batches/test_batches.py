@@ -75,6 +75,7 @@ never_had = st.builds(
 )
 claims = st.one_of(st.integers(0, 8), st.integers(0, 8), st.integers(0, 8), never_had)
 payments = st.sampled_from(("pay-1", "pay-2", None))
+late = st.sampled_from((False, False, True))
 before = st.fixed_dictionaries(
     {
         "held": st.lists(asked_well, max_size=5),
@@ -83,6 +84,7 @@ before = st.fixed_dictionaries(
             st.tuples(st.sampled_from(SEATS), st.sampled_from(HOLDERS)), max_size=4, unique_by=lambda s: s[0]
         ),
         "status": st.sampled_from(("open", "open", "open", "paused")),
+        "limit": st.sampled_from((None, None, 2, 4)),
     }
 )
 examples = settings(
@@ -104,6 +106,7 @@ class Twins:
 
     def _live(self, show: str, past: dict[str, Any]) -> None:
         """Holds, some of them paid for; and then some that run out at once, whose seats are due for a sweep."""
+        self.locker.warm(show, SEATS, limit=past["limit"])
         holds = [attempt(lambda ask=ask: self._acquire(show, ask)) for ask in past["held"]]
         for place in past["paid"]:
             if place < len(holds) and isinstance(holds[place], Hold):
@@ -158,15 +161,18 @@ def claimed(show: str, claim: int | Hold, past: dict[str, Any]) -> Hold:
 
 
 @examples
-@given(past=before, requests=st.lists(st.tuples(claims, payments), min_size=1, max_size=8))
+@given(past=before, requests=st.lists(st.tuples(claims, payments, late), min_size=1, max_size=8))
 def test_confirm_many_is_one_by_one(
-    locker: SeatLocker, raw: redis.Redis, past: dict[str, Any], requests: list[tuple[int | Hold, str | None]]
+    locker: SeatLocker, raw: redis.Redis, past: dict[str, Any], requests: list[tuple[int | Hold, str | None, bool]]
 ) -> None:
     twins = Twins(locker, raw, past)
-    first, second = ([(claimed(show, c, past), paid) for c, paid in requests] for show in (twins.batch, twins.single))
+    first, second = (
+        [ConfirmRequest(claimed(show, claim, past), paid, reclaim=late) for claim, paid, late in requests]
+        for show in (twins.batch, twins.single)
+    )
     twins.compare(
-        locker.confirm_many(twins.batch, [ConfirmRequest(hold, paid) for hold, paid in first]),
-        [lambda hold=hold, paid=paid: locker.confirm(hold, payment=paid) for hold, paid in second],
+        locker.confirm_many(twins.batch, first),
+        [lambda ask=ask: locker.confirm(ask.hold, payment=ask.payment, reclaim=ask.reclaim) for ask in second],
         changes=lambda answer: isinstance(answer, Booking),
     )
 

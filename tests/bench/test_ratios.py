@@ -1,7 +1,9 @@
 """The short benchmark: ratios only, so that a regression of two times is seen on any machine.
 
-Each bound is about half of what a quiet machine gives; the ratios of CPU time hardly change when it is busy. A noisy
-neighbour can spoil one attempt, a regression spoils all.
+Each bound stands between what a quiet machine gives and what it would give if seatlock took twice as long. What the
+server spends is measured against a yardstick, Lua work that never changes, and what the client spends against
+redis-py's Lock: these ratios of CPU time hardly change when the machine is busy (3.0 to 3.3, and 9.7 to 12, at loads
+from 0 to 11). A noisy neighbour can spoil one attempt, a regression spoils all.
 """
 
 from __future__ import annotations
@@ -14,17 +16,16 @@ from pathlib import Path
 
 import pytest
 
-ATTEMPTS = 3
+ATTEMPTS = 5
 SECONDS = 60  # for one attempt, which takes six on a busy machine
 
 AT_LEAST = {
-    "grouped / batching off": 4.0,
-    "grouped / redis-py Lock": 3.0,
-    "client CPU, redis-py Lock / grouped": 5.0,
-    "server CPU, batching off / grouped": 3.5,
+    "grouped / batching off": 6.0,  # 10 to 13
+    "grouped / redis-py Lock": 4.5,  # 7 to 10
+    "client CPU, redis-py Lock / grouped": 6.5,  # 9.7 to 12
 }
 AT_MOST = {
-    "server CPU, grouped / redis-py Lock": 1.9,
+    "server CPU, booking / yardstick, %": 4.6,  # 3.0 to 3.3
     "one acquire / bare EVALSHA": 1.6,
     "one confirm / bare EVALSHA": 1.6,
     "one acquire, asyncio / bare EVALSHA": 1.6,

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import redis
 
-from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _pools, _warming
+from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _commands, _operators, _pools, _warming
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
-from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, token
+from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, late_hold, token
 from tests.support.keyspace import base
 from tests.support.waiting import until
 
@@ -45,12 +45,27 @@ def _confirm(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.confirm(NS, hold_of(locker, show), "pay-1", None)])
 
 
+def _begin_payment(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.begin_payment(NS, hold_of(locker, show), 900.0)])
+
+
+def _reclaim(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.confirm(NS, late_hold(locker, show), "pay-1", None, reclaim=True)])
+
+
 def _release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.release(NS, hold_of(locker, show))])
 
 
 def _cancel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.cancel(NS, locker.confirm(hold_of(locker, show), payment="pay-1"))])
+
+
+def _force_release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    hold = hold_of(locker, show)
+    return _operators.force_release_of(
+        NS, [_operators.force_release_ask(NS, show, hold.seats, "eve", "a test", hold.fence)]
+    )
 
 
 def _block(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
@@ -76,6 +91,11 @@ def _warm_step(name: str) -> Prepare:
 def _found(_locker: SeatLocker, _raw: redis.Redis, show: str) -> Operation[Any]:
     plan = SeatingPlan.of([Seat(seat, section="stalls") for seat in SEATS])
     return _warming._found(NS, show, plan, _warming.Settings(max_hold_ms=900_000, outbox=True))
+
+
+def _holds(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.warm(show, SEATS, limit=len(SEATS))
+    return _commands.listed(NS, show, HOLDER)
 
 
 def _retired(name: str) -> Prepare:
@@ -140,8 +160,11 @@ CALLS: Final[dict[str, Prepare]] = {
     "acquire_best": _acquire_best,
     "extend": _extend,
     "confirm": _confirm,
+    "begin_payment": _begin_payment,
+    "reclaim": _reclaim,
     "release": _release,
     "cancel": _cancel,
+    "force_release": _force_release,
     "block": _block,
     "unblock": _unblock,
     "sweep": _sweep,
@@ -154,6 +177,8 @@ CALLS: Final[dict[str, Prepare]] = {
     "remnants": _retired("remnants"),
     "forget": _retired("forget"),
     "inspect": lambda locker, _raw, show: _commands.inspect(NS, show, hold_of(locker, show).seats, ("",)),
+    "vitals": lambda _locker, _raw, show: _operators.vitals(NS, show),
+    "compare": lambda locker, _raw, show: _operators.compare(NS, show, hold_of(locker, show).seats),
     "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
     "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
     "acquire_pools": _acquire_pools,
@@ -163,8 +188,12 @@ CALLS: Final[dict[str, Prepare]] = {
     "cancel_pools": _cancel_pools,
     "sweep_pool": _sweep_pool,
     "stock": _stock,
+    "holds": _holds,
+    "held": lambda _locker, _raw, show: _commands.held(NS, show, b"0"),
 }
-READS: Final = frozenset({"check", "remnants", "inspect", "availability", "changes"})
+READS: Final = frozenset(
+    ["check", "remnants", "inspect", "vitals", "compare", "availability", "changes", "holds", "held"]
+)
 
 
 def carry_out(locker: SeatLocker, operation: Operation[Any]) -> Any:

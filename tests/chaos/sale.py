@@ -33,7 +33,8 @@ class Sale:
 
     def request(self) -> Request:
         """Something that a holder may ask for, the same however often it is asked."""
-        of_hold, of_booking = (self._extend, self._confirm, self._confirm, self._release), (self._cancel,)
+        of_hold = (self._extend, self._confirm, self._confirm, self._pay, self._confirm_late, self._release)
+        of_booking = (self._cancel,)
         kinds = (self._acquire, self._acquire, *(of_hold if self._held else ()), *(of_booking if self.sold else ()))
         return self._chance.choice(kinds)()
 
@@ -54,6 +55,14 @@ class Sale:
     def _confirm(self) -> Request:
         hold = self._hold()
         return lambda locker: locker.confirm(hold, payment="pay")
+
+    def _pay(self) -> Request:
+        hold, expected = self._hold(), self._chance.choice(self._ttls)
+        return lambda locker: locker.begin_payment(hold, expected=expected)
+
+    def _confirm_late(self) -> Request:
+        hold = self._hold()
+        return lambda locker: locker.confirm(hold, payment="pay", reclaim=True)
 
     def _release(self) -> Request:
         hold = self._hold()

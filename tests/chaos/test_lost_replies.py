@@ -40,6 +40,7 @@ DONE_BEFORE: Final[dict[str, tuple[str, str]]] = {
     "release": ("'released'", "'gone'"),
     "release_many": ("'released'", "'gone'"),
     "cancel": ("'cancelled'", "'gone'"),
+    "force_release": ("'released'", "'gone'"),
     "sweep": ("3", "0"),
     "release_pools": ("'released'}, 'pools': {'floor': 2}", "'gone'}, 'pools': {'floor': 0}"),
     "cancel_pools": ("'cancelled'}, 'pools': {'floor': 2}", "'gone'}, 'pools': {'floor': 0}"),
@@ -168,7 +169,7 @@ def test_an_acquire_without_answer_carries_its_token(
     assert contradictions(raw, show) == []
 
 
-@pytest.mark.parametrize("name", ["extend", "confirm", "release"])
+@pytest.mark.parametrize("name", ["extend", "confirm", "begin_payment", "reclaim", "release"])
 def test_a_hold_without_answer_is_asked_again(locker: SeatLocker, proxy: ReplyProxy, impatient: Any, name: str) -> None:
     show = fresh_show(locker)
     hold = VERBS[name].prepare(locker, show)

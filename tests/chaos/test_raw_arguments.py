@@ -18,14 +18,17 @@ from tests.support.servers import RedisServer
 Place = tuple[int, int]
 """An argument, and which of the numbers in it: those of a request come in one argument, parted by single spaces."""
 
-# By script: the places of times and counts, and of what may be 0: the deadline that a hold told, epoch, fence, version.
+# By script: the places of times and counts, and of what may be 0: the deadline that a hold told, epoch, fence, version,
+# and whether a payment begins.
 NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     "acquire": ((0, 0), (2, 0), (2, 1)),
     "acquire_best": ((0, 0), (2, 0), (2, 1), (2, 2)),
-    "extend": ((0, 0), (2, 0), (2, 2)),
+    "extend": ((0, 0), (2, 1), (2, 3)),
     "confirm": ((0, 0), (4, 1)),
-    "release": ((0, 0), (2, 0)),
+    "release": ((0, 0), (2, 1)),
+    "reclaim": ((0, 0), (6, 1)),
     "cancel": ((0, 0), (2, 2)),
+    "force_release": ((0, 0), (3, 2)),
     "sweep": ((0, 0),),
     "sweep_pool": ((0, 0),),
     "stock": ((0, 0), (1, 0), (2, 0)),
@@ -37,13 +40,16 @@ NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
 }
 MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
     "status": ((1, 0),),
-    "extend": ((2, 1),),
+    "extend": ((2, 0), (2, 2)),
     "found": ((2, 0),),
     "confirm": ((4, 0),),
+    "release": ((2, 0),),
+    "reclaim": ((6, 0),),
     "cancel": ((2, 0), (2, 1)),
+    "force_release": ((3, 0), (3, 1)),
     "changes": ((0, 0), (1, 0)),
 }
-BATCHES: Final = ("acquire", "acquire_best", "extend", "confirm", "release", "cancel")
+BATCHES: Final = ("acquire", "acquire_best", "extend", "confirm", "reclaim", "release", "cancel", "force_release")
 ODD: Final = (
     *("", " ", "None", "nil", "true", "-1", "-0", "+5", "0.5", "600.0", "600,0", "6e2", "1e400", "1e-400"),
     *("nan", "-nan", "inf", "-inf", "Infinity", "0x10", "0b1", "1_000", " 600", "600 ", "600\n", "600\0", "٦٠٠"),

@@ -49,6 +49,13 @@ def _holds(locker: SeatLocker, show: str) -> list[Hold]:
     return [hold_of(locker, show, number) for number in range(3)]
 
 
+def late_hold(locker: SeatLocker, show: str) -> Hold:
+    """A hold on two seats whose time has run out."""
+    hold = locker.acquire(show, SEATS[:2], holder=HOLDER, ttl=0.001, token=token())
+    until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
+    return hold
+
+
 def _due(locker: SeatLocker, show: str) -> None:
     locker.acquire(show, SEATS[:3], holder=HOLDER, ttl=0.001, token=token())
     until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
@@ -79,6 +86,8 @@ VERBS: Final[dict[str, Verb]] = {
     "acquire_best": Verb(_nothing, lambda door, show, _: door.acquire_best(show, 2, holder=HOLDER, token=token())),
     "extend": Verb(hold_of, lambda door, _, hold: door.extend(hold, ttl=900.0)),
     "confirm": Verb(hold_of, lambda door, _, hold: door.confirm(hold, payment="pay-1")),
+    "begin_payment": Verb(hold_of, lambda door, _, hold: door.begin_payment(hold, expected=900.0)),
+    "reclaim": Verb(late_hold, lambda door, _, hold: door.confirm(hold, payment="pay-1", reclaim=True)),
     "release": Verb(hold_of, lambda door, _, hold: door.release(hold)),
     "cancel": Verb(
         lambda locker, show: locker.confirm(hold_of(locker, show)), lambda door, _, booking: door.cancel(booking)
@@ -97,7 +106,12 @@ VERBS: Final[dict[str, Verb]] = {
     "block": Verb(_nothing, lambda door, show, _: door.block(show, SEATS[:2], reason="camera")),
     "unblock": Verb(_blocked, lambda door, show, _: door.unblock(show, SEATS[:3])),
     "sweep": Verb(_due, lambda door, show, _: door.sweep(show)),
+    "force_release": Verb(
+        hold_of, lambda door, show, hold: door.force_release(show, hold.seats, by="eve", reason="a test")
+    ),
+    "check": Verb(hold_of, lambda door, show, _: door.check(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
+    "holds": Verb(hold_of, lambda door, show, _: door.holds(show, holder=HOLDER)),
     "availability": Verb(hold_of, lambda door, show, _: door.availability(show)),
     "warm": Verb(_unwarmed, lambda door, show, _: door.warm(show, SEATS)),
     "open_sale": Verb(lambda locker, show: locker.close_sale(show), lambda door, show, _: door.open_sale(show)),

@@ -57,9 +57,12 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def on_terminal() -> Terminal:
-    """Run the command on a terminal of 80 columns and 24 lines; gives the status and all that was written to it."""
+    """Run the command on a terminal of 80 columns and 24 lines; gives the status and all that was written to it.
 
-    def run(*arguments: str) -> tuple[int, str]:
+    ``then`` is called once ``until`` has been written.
+    """
+
+    def run(*arguments: str, until: str = "", then: Callable[[], object] = bool) -> tuple[int, str]:
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 80))
         env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR", "CI")}
@@ -77,7 +80,10 @@ def on_terminal() -> Terminal:
             killer.start()
             try:
                 while piece := terminal.read(4096):
+                    waiting = until.encode() not in seen
                     seen += piece
+                    if waiting and until.encode() in seen:
+                        then()
             except OSError:  # how Linux says that the other end is closed
                 pass
             finally:

@@ -15,6 +15,11 @@ from tests.cli.conftest import Run
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = (
+    *("warm", "open", "pause", "close", "retire", "shows", "status", "inspect", "export"),
+    *("block", "unblock", "force-release", "check"),
+    "simulate",
+)
 
 
 def test_the_version(run: Run) -> None:
@@ -29,8 +34,8 @@ def test_the_version(run: Run) -> None:
 def test_help_fits_a_terminal_and_names_every_command(run: Run) -> None:
     status, out, _ = run("--help")
     assert status == 0
-    assert all(name in out for name in ("warm", "open", "pause", "close", "retire", "simulate"))
-    for command in ("warm", "open", "pause", "close", "retire", "simulate"):
+    assert all(name in out for name in COMMANDS)
+    for command in COMMANDS:
         status, out, _ = run(command, "--help")
         assert status == 0
         assert max(map(len, out.splitlines())) <= 80
@@ -43,6 +48,13 @@ def test_help_fits_a_terminal_and_names_every_command(run: Run) -> None:
         ["open"],
         ["open", "a", "b"],
         ["open", "a", "--nonsense"],
+        ["status"],
+        ["status", "a", "--seconds", "5"],
+        ["status", "a", "--watch", "--seconds", "0"],
+        ["inspect", "a"],
+        ["block", "a", "--reason", "b"],
+        ["unblock", "a"],
+        ["force-release", "a", "--by", "b", "--reason", "c"],
         ["warm", "a"],
         ["warm", "a", "theatre", "--query", "select 1"],
         ["warm", "a", "--query", "select 1"],

@@ -6,7 +6,9 @@ import re
 import time
 from pathlib import Path
 
-from seatlock import SeatLocker
+import pytest
+
+from seatlock import HolderLimitExceeded, SeatLocker
 from tests.cli.conftest import Run, Terminal
 
 
@@ -96,3 +98,22 @@ def test_on_a_terminal_there_is_a_progress_bar(on_terminal: Terminal, url: str, 
     assert status == 0
     assert re.search(r"warming .*━━━.*/20024", seen)
     assert "20,024 seats: 20,024 added" in seen
+
+
+def test_limits_a_holder(on_server: Run, locker: SeatLocker, show: str, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.csv"
+    plan.write_text("seat,category\nA-1,a=b\nA-2,a=b\nA-3,Rest\nA-4,Rest\n")
+    assert on_server("warm", show, str(plan), "--limit", "2", "--limit-of", "a=b=1").status == 0
+    locker.open_sale(show)
+    locker.acquire(show, ["A-1"], holder="Ada")
+    for seat, category, limit in (("A-2", "a=b", 1), ("A-4", None, 2)):
+        with pytest.raises(HolderLimitExceeded) as refused:
+            locker.acquire(show, [seat, "A-3"] if category is None else [seat], holder="Ada")
+        assert (refused.value.category, refused.value.limit) == (category, limit)
+
+
+@pytest.mark.parametrize("option", ["Rest", "=2", "Rest=", "Rest=two", "Rest=-1"])
+def test_limits_that_are_none(on_server: Run, show: str, option: str) -> None:
+    status, _, err = on_server("warm", show, "theatre", "--limit-of", option)
+    assert status == 2
+    assert "gold=2" in err

@@ -122,6 +122,8 @@ def test_a_show_that_was_never_warmed_sells_nothing(stage: Stage) -> None:
         "acquire": lambda: stage.acquire("A-1"),
         "extend": lambda: stage.locker.extend(hold, ttl=5),
         "confirm": lambda: stage.locker.confirm(hold),
+        "reclaim": lambda: stage.locker.confirm(hold, reclaim=True),
+        "begin_payment": lambda: stage.locker.begin_payment(hold),
         "release": lambda: stage.locker.release(hold),
         "availability": lambda: stage.locker.availability(stage.show),
         "inspect": lambda: stage.locker.inspect(stage.show, ["A-1"]),

@@ -138,11 +138,27 @@ ARGUMENTS: Final[dict[str, tuple[list[Any], list[Call]]]] = {
         [
             lambda locker, bad: locker.extend(bad, ttl=60),
             lambda locker, bad: locker.confirm(bad),
+            lambda locker, bad: locker.confirm(bad, reclaim=True),
+            lambda locker, bad: locker.begin_payment(bad, expected=60),
             lambda locker, bad: locker.release(bad),
         ],
     ),
-    "payment": (BAD_REFERENCES, [lambda locker, bad: locker.confirm(HOLD, payment=bad)]),
-    "booking": (BAD_REFERENCES, [lambda locker, bad: locker.confirm(HOLD, booking=bad)]),
+    "expected": (BAD_TIMES, [lambda locker, bad: locker.begin_payment(HOLD, expected=bad)]),
+    "payment": (
+        BAD_REFERENCES,
+        [
+            lambda locker, bad: locker.confirm(HOLD, payment=bad),
+            lambda locker, bad: locker.confirm(HOLD, payment=bad, reclaim=True),
+        ],
+    ),
+    "booking": (
+        BAD_REFERENCES,
+        [
+            lambda locker, bad: locker.confirm(HOLD, booking=bad),
+            lambda locker, bad: locker.confirm(HOLD, booking=bad, reclaim=True),
+        ],
+    ),
+    "reclaim": ([None, 0, 1, "yes", "", [True], object()], [lambda locker, bad: locker.confirm(HOLD, reclaim=bad)]),
     "reason": (
         [bad for bad in BAD_REFERENCES if bad != ""],
         [lambda locker, bad: locker.block("show", ["A-1"], reason=bad)],

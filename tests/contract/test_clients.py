@@ -14,7 +14,18 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import AbstractBackoff, ConstantBackoff, NoBackoff
 from redis.retry import Retry
 
-from seatlock import AsyncSeatLocker, Hold, OutcomeUnknown, SeatLocker, ServerUnavailable, new_token
+from seatlock import (
+    AcquireRequest,
+    AsyncSeatLocker,
+    Hold,
+    OutcomeUnknown,
+    SeatLocker,
+    SeatLockError,
+    ServerUnavailable,
+    new_token,
+)
+from seatlock._attempts import GRACE
+from seatlock._lanes import GROUPED
 from tests.support.cluster import Cluster
 from tests.support.lockers import Blocking
 from tests.support.proxy import ReplyProxy
@@ -247,22 +258,71 @@ def test_where_nobody_listens_nothing_was_changed(server_of: ServerOf, proxy_to:
         locker.acquire("anything", ["A-1"], holder="ada")
 
 
-async def test_an_asyncio_client_without_a_timeout_does_not_wait_for_ever(
-    server_of: ServerOf, proxy_to: ProxyTo
+@pytest.mark.parametrize("options", [{}, {"socket_timeout": 60.0}, {"socket_connect_timeout": 60.0}], ids=str)
+async def test_an_asyncio_client_without_a_timeout_or_with_a_long_one_does_not_outwait_the_patience(
+    server_of: ServerOf, proxy_to: ProxyTo, options: dict[str, float]
 ) -> None:
     server = server_of("redis-7")
-    proxy = proxy_to(server)
-    client = redis.asyncio.Redis(port=proxy.port, retry=AsyncRetry(NoBackoff(), 0))
-    async with client:
+    proxy, show = proxy_to(server), f"hangs-{'-'.join(options)}"
+    client = redis.asyncio.Redis(port=proxy.port, retry=AsyncRetry(NoBackoff(), 0), **options)
+    async with client, asyncio.timeout(0.4 + 2 * GRACE):
         locker = AsyncSeatLocker(client, patience=0.4)
-        await locker.warm("hangs", ["A-1", "A-2"])
-        await locker.open_sale("hangs")
+        await locker.warm(show, ["A-1", "A-2"])
+        await locker.open_sale(show)
         fault = proxy.fall_silent("EVALSHA", "EVAL", times=1000)
         with pytest.raises(OutcomeUnknown) as raised:
-            await locker.acquire("hangs", ["A-1"], holder="ada")
+            await locker.acquire(show, ["A-1"], holder="ada")
         assert fault.fired
         proxy.heal()
-        hold = await locker.acquire("hangs", ["A-1"], holder="ada", token=raised.value.token)
+        hold = await locker.acquire(show, ["A-1"], holder="ada", token=raised.value.token)
         assert hold.token == raised.value.token
-        assert (await locker.availability("hangs")).seats["A-1"] == "held"
+        assert (await locker.availability(show)).seats["A-1"] == "held"
         await locker.aclose()
+
+
+async def test_a_pool_without_a_free_connection_is_not_waited_for_for_ever(server_of: ServerOf) -> None:
+    server = server_of("redis-7")
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        server.url, max_connections=1, timeout=None, socket_timeout=2.0, retry=AsyncRetry(NoBackoff(), 0)
+    )
+    async with redis.asyncio.Redis.from_pool(pool) as client, asyncio.timeout(0.4 + 2 * GRACE):
+        locker = AsyncSeatLocker(client, patience=0.4)
+        await locker.warm("crowded", ["A-1"])
+        await locker.open_sale("crowded")
+        connection = await pool.get_connection()
+        with pytest.raises(OutcomeUnknown):
+            await locker.acquire("crowded", ["A-1"], holder="ada")
+        await pool.release(connection)
+        assert (await locker.acquire("crowded", ["A-1"], holder="ada")).seats == ("A-1",)
+        await locker.aclose()
+
+
+async def test_many_calls_that_travel_alone_leave_connections_to_the_batches(server_of: ServerOf) -> None:
+    """A thousand `_many` calls and reads at once on a pool of redis-py's usual size: they wait for their turn."""
+    seats = [f"A-{number}" for number in range(1100)]
+    async with AsyncSeatLocker.from_url(server_of("redis-7").url, max_connections=100, patience=30.0) as locker:
+        await locker.warm("throng", seats)
+        await locker.open_sale("throng")
+        calls: list[Any] = [
+            locker.acquire_many("throng", [AcquireRequest([seat], f"holder-{seat}")]) for seat in seats[:1000]
+        ]
+        calls += [locker.inspect("throng", [seat]) for seat in seats[:1000]]
+        calls += [locker.acquire("throng", [seat], holder="ada") for seat in seats[1000:]]
+        answers = await asyncio.gather(*calls)
+        assert all(isinstance(hold, Hold) for [hold] in answers[:1000])
+        assert all(isinstance(hold, Hold) for hold in answers[2000:])
+
+
+async def test_who_waits_too_long_for_a_turn_is_refused(server_of: ServerOf, proxy_to: ProxyTo) -> None:
+    proxy = proxy_to(server_of("redis-7"))
+    async with AsyncSeatLocker.from_url(proxy.url, patience=0.2, socket_timeout=0.5) as locker:
+        await locker.warm("stuck", ["A-1"])
+        proxy.fall_silent("EVALSHA", "EVAL", times=1000)
+        calls = [locker.inspect("stuck", ["A-1"]) for _ in range(40)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(answer, SeatLockError) for answer in answers)
+        refused = [answer for answer in answers if "travels alone" in str(answer)]
+        assert len(refused) == 40 - GROUPED.visits
+        assert all(isinstance(answer, ServerUnavailable) for answer in refused)
+        proxy.heal()
+        assert (await locker.inspect("stuck", ["A-1"]))[0].state == "free"

@@ -23,6 +23,8 @@ FIRST_USES: dict[str, Callable[[Any], Any]] = {
     "holding": lambda locker: locker.holding("show", ["A-1"], holder="ada").__enter__(),
     "extend": lambda locker: locker.extend(HOLD, ttl=60),
     "confirm": lambda locker: locker.confirm(HOLD),
+    "reclaim": lambda locker: locker.confirm(HOLD, reclaim=True),
+    "begin_payment": lambda locker: locker.begin_payment(HOLD),
     "release": lambda locker: locker.release(HOLD),
     "acquire_many": lambda locker: locker.acquire_many("show", []),
     "release_many": lambda locker: locker.release_many("show", [HOLD]),

@@ -44,8 +44,10 @@ def a_page_is_refreshed(house: House) -> None:
     house.open()
     hold = house.acquire("A-1", "A-2", token=T1)
     house.advance(100)
+    assert not house.was_resumed("A-1")
     with house.unchanged():
         again = house.acquire("A-2", "A-1", token=T2, ttl=900)
+        assert house.was_resumed("A-1")
         part = house.acquire("A-2")
     assert (again.resumed, again.token, again.fence, again.ttl) == (True, T1, hold.fence, house.left(500))
     assert (part.resumed, part.token, part.seats, part.deadline) == (True, T1, ("A-2",), hold.deadline)

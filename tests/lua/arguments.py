@@ -11,6 +11,7 @@ from seatlock import Booking, Hold, ScriptFailed
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
+from seatlock._operators import force_release_ask, force_release_of
 from tests.lua.house import T1, T2, House
 from tests.lua.scenario import scenario
 
@@ -70,11 +71,15 @@ def batch_calls(house: House) -> dict[str, Operation[Any]]:
         commands.acquire("seatlock", house.show, ["A-2"], "bo", 60, T1),
         commands.extend("seatlock", hold, 60),
         commands.confirm("seatlock", hold, None, None),
+        commands.confirm("seatlock", hold, None, None, reclaim=True),
         commands.release("seatlock", hold),
         commands.cancel("seatlock", booking),
         commands.acquire_best("seatlock", house.show, [("A-2",), ("A-4",)], "bo", 60_000, T1, minted=False),
     ]
-    return {ask.verb: commands.of_asks("seatlock", [ask]) for ask in asks}
+    force = force_release_of(
+        "seatlock", [force_release_ask("seatlock", house.show, ("A-1",), "eve", "why", hold.fence)]
+    )
+    return {**{ask.verb: commands.of_asks("seatlock", [ask]) for ask in asks}, "force_release": force}
 
 
 TTL: Final = ("86400001", *NUMBERS)
@@ -83,10 +88,12 @@ COUNT: Final = ("513", *NUMBERS)
 TERMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "acquire": (TTL, COUNT),
     "acquire_best": (TTL, ("101", *NUMBERS), COUNT),
-    "extend": (TTL, TOLD, COUNT),
+    "extend": (("2", *WITHOUT_ZERO), TTL, TOLD, COUNT),
     "confirm": (TOLD, COUNT),
-    "release": (COUNT,),
+    "release": (("2", *WITHOUT_ZERO), COUNT),
+    "reclaim": (TOLD, COUNT),
     "cancel": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
+    "force_release": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
 }
 """By script: for each number of its last argument, what it may not be."""
 
@@ -155,18 +162,26 @@ def the_largest_arguments(house: House) -> None:
     assert hold.ttl == house.left(86_400)
     extend = commands.of_asks("seatlock", [commands.extend("seatlock", hold, 86_400)])
     for told in ("0", str(2**49)):
-        extend.args[2] = with_number(extend.args[2], 1, told)
+        extend.args[2] = with_number(extend.args[2], 2, told)
         assert house.run(extend)[0].fence == hold.fence
     confirm = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None)])
     for told in ("0", str(2**49)):
         confirm.args[4] = with_number(confirm.args[4], 0, told)
         assert house.run(confirm)[0].fence == hold.fence
+    reclaim = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None, reclaim=True)])
+    for told in ("0", str(2**49)):
+        reclaim.args[6] = with_number(reclaim.args[6], 0, told)
+        assert house.run(reclaim)[0].fence == hold.fence
     booking = Booking("another", house.show, ("A-1",), "ada", None, 0, 0.0)
     cancel = commands.of_asks("seatlock", [commands.cancel("seatlock", booking)])
     for epoch, counter in ((0, 2**40 - 1), (2**40, 0)):
         cancel.args[2] = b"%d %d 1" % (epoch, counter)
         with house.unchanged():
             assert house.run(cancel)[0].seats == {"A-1": "gone"}
+    held = house.acquire("A-4", holder="cy", ttl=60)
+    for fence, word in ((2**40 - 1, "taken"), (2**40 * 2**40, "taken"), (held.fence, "released")):
+        asks = [force_release_ask("seatlock", house.show, ("A-4",), "eve", "why", fence)]
+        assert house.run(force_release_of("seatlock", asks))[0].seats == {"A-4": word}
     other = house.acquire("A-2", holder="bo")
     assert house.locker.extend(other, ttl=0.001).ttl == house.left(600)
     assert house.acquire("A-3", holder="cy", ttl=0.001).ttl == 0.001
@@ -219,6 +234,11 @@ def the_largest_batches(house: House) -> None:
         assert house.due() == {}
         holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
         bookings = each(lambda hold: commands.confirm("seatlock", hold, None, None), holds)
+        assert house.locker.availability(house.show).counts["sold"] == 512
+        each(lambda booking: commands.cancel("seatlock", booking), bookings)
+        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
+        house.advance(700)
+        bookings = each(lambda hold: commands.confirm("seatlock", hold, None, None, reclaim=True), holds)
         assert house.locker.availability(house.show).counts["sold"] == 512
         each(lambda booking: commands.cancel("seatlock", booking), bookings)
         assert set(house.states().values()) == {"free"}

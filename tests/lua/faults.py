@@ -7,9 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from seatlock import PlanConflict, ScriptFailed, ShowNotFound
+from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
+from seatlock._operators import compare, force_release_ask, force_release_of, vitals
 from tests.lua.arguments import NUMBERS, WITHOUT_ZERO, refused
 from tests.lua.house import PLAN, SEATS, T1, T2, T3, House
 from tests.lua.scenario import scenario
@@ -33,14 +34,21 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "acquire_best", {*fixed, "lock:A-4", note}, lambda: house.best(("A-4",), holder="cy", token=T3)
     yield "extend", {*fixed, "lock:A-1", "lock:A-2"}, lambda: locker.extend(hold, ttl=900)
     yield "confirm", {*fixed, "outbox", "lock:A-2"}, lambda: locker.confirm(hold)
+    yield "begin_payment", {*fixed, "lock:A-1", "lock:A-2"}, lambda: locker.begin_payment(hold)
+    early = Hold(show, ("A-4",), "early", T3, 0, 0.0)  # of which no server has a record either
+    yield "reclaim", {*fixed, "outbox", "lock:A-4"}, lambda: locker.confirm(early, reclaim=True)
     yield "release", {*fixed, "lock:A-1"}, lambda: locker.release(hold)
     yield "cancel", {*fixed, "outbox", "lock:A-3"}, lambda: locker.cancel(booking)
+    held = [force_release_ask("seatlock", show, ("A-2",), "eve", "why", hold.fence)]
+    yield "force_release", {*fixed, "audit", "lock:A-2"}, lambda: house.run(force_release_of("seatlock", held))[0]
+    yield "vitals", {"meta", "seats", "due", "outbox"}, lambda: house.run(vitals("seatlock", show))
+    yield "compare", {"meta", "seats", "due"}, lambda: house.run(compare("seatlock", show, ("A-1",)))
     yield "sweep", fixed, lambda: locker.sweep(show)
     yield "status", {"meta", "changes"}, lambda: locker.close_sale(show)
     yield "warm", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "warm", [replace(SEATS[0], id="C-1")]))
     yield "check", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "check", [replace(SEATS[0], id="C-1")]))
     yield "found", {*fixed, "outbox"}, lambda: house.run(found(house))
-    yield "retire", {*fixed, "outbox", "blocks"}, lambda: locker.retire(show)
+    yield "retire", {*fixed, "outbox", "audit", "blocks"}, lambda: locker.retire(show)
     asked = {"meta", "seats", "changes", "blocks"}
     yield "block", {*asked, "lock:A-4"}, lambda: locker.block(show, ["A-4"], reason="camera")
     yield "unblock", {*asked, "lock:B-1"}, lambda: locker.unblock(show, ["B-1"])
@@ -80,12 +88,13 @@ def a_full_server(house: House) -> None:
     house.acquire("A-4", holder="early", ttl=60)
     calls = {name: call for name, _, call in everything(house)}
     house.advance(90)
-    freeing = {"release", "cancel", "sweep", "check", "retire", "unblock"}
+    freeing = {"release", "cancel", "force_release", "sweep", "check", "compare", "vitals", "retire", "unblock"}
     for name in calls.keys() - freeing:
         with house.full(), house.unchanged():
             assert "used memory > 'maxmemory'" in str(house.failing(ScriptFailed, calls[name])), name
     with house.full():
-        assert calls["release"]().released == ("A-1", "A-2")
+        assert calls["force_release"]().released == ("A-2",)
+        assert calls["release"]().released == ("A-1",)
         assert calls["cancel"]().cancelled == ("A-3",)
         assert calls["sweep"]() == 1
         assert calls["unblock"]().unblocked == ("B-1",)
@@ -150,8 +159,22 @@ def an_outbox_that_has_no_ids_left(house: House) -> None:
     booking = house.locker.confirm(house.acquire("A-2", holder="bo"))
     house.raw.xadd(house.key("outbox"), {"kind": "last"}, id=LAST_ID)
     with house.unchanged():
-        for call in (lambda: house.locker.confirm(hold), lambda: house.locker.cancel(booking)):
+        for call in (
+            lambda: house.locker.confirm(hold),
+            lambda: house.locker.confirm(hold, reclaim=True),
+            lambda: house.locker.cancel(booking),
+        ):
             assert "used up its ids" in str(house.failing(ScriptFailed, call))
+
+
+@scenario
+def an_audit_stream_that_has_no_ids_left(house: House) -> None:
+    house.open()
+    house.acquire("A-1")
+    house.raw.xadd(house.key("audit"), {"what": "last"}, id=LAST_ID)
+    with house.unchanged():
+        error = house.failing(ScriptFailed, lambda: house.force("A-1"))
+    assert "the audit stream has used up its ids" in str(error)
 
 
 @scenario

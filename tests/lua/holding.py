@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from seatlock import Booking, HoldLost, Release
-from seatlock._commands import extend, of_asks
+from seatlock import AcquireRequest, Booking, Hold, HoldLost, Release
+from seatlock._commands import acquire, extend, of_asks, undo_of
 from tests.lua.house import T1, T2, House
 from tests.lua.scenario import scenario, to_the_millisecond
 
@@ -215,6 +215,36 @@ def a_batch_of_releases(house: House) -> None:
         {"A-3": "released", "A-4": "released"},
         {"A-1": "gone", "A-2": "gone"},
     ]
+
+
+@scenario
+def what_a_cancelled_call_gives_back(house: House) -> None:
+    """Its hold, unless that was resumed since: then another call of its holder's counts on it."""
+    house.open()
+    asks = [acquire("seatlock", house.show, [seat], "ada", 600, None) for seat in ("A-1", "A-2", "A-3")]
+    holds = house.run(of_asks("seatlock", asks))
+    with house.full():  # an answer is worth more than the mark, which cannot be written here
+        assert house.acquire("A-1").resumed
+    assert not house.was_resumed("A-1")
+    again = [house.acquire("A-2"), house.acquire("A-3")]
+    longer = house.locker.extend(again[1], ttl=700)
+    assert house.was_resumed("A-2")
+    assert house.was_resumed("A-3")
+    undone = house.run(of_asks("seatlock", [undo_of(ask) for ask in asks]))
+    assert [dict(answer.seats) for answer in undone] == [{"A-1": "released"}, {"A-2": "taken"}, {"A-3": "taken"}]
+    assert house.locker.confirm(longer).fence == holds[2].fence
+    assert house.locker.release(again[0]).released == ("A-2",)
+
+
+@scenario
+def seats_held_and_resumed_in_one_batch(house: House) -> None:
+    house.open()
+    requests = [AcquireRequest(["A-1"], "ada"), AcquireRequest(["A-1"], "ada"), AcquireRequest(["A-1"], "ada")]
+    first, *rest = house.locker.acquire_many(house.show, requests)
+    assert isinstance(first, Hold)
+    assert [isinstance(hold, Hold) and (hold.token, hold.resumed) for hold in rest] == [(first.token, True)] * 2
+    assert house.was_resumed("A-1")
+    assert house.locker.confirm(first).seats == ("A-1",)
 
 
 @scenario

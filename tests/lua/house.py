@@ -41,7 +41,18 @@ def plan_of(seats: list[Seat]) -> SeatingPlan:
 
 
 PLAN: Final = plan_of(SEATS)
+RESUMED: Final = "r"  # behind the last field of a held lock
 _TOLERANCE: Final = 20_000  # milliseconds that a scenario may take on a real server, at most
+
+
+def _unmarked(found: Dump) -> Dump:
+    """Without the marks of resumed holds."""
+    return {
+        name: (kind, content.removesuffix(RESUMED.encode()) if isinstance(content, bytes) else content, expires)
+        for name, (kind, content, expires) in found.items()
+    }
+
+
 _numbers: Final = itertools.count(1)
 
 
@@ -142,6 +153,10 @@ class House:
         """Hold seats of the show."""
         return self.locker.acquire(self.show, seats, holder=holder, **options)
 
+    def force(self, *seats: str, reason: str = "why") -> dict[str, str]:
+        """Free seats whoever holds them: gives what became of each."""
+        return dict(self.locker.force_release(self.show, seats, by="eve", reason=reason).seats)
+
     def best(self, *sets: tuple[str, ...], holder: str = "ada", ttl: float = 600, token: str = T1) -> Any:
         """Ask for the first of several sets that is wholly free."""
         (answer,) = self.bests((sets, holder, ttl, token))
@@ -155,7 +170,7 @@ class House:
             _commands.acquire_best("seatlock", self.show, sets, holder, round(ttl * 1000), token, minted=False)
             for sets, holder, ttl, token in requests
         ]
-        return self.run(_commands.of_asks("seatlock", asks))
+        return self.run(_commands.of_asks("seatlock", asks, lists=bool(self.meta("limits"))))
 
     def refused(self, *seats: str, holder: str = "bo", **options: Any) -> dict[str, tuple[Any, ...]]:
         """Ask for seats in vain: gives state, seconds left, yours and inconsistent of what stood in the way."""
@@ -178,13 +193,23 @@ class House:
         return f"seatlock:{{{self.show}}}:{name}"
 
     def lock(self, seat: str) -> list[Any] | None:
-        """The fields of a seat's lock: epoch, fence and times as numbers."""
+        """The fields of a seat's lock: epoch, fence and times as numbers, and ``p`` where a payment has begun.
+
+        Whether it was resumed is told apart.
+        """
         value = self.raw.get(self.key(f"lock:{seat}"))
         if value is None:
             return None
-        fields: list[Any] = value.decode().split("\n")
+        fields: list[Any] = value.decode().removesuffix(RESUMED).split("\n")
+        if fields[0] == "h" and fields[-1].endswith("p"):
+            fields[-1:] = [fields[-1][:-1], "p"]
         times = 7 if fields[0] == "h" else 6
         return [*fields[:3], *map(int, fields[3:times]), *fields[times:]]
+
+    def was_resumed(self, seat: str) -> bool:
+        """Whether a seat's lock says so."""
+        value: bytes = self.raw.get(self.key(f"lock:{seat}"))
+        return value.startswith(b"h\n") and value.endswith(RESUMED.encode())
 
     def put_lock(self, seat: str, *fields: object, ttl: int | None = None) -> None:
         """Write a lock behind the scripts' back."""
@@ -256,16 +281,21 @@ class House:
         entries = self.raw.xrange(self.key("outbox"))
         return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in entries]
 
+    def audited(self) -> list[dict[str, str]]:
+        """The entries of the audit stream."""
+        entries = self.raw.xrange(self.key("audit"))
+        return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in entries]
+
     def dump(self) -> Dump:
         """Everything."""
         return dump(self.raw, self.show)
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Nothing is written meanwhile."""
-        before = self.dump()
+        """Nothing is written meanwhile, but that a hold was resumed."""
+        before = _unmarked(self.dump())
         yield
-        assert self.dump() == before
+        assert _unmarked(self.dump()) == before
 
     @contextmanager
     def full(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from seatlock import (
     UnknownSeats,
 )
 from seatlock import _commands as commands
+from seatlock._operators import compare, force_release_ask, force_release_of, vitals
 from tests.lua.house import PLAN, SEATS, T1, T2, House, plan_of
 from tests.lua.scenario import scenario, to_the_millisecond
 from tests.lua.warming import found, load, outcome
@@ -362,6 +363,7 @@ def a_show_that_is_not_there(house: House) -> None:
         lambda: house.acquire("A-1"),
         lambda: locker.extend(hold, ttl=60),
         lambda: locker.confirm(hold),
+        lambda: locker.confirm(hold, reclaim=True),
         lambda: locker.release(hold),
         lambda: locker.cancel(Booking("booking", show, ("A-1",), "ada", None, 1, 0.0)),
         lambda: locker.sweep(show),
@@ -369,6 +371,10 @@ def a_show_that_is_not_there(house: House) -> None:
         lambda: locker.retire(show),
         lambda: locker.availability(show),
         lambda: locker.inspect(show, ["A-1"]),
+        lambda: locker.check(show),
+        lambda: house.run(vitals("seatlock", show)),
+        lambda: house.run(compare("seatlock", show, ("A-1",))),
+        lambda: house.run(force_release_of("seatlock", [force_release_ask("seatlock", show, ("A-1",), "e", "w", 1)])),
         lambda: locker.block(show, ["A-1"]),
         lambda: locker.unblock(show, ["A-1"]),
     ):

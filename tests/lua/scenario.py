@@ -45,6 +45,9 @@ def scenarios() -> list[Scenario]:
         faults,  # noqa: F401
         holding,  # noqa: F401
         keeping,  # noqa: F401
+        late,  # noqa: F401
+        limiting,  # noqa: F401
+        operating,  # noqa: F401
         pooling,  # noqa: F401
         selling,  # noqa: F401
         warming,  # noqa: F401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
@@ -16,6 +17,7 @@ class Held:
     fence: int
     deadline: float
     limit: float
+    paying: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Outcome:
     reasons: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     booking: str = ""
+    over: tuple[int, int, str | None] = (0, 0, None)
     status: str = ""
 
 
@@ -63,6 +66,7 @@ def whole(holds: list[Held]) -> Held:
         fence=max(hold.fence for hold in holds),
         deadline=min(hold.deadline for hold in holds),
         limit=min(hold.limit for hold in holds),
+        paying=any(hold.paying for hold in holds),
     )
 
 
@@ -70,6 +74,7 @@ class Show:
     """One show."""
 
     MAX_HOLD = 1800.0
+    OVERTIME = 600.0
 
     def __init__(self, seats: list[str]) -> None:
         self.seats: dict[str, Held | Sold | Blocked | None] = dict.fromkeys(seats)
@@ -78,6 +83,10 @@ class Show:
         self.now = 0.0
         self.fence = 0
         self.facts: list[tuple[str, str, frozenset[str]]] = []
+        self.audit: list[tuple[str, str, int]] = []
+        self.category_of = dict.fromkeys(seats, "")
+        self.limit: int | None = None
+        self.limits: dict[str, int] = {}
         self.notes: dict[tuple[str, str], tuple[list[str], float]] = {}  # owner → the best it was given, until when
 
     # The sale's status: what was last said, until a time comes
@@ -134,7 +143,7 @@ class Show:
             self.now > until for _, until in self.notes.values()
         )
 
-    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:
+    def acquire(self, token: str, holder: str, seats: list[str], ttl: float) -> Outcome:  # noqa: PLR0911 - one a rule
         """Hold seats, all or none."""
         if any(seat not in self.seats for seat in seats):
             return Outcome("unknown")
@@ -153,6 +162,8 @@ class Show:
                 "refused",
                 conflicts={s: (STATES[type(h)], h.holder == holder) for s, h in others.items()},
             )
+        if over := self._over(holder, [seat for seat in seats if seat not in own]):
+            return Outcome("over", over=over)
         if own:
             hold = whole(list(own.values()))
         else:
@@ -179,13 +190,39 @@ class Show:
         assert set(got) <= set(free)
         names = list(self.seats)
         runs = [names[at : at + count] for at in range(len(names) - count + 1)]
-        assert any(set(run) <= set(free) for run in runs) == (list(got) in runs)
+        assert self._over(holder, list(got)) is None
+        if self.limit is None and not self.limits:
+            assert any(set(run) <= set(free) for run in runs) == (list(got) in runs)
         self.fence += 1
         limit = self.now + self.MAX_HOLD
         hold = Held(token, holder, self.fence, min(self.now + ttl, limit), limit)
         self.seats |= dict.fromkeys(got, hold)
         self.notes[token, holder] = list(got), limit
         return self._held("held", [hold])
+
+    def best_is_over(self, token: str, holder: str, count: int) -> set[tuple[int, int, str | None] | None]:
+        """The limits that seats would exceed which `acquire_best` may propose, where it was given none before."""
+        noted, until = self.notes.get((token, holder), ([], -1.0))
+        if self.status != "open" or (noted and self.now <= until):
+            return set()
+        free = [seat for seat in self.seats if self.at(seat) is None]
+        return {self._over(holder, list(seats)) for seats in itertools.permutations(free, count)}
+
+    def of_holder(self, holder: str) -> dict[str, Held | Sold]:
+        """The seats that a holder has, held and sold."""
+        return {seat: found for seat in self.seats if (found := self.at(seat)) and found.holder == holder}
+
+    def _over(self, holder: str, more: list[str]) -> tuple[int, int, str | None] | None:
+        """The limit that more seats would take a holder over, and what the holder has: of the show, or a category."""
+        has = [self.category_of[seat] for seat in self.of_holder(holder)]
+        if self.limit is not None and len(has) + len(more) > self.limit:
+            return self.limit, len(has), None
+        wanted = [self.category_of[seat] for seat in more]
+        for category in wanted:
+            limit = self.limits.get(category)
+            if limit is not None and has.count(category) + wanted.count(category) > limit:
+                return limit, has.count(category), category
+        return None
 
     def _held(self, kind: str, holds: list[Held]) -> Outcome:
         hold = whole(holds)
@@ -220,6 +257,52 @@ class Show:
             self.seats[seat] = longer
             holds.append(longer)
         return self._held("held", holds)
+
+    def begin_payment(self, token: str, holder: str, seats: list[str], expected: float, told: float) -> Outcome:
+        """Set the time left of every seat whose payment has not begun, some minutes beyond the limit if need be."""
+        if lost := self._lost(token, holder, seats, told):
+            return Outcome("lost", reasons=lost)
+        holds = []
+        for seat in seats:
+            hold = self.seats[seat]
+            assert isinstance(hold, Held)
+            if not hold.paying:
+                longest = min(self.now + expected, hold.limit + self.OVERTIME)
+                hold = replace(hold, deadline=max(hold.deadline, longest), paying=True)
+            self.seats[seat] = hold
+            holds.append(hold)
+        return self._held("held", holds)
+
+    def reclaim(
+        self,
+        tokens: tuple[str, str],
+        holder: str,
+        seats: list[str],
+        bookings: tuple[str, str],
+        payment: str | None,
+        told: float,
+    ) -> Outcome:
+        """Sell the seats of a hold, also of one that ran out, if all of them are free: then as a hold of its own.
+
+        The first of ``tokens`` and ``bookings`` are those of the hold, the second those that it is regained under.
+        """
+        usual = self.confirm(tokens[0], holder, seats, bookings[0], payment, told)
+        if usual.kind != "lost":
+            return usual
+        before = [self.at(seat) for seat in seats]
+        if any(isinstance(sale, Sold) and (sale.token, sale.holder) == (tokens[1], holder) for sale in before):
+            return self.confirm(tokens[1], holder, seats, bookings[1], payment, told)
+        reasons = {
+            seat: "taken" if isinstance(self.at(seat), Blocked) and reason == "expired" else reason
+            for seat, reason in usual.reasons.items()
+        }
+        if set(reasons.values()) != {"expired"}:
+            return replace(usual, reasons=reasons)
+        self.fence += 1
+        for seat in seats:
+            self.seats[seat] = Sold(tokens[1], holder, self.fence, bookings[1], payment)
+        self.facts.append(("confirmed", bookings[1], frozenset(seats)))
+        return Outcome("booked", booking=bookings[1], fence=self.fence)
 
     def confirm(
         self, token: str, holder: str, seats: list[str], booking: str, payment: str | None, told: float
@@ -272,6 +355,22 @@ class Show:
         if undone:
             self.facts.append(("cancelled", booking, undone))
         return Outcome("cancelled", words=words)
+
+    def force_release(self, seats: list[str]) -> Outcome:
+        """Free what is held, whoever holds it."""
+        words = {}
+        freed: dict[int, list[tuple[str, str, int]]] = {}  # by hold, as the locker asks
+        for seat in seats:
+            found = self.at(seat)
+            if isinstance(found, Held):
+                words[seat] = "released"
+                freed.setdefault(found.fence, []).append((seat, found.holder, found.fence))
+                self.seats[seat] = None
+            else:
+                words[seat] = "sold" if isinstance(found, Sold) else "gone"
+        for entries in freed.values():
+            self.audit += entries
+        return Outcome("released", words=words)
 
     def block(self, seats: list[str], reason: str | None) -> Outcome:
         """Take seats off sale, all or none."""

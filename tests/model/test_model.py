@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
 from seatlock import (
     AcquireRequest,
@@ -23,20 +24,26 @@ from seatlock import (
     BookingConflict,
     ConfirmRequest,
     Hold,
+    HolderLimitExceeded,
     HoldLost,
     InvalidRequest,
+    PlanConflict,
     SaleNotOpen,
+    Seat,
     SeatLocker,
     SeatsUnavailable,
     UnknownSeats,
     new_token,
 )
-from seatlock._commands import derived_booking_id
+from seatlock._commands import derived_booking_id, reclaiming_token
 from tests.model.reference import Blocked, Held, Outcome, Show, Sold
 from tests.support.clock import Clock
 from tests.support.servers import RedisServer, backend
 
 SEATS = [f"S-{number}" for number in range(6)]
+CATEGORIES = dict(zip(SEATS, ("x", "x", "y", "y", "y", ""), strict=True))
+PLAN = [Seat(seat, category=category) for seat, category in CATEGORIES.items()]
+LIMITS: list[dict[str, Any]] = [{"limit": 2}, {"limit": 4, "limits": {"x": 1, "y": 2}}, {"limits": {"y": 1}}]
 HOLDERS = ["ada", "bo", "cy"]
 PAYMENTS = ["pay-1", "pay-2", None]
 REASONS = ["camera", "pillar", None]
@@ -61,12 +68,15 @@ class LossyClient:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
         self.lose_next = 0
+        self.pass_next = 0  # replies that come through before the next one is lost
         self.lost = 0
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Carry out a command, and perhaps lose its reply."""
         reply = self.client.execute_command(*args, **options)
-        if self.lose_next:
+        if self.lose_next and self.pass_next:
+            self.pass_next -= 1
+        elif self.lose_next:
             self.lose_next -= 1
             self.lost += 1
             raise redis.ConnectionError("the reply was lost")
@@ -93,13 +103,46 @@ class Sale(RuleBasedStateMachine):
         self.client = LossyClient(self.raw)
         self.locker = SeatLocker(self.client)  # type: ignore[arg-type]
         self.show = f"show-{next(self.numbers)}"
-        self.locker.warm(self.show, SEATS)
+        self.locker.warm(self.show, PLAN)
         self.locker.open_sale(self.show)
         self.model = Show(SEATS)
+        self.model.category_of = CATEGORIES
+        self.keeps_lists = False
         self.tokens: list[str] = []
+        raw = self.raw.hgetall(f"seatlock:{{{self.show}}}:seats")
+        self.mirrors = {seat.decode(): field.decode() for seat, field in raw.items()}
+        # the entry of the change stream up to which `mirrors` is told
+        self.told_until = "{}-{}".format(*self.locker.availability(self.show).version)
         self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
         self.start = float(self.raw.time()[0])  # the server's time when the model's was 0
         self.said: list[float] = []  # times at which the sale was to open or close
+
+    @initialize(limits=st.sampled_from([{}, {}, *LIMITS]))
+    def first_limits(self, limits: dict[str, Any]) -> None:
+        """Half of the shows have limits from the beginning."""
+        self.change_limits(limits)
+
+    @rule(limits=st.sampled_from([{}, *LIMITS]))
+    def change_limits(self, limits: dict[str, Any]) -> None:
+        """Warm again with other limits: they can change at any time, but must not come after the first hold."""
+        self.keeps_lists = self.keeps_lists or bool(limits and not self.model.fence)
+        answer = attempt(lambda: self.locker.warm(self.show, PLAN, **limits))
+        if limits and not self.keeps_lists:
+            assert isinstance(answer, PlanConflict), answer
+            return
+        assert not isinstance(answer, Exception), answer
+        self.model.limit, self.model.limits = limits.get("limit"), limits.get("limits", {})
+
+    @rule(holder=st.sampled_from(HOLDERS))
+    def what_a_holder_holds(self, holder: str) -> None:
+        """The live holds of a holder, by their fences, whether the show keeps lists or not."""
+        expected: dict[int, set[str]] = {}
+        for seat, found in self.model.of_holder(holder).items():
+            if isinstance(found, Held):
+                expected.setdefault(2**40 + found.fence, set()).add(seat)
+        found = self.locker.holds(self.show, holder=holder)
+        assert {held.fence: set(held.seats) for held in found} == expected
+        assert [held.fence for held in found] == sorted(expected)
 
     def teardown(self) -> None:
         """Count what was lost, so that the test can tell that the fault fired."""
@@ -126,6 +169,9 @@ class Sale(RuleBasedStateMachine):
             assert isinstance(hold, SeatsUnavailable), (hold, expected)
             assert {s: (c.state, c.yours) for s, c in hold.conflicts.items()} == expected.conflicts
             assert not any(conflict.inconsistent for conflict in hold.conflicts.values())
+        elif expected.kind == "over":
+            assert isinstance(hold, HolderLimitExceeded), (hold, expected)
+            assert (hold.limit, hold.held, hold.category) == expected.over
         elif expected.kind == "lost":
             assert isinstance(hold, HoldLost), (hold, expected)
             assert set(hold.seats) == set(expected.reasons)
@@ -184,6 +230,10 @@ class Sale(RuleBasedStateMachine):
         self.client.lose_next = lose
         best = attempt(lambda: self.locker.acquire_best(self.show, count, holder=holder, ttl=ttl, token=token))
         answer = best.hold if isinstance(best, BestHold) else best
+        if isinstance(answer, HolderLimitExceeded):
+            told = (answer.limit, answer.held, answer.category)
+            if told in self.model.best_is_over(token, holder, count):
+                return multiple()
         got = answer.seats if isinstance(answer, Hold) else ()
         self.check_hold(answer, self.model.acquire_best(token, holder, count, ttl, got), token)
         if isinstance(best, BestHold):
@@ -199,6 +249,31 @@ class Sale(RuleBasedStateMachine):
         answer = attempt(lambda: self.locker.extend(hold, ttl=ttl))
         self.check_hold(answer, expected, hold.token)
         return answer if isinstance(answer, Hold) else multiple()
+
+    @rule(target=holds, hold=holds, expected=st.sampled_from(TTLS), lose=st.sampled_from([0, 0, 1]))
+    def begin_payment(self, hold: Hold, expected: float, lose: int) -> Any:
+        """Begin to pay for a hold, old or new, perhaps again."""
+        outcome = self.model.begin_payment(hold.token, hold.holder, list(hold.seats), expected, self.told_of(hold))
+        self.client.lose_next = lose
+        answer = attempt(lambda: self.locker.begin_payment(hold, expected=expected))
+        self.check_hold(answer, outcome, hold.token)
+        return answer if isinstance(answer, Hold) else multiple()
+
+    @rule(target=bookings, hold=holds, payment=st.sampled_from(PAYMENTS), lose=st.sampled_from([0, 0, 1, 2]))
+    def reclaim(self, hold: Hold, payment: str | None, lose: int) -> Any:
+        """Confirm a hold, in time or late."""
+        told = self.told_of(hold)
+        if "ended" in self.model._lost(hold.token, hold.holder, list(hold.seats), told).values():
+            return multiple()  # whether Redis has removed the lock by now decides
+        expected = self.model.reclaim(*self.late_request(hold), payment, told)
+        self.client.lose_next = lose
+        return self.check_booking(attempt(lambda: self.locker.confirm(hold, payment=payment, reclaim=True)), expected)
+
+    def late_request(self, hold: Hold) -> tuple[tuple[str, str], str, list[str], tuple[str, str]]:
+        """What the model needs to know of a hold that is confirmed late."""
+        tokens = hold.token, reclaiming_token(hold.token)
+        bookings = derived_booking_id(tokens[0], hold.seats), derived_booking_id(tokens[1], hold.seats)
+        return tokens, hold.holder, list(hold.seats), bookings
 
     @rule(target=bookings, hold=holds, payment=st.sampled_from(PAYMENTS), lose=st.sampled_from([0, 0, 1, 2]))
     def confirm(self, hold: Hold, payment: str | None, lose: int) -> Any:
@@ -258,6 +333,15 @@ class Sale(RuleBasedStateMachine):
         """Cancel a booking, perhaps again."""
         expected = self.model.cancel(booking.id, booking.fence - 2**40, list(booking.seats))
         assert dict(self.locker.cancel(booking).seats) == expected.words
+
+    @rule(seats=seats, lose=st.sampled_from([0, 0, 1]))
+    def force_release(self, seats: list[str], lose: int) -> None:
+        """Free seats whoever holds them; a lost reply frees none that somebody else has by then."""
+        expected = self.model.force_release(seats)
+        self.client.pass_next, self.client.lose_next = lose, lose  # the look at the seats comes through
+        found = self.locker.force_release(self.show, seats, by="Eve", reason="the model")
+        unheard = {"released": "gone"} if lose else {}
+        assert dict(found.seats) == {seat: unheard.get(word, word) for seat, word in expected.words.items()}
 
     @rule(seats=seats, reason=st.sampled_from(REASONS), lose=st.sampled_from([0, 0, 1]))
     def block(self, seats: list[str], reason: str | None, lose: int) -> None:
@@ -353,6 +437,35 @@ class Sale(RuleBasedStateMachine):
                 assert (state.booking, state.payment) == (expected.booking, expected.payment)
 
     @invariant()
+    def counts_add_up_at_every_version(self) -> None:
+        """What the change stream tells, entry by entry, never has a seat too many, too few or in no known state."""
+        if not hasattr(self, "model"):
+            return
+        base = f"seatlock:{{{self.show}}}:"
+        for entry, fields in self.raw.xrange(f"{base}changes", f"({self.told_until}"):
+            assert int(entry.partition(b"-")[2]) == int(self.told_until.partition("-")[2]) + 1
+            self.told_until = entry.decode()
+            self.mirrors |= {seat.decode(): field.decode() for seat, field in fields.items() if seat}
+            assert set(self.mirrors) == set(SEATS)
+            counts = Counter(field[0] for field in self.mirrors.values())
+            assert counts.keys() <= set("fhpsb")
+            assert counts.total() == len(SEATS)
+        raw = self.raw.hgetall(f"{base}seats")
+        assert {seat.decode(): field.decode() for seat, field in raw.items()} == self.mirrors
+        checked = self.locker.check(self.show)
+        assert checked.sound, checked
+        assert self.told_until == "{}-{}".format(*checked.version)
+
+    @invariant()
+    def audit_tells_all(self) -> None:
+        """Every seat that was freed by force has its entry, in order."""
+        if not hasattr(self, "model"):
+            return
+        entries = [fields for _, fields in self.raw.xrange(f"seatlock:{{{self.show}}}:audit")]
+        assert [(e[b"seat"].decode(), e[b"holder"].decode(), int(e[b"fence"])) for e in entries] == self.model.audit
+        assert all((e[b"by"], e[b"reason"]) == (b"Eve", b"the model") for e in entries)
+
+    @invariant()
     def facts_are_in_the_outbox(self) -> None:
         """Every booking and cancellation has its entry, in order, without a token."""
         if not hasattr(self, "model"):
@@ -363,14 +476,18 @@ class Sale(RuleBasedStateMachine):
         ]
         assert facts == self.model.facts
         written = b" ".join(value for entry in entries for value in entry.values())
-        assert not any(token.encode() in written for token in self.tokens)
+        secrets = [*self.tokens, *map(reclaiming_token, self.tokens)]
+        assert not any(token.encode() in written for token in secrets)
 
 
 def attempt(call: Callable[[], Any]) -> Any:
     """The result of a call, or the error it raised."""
     try:
         return call()
-    except (SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats, InvalidRequest) as error:
+    except (
+        *(SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats),
+        *(HolderLimitExceeded, InvalidRequest, PlanConflict),
+    ) as error:
         return error
 
 

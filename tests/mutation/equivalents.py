@@ -10,8 +10,8 @@ Key = tuple[str, str, str]
 _BECAUSE: Final[dict[str, list[Key]]] = {
     "Lua takes the place 0 of a text for 1": [
         ("acquire.lua", "local state = lock and lock.state or string.sub(mirror, 1, 1)", "1 → 0"),
-        ("confirm.lua", "if lock and string.find(lock, head, 1, true) == 1 then", "1 → 0"),
-        ("confirm.lua", "if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then", "1 → 0"),
+        ("include/sale.lua", "if lock and string.find(lock, head, 1, true) == 1 then", "1 → 0"),
+        ("include/sale.lua", "if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then", "1 → 0"),
         ("include/lock.lua", "return string.sub(owner, 1, TOKEN_LENGTH)", "1 → 0"),
         ("include/ownership.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
         ("include/state.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
@@ -23,18 +23,18 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("inspect.lua", "local state, deadline = string.sub(mirror, 1, 1), deadline_of(mirror)", "1 → 0"),
     ],
     "only the fast way of a single seat, which gives the same as the slow one": [
-        ("acquire.lua", "if count == 1 and status == 'open' then", "1 → 0"),
-        ("acquire.lua", "if count == 1 and status == 'open' then", "'open' → 'opez'"),
+        ("acquire.lua", "if count == 1 and status == 'open' and not lists then", "1 → 0"),
+        ("acquire.lua", "if count == 1 and status == 'open' and not lists then", "'open' → 'opez'"),
         ("acquire.lua", "return grant_one(held_by(owner), ttl, place)", "statement → nothing"),
         (
-            "confirm.lua",
+            "include/sale.lua",
             "local seats = count == 1 and names[first + 1] or table.concat(names, '\\n', first + 1, fi",
             "1 → 0",
         ),
     ],
     "what it skips does the same again, to the same effect": [
         ("acquire.lua", "return held('held', whole_hold(own))", "statement → nothing"),
-        ("confirm.lua", "mirrors[place] = mirror", "statement → nothing"),
+        ("include/sale.lua", "mirrors[place] = mirror", "statement → nothing"),
         ("extend.lua", "mirrors[place] = mirror", "statement → nothing"),
     ],
     "a refusal has one entry, or five and more": [
@@ -45,8 +45,8 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("include/keep.lua", "if #later > 0 then", "0 → 1"),
         ("cancel.lua", "if #fields > 0 then", "0 → 1"),
         ("check.lua", "if #conflicts > 0 then", "0 → 1"),
-        ("confirm.lua", "if #fields > 0 then", "0 → 1"),
-        ("confirm.lua", "if #values > 0 then", "0 → 1"),
+        ("include/sale.lua", "if #fields > 0 then", "0 → 1"),
+        ("include/sale.lua", "if #values > 0 then", "0 → 1"),
         ("extend.lua", "if #lost > 0 then", "0 → 1"),
         ("extend.lua", "if #fields > 0 then", "0 → 1"),
         ("release.lua", "if #fields > 0 then", "0 → 1"),
@@ -61,8 +61,8 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("release.lua", "redis.call('ZCARD', due_key)", "statement → nothing"),
     ],
     "no hold has fence 0, and equal fences have the same epoch": [
-        ("confirm.lua", "local fence, hold_epoch = 0, nil", "0 → 1"),
-        ("confirm.lua", "elseif seat_fence >= fence then", ">= → >"),
+        ("include/sale.lua", "local fence, hold_epoch = 0, nil", "0 → 1"),
+        ("include/sale.lua", "elseif seat_fence >= fence then", ">= → >"),
         (
             "include/batch.lua",
             "hold = hold or {fence = 0, deadline = math.huge, limit = math.huge, token = lock.token}",
@@ -71,7 +71,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("include/batch.lua", "if lock.fence >= hold.fence then", ">= → >"),
     ],
     "a letter without a number behind it has no category, whatever the letter": [
-        ("confirm.lua", "local mirror = 's' .. category_of(mirrors[place] or 's')", "'s' → 'x' (2)"),
+        ("include/sale.lua", "local mirror = 's' .. category_of(mirrors[place] or 's')", "'s' → 'x' (2)"),
         ("extend.lua", "local mirror = held_field(mirrors[place] or 'h', deadline)", "'h' → 'x'"),
     ],
     "only the length of the text counts": [
@@ -178,10 +178,10 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ),
     ],
     "no deadline is anywhere near the bounds": [
-        ("confirm.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "0 → 1"),
-        ("confirm.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "2 → 3"),
-        ("confirm.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "49 → 50"),
-        ("confirm.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "49 → 48"),
+        ("include/sale.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "0 → 1"),
+        ("include/sale.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "2 → 3"),
+        ("include/sale.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "49 → 50"),
+        ("include/sale.lua", "if deadline and now <= integer(deadline, 0, 2 ^ 49) then", "49 → 48"),
     ],
     "the value too many goes to no name": [
         (

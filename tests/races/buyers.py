@@ -19,6 +19,7 @@ from seatlock import (
     BookingConflict,
     Conflict,
     Hold,
+    HolderLimitExceeded,
     HoldLost,
     SeatLocker,
     SeatLockError,
@@ -343,3 +344,114 @@ def _wait_for(locker: SeatLocker, show: str, number: int, rival: str) -> Ended:
         else:
             return Ended(number, rival, "held")
     raise AssertionError(f"round {number}: the hold never ended")
+
+
+# One holder, a hundred tabs
+
+TABS = 25  # in each process
+
+
+def tab_seats(number: int) -> tuple[str, ...]:
+    """The seats of a round: two for each tab of each process."""
+    return tuple(f"S-{number}-{place}-{tab}-{side}" for place in range(4) for tab in range(TABS) for side in "LR")
+
+
+def tabs(place: Place, socket: str, show: str, rounds: int, limit: int) -> tuple[int, int]:
+    """Twenty-five tabs of one holder, each wants its own seat, or two; in every other round some give theirs back.
+
+    Gives how many were had, and how many refused.
+    """
+    return asyncio.run(_tabs(place, socket, show, rounds, limit))
+
+
+async def _tabs(place: Place, socket: str, show: str, rounds: int, limit: int) -> tuple[int, int]:
+    had = refused = 0
+    draw = random.Random(place.number)
+    async with redis.asyncio.Redis(unix_socket_path=socket) as client:
+        locker = AsyncSeatLocker(client, batching=place.number % 2 == 0)
+
+        async def tab(number: int, name: str, wants: str) -> None:
+            nonlocal had, refused
+            seats = [f"S-{number}-{place.number}-{name}-{side}" for side in wants]
+            for last in (number % 2 == 0, True):
+                got = await answer(locker.acquire(show, seats, holder=f"ada-{number}"))
+                if isinstance(got, HolderLimitExceeded):
+                    refused += 1
+                    assert (got.limit, got.category) == (limit, None)
+                    assert got.held <= limit < got.held + len(seats)
+                    continue
+                assert isinstance(got, Hold), got
+                had += 1
+                assert await held_of(client, show, number) <= limit
+                if draw.random() < 0.3:
+                    await locker.confirm(got)
+                    return
+                if last:
+                    return
+                await locker.release(got)
+
+        for number in range(rounds):
+            place.step()
+            await asyncio.gather(*(tab(number, str(name), draw.choice(("L", "LR"))) for name in range(TABS)))
+    return had, refused
+
+
+async def held_of(client: redis.asyncio.Redis, show: str, number: int) -> int:
+    """How many seats of a round have an owner at this moment."""
+    return sum(value is not None for value in await client.mget(lock_keys(show, tab_seats(number))))
+
+
+# A hold that has run out, paid for late, and wanted by others
+
+
+def too_late(place: Place, socket: str, clock: Path, show: str, rounds: int) -> list[Ended]:
+    """Two processes bring the payment for a hold that has run out, two want its seats."""
+    answers: list[Ended] = []
+    draw = random.Random(place.number)
+    with (
+        redis.Redis(unix_socket_path=socket) as client,
+        clock.open("r+b") as file,
+        mmap.mmap(file.fileno(), 8) as page,
+        memoryview(page) as view,
+        view.cast("q") as offset,
+    ):
+        locker = SeatLocker(client)
+        for number in range(rounds):
+            seats = [f"A-{number}", f"B-{number}"]
+            place.step()
+            hold = locker.acquire(show, seats, holder="ada", ttl=600, token=token_of(number))
+            place.step()
+            if place.number == 0:
+                offset[0] += 601 * 1_000_000
+            place.step()
+            for _ in range(draw.randint(0, 4)):
+                client.ping()  # so that any of them is the fastest now and then
+            if place.number < 2:
+                answers.append(_reclaim(locker, number, hold, f"payer-{place.number}"))
+            else:
+                wanted = draw.choice((seats, seats[:1], seats[1:]))
+                answers.append(_take(locker, show, number, f"rival-{place.number}", wanted))
+    return answers
+
+
+def _reclaim(locker: SeatLocker, number: int, hold: Hold, payer: str) -> Ended:
+    try:
+        booking = locker.confirm(hold, payment="pay", reclaim=True)
+    except HoldLost as error:
+        lost = error
+    else:
+        return Ended(number, payer, "booked", booking.id, str(booking.payment), booking.fence)
+    assert (lost.payment, lost.paid_for) == ("pay", hold.seats)
+    return Ended(number, payer, lost.reason)
+
+
+def _take(locker: SeatLocker, show: str, number: int, rival: str, seats: list[str]) -> Ended:
+    """Want one of the seats or both; gives which, if it got them."""
+    try:
+        hold = locker.acquire(show, seats, holder=rival, ttl=3600)
+    except SeatsUnavailable as error:
+        conflicts = list(error.conflicts.values())
+    else:
+        return Ended(number, rival, "held", " ".join(hold.seats), fence=hold.fence)
+    assert not any(conflict.inconsistent for conflict in conflicts)
+    return Ended(number, rival, "refused")

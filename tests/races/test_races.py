@@ -16,12 +16,14 @@ from tests.races.buyers import BUYERS, Ended, lock_keys, token_of
 from tests.races.crowd import PROCESSES, crowd
 from tests.support.clock import Clock
 from tests.support.fixtures import PrivateServer
+from tests.support.keyspace import contradictions
 from tests.support.servers import RedisServer
 
 ROUNDS = 1000
 PHASES, HOUSE = 60, 16
 ENDINGS = 100
 BLOCKS = 300
+TAB_ROUNDS, LIMIT = 60, 6
 
 
 @pytest.fixture
@@ -201,3 +203,60 @@ def test_a_hold_confirmed_in_its_last_moment_is_sold_or_somebody_elses(
         assert len(booked_in_outbox(client, show)) == len(sold)
     assert {seat for seat, lock in locks.items() if lock[0] == "s"} == sold
     assert all(lock[1] == token_of(int(seat[2:])) for seat, lock in locks.items() if seat in sold)
+
+
+def test_a_hundred_tabs_of_one_holder_never_exceed_the_limit_by_one(server: RedisServer) -> None:
+    show = "race-tabs"
+    seats = [seat for number in range(TAB_ROUNDS) for seat in buyers.tab_seats(number)]
+    with server.unix_client() as client:
+        locker = SeatLocker(client)
+        locker.warm(show, seats, limit=LIMIT)
+        locker.open_sale(show)
+
+    results = crowd(buyers.tabs, str(server.socket), show, TAB_ROUNDS, LIMIT)
+
+    assert sum(had for had, _ in results) > TAB_ROUNDS * 2
+    assert all(refused > TAB_ROUNDS for _, refused in results), "the tabs did not really race"
+    with server.unix_client() as client:
+        for number in range(TAB_ROUNDS):
+            locks = locks_of(client, show, buyers.tab_seats(number))
+            assert {lock[2] for lock in locks.values()} <= {f"ada-{number}"}
+            if number % 2 == 0:  # nobody gave anything back, and most wanted a single seat: not one is left
+                assert len(locks) == LIMIT
+            assert len(locks) <= LIMIT
+        assert contradictions(client, show) == []
+
+
+def test_a_late_payment_and_a_new_buyer_never_get_the_same_seats(private_server: PrivateServer, clock: Clock) -> None:
+    show = "race-late"
+    server = private_server(env=clock.env)
+    seats = tuple(f"{row}-{number}" for number in range(ENDINGS) for row in "AB")
+    open_show(server, show, seats)
+
+    path = Path(clock.env["SEATLOCK_CLOCK"])
+    rounds = by_round(itertools.chain(*crowd(buyers.too_late, str(server.socket), path, show, ENDINGS)))
+
+    regained, held = {}, {}
+    for number, endings in enumerate(rounds):
+        got = {ending.wanted: ending for ending in endings}
+        payers, rivals = (got["payer-0"], got["payer-1"]), (got["rival-2"], got["rival-3"])
+        if payers[0].got == "booked":
+            assert payers[0][2:] == payers[1][2:], "both are told of one booking"
+            assert {rival.got for rival in rivals} == {"refused"}
+            regained[number] = payers[0]
+        else:
+            assert {payer.got for payer in payers} == {"taken"}
+            assert "held" in {rival.got for rival in rivals}
+            taken = [seat for rival in rivals if rival.got == "held" for seat in rival.booking.split(" ")]
+            assert len(taken) == len(set(taken))
+            held |= {seat: rival.wanted for rival in rivals if rival.got == "held" for seat in rival.booking.split(" ")}
+    assert regained, "no payment was the first"
+    assert held, "no new buyer was the first"
+    with server.unix_client() as client:
+        locks = locks_of(client, show, seats)
+        assert sorted(booked_in_outbox(client, show)) == sorted((won.booking, "pay") for won in regained.values())
+    assert {seat for seat, lock in locks.items() if lock[0] == "s"} == {
+        f"{row}-{number}" for number in regained for row in "AB"
+    }
+    assert {seat: lock[2] for seat, lock in locks.items() if lock[0] == "h"}.items() <= held.items()
+    assert len({won.fence for won in regained.values()}) == len(regained)

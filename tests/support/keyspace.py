@@ -70,7 +70,7 @@ def picture(client: Client, show: str, *, version: bool = True) -> Dump:
     for name, (kind, content, expires) in found.items():
         if name.startswith("lock:") and kind == "string":
             seen[name] = (_timeless_lock(content), expires)
-        elif name == "seats":
+        elif name == "seats" or name.startswith("holder:"):
             seen[name] = {seat: _DEADLINE.sub(b":*", field) for seat, field in content.items()}
         elif name == "due" or name.startswith("pool-due:"):
             seen[name] = set(content)
@@ -79,7 +79,7 @@ def picture(client: Client, show: str, *, version: bool = True) -> Dump:
         elif name == "changes":
             if version:
                 seen[name] = [(entry, _timeless_fields(fields)) for entry, fields in content[2]]
-        elif name == "outbox":
+        elif name in ("outbox", "audit"):
             seen[name] = [{key: value for key, value in fields.items() if key != b"at"} for _, fields in content[2]]
         elif name == "meta" and not version:
             seen[name] = {key: value for key, value in content.items() if key != b"version"}
@@ -91,7 +91,7 @@ def picture(client: Client, show: str, *, version: bool = True) -> Dump:
 def _timeless_lock(value: bytes) -> list[bytes]:
     parts = value.split(b"\n")
     times = (5, 6) if parts[0] == b"h" else (5,)
-    return [b"*" if place in times else part for place, part in enumerate(parts)]
+    return [(b"*p" if part.endswith(b"p") else b"*") if place in times else part for place, part in enumerate(parts)]
 
 
 def _timeless_claim(field: bytes, value: bytes) -> list[bytes]:
@@ -125,6 +125,8 @@ def contradictions(client: Client, show: str) -> list[str]:
     reasons: dict[bytes, bytes] = found["blocks"][1] if "blocks" in found else {}
     wrong += [f"{seat!r} has a reason and no block" for seat in reasons if mirrors.get(seat, b"")[:1] != b"b"]
     locked = {name.removeprefix("lock:").encode() for name in found if name.startswith("lock:")}
+    if b"limits" in found["meta"][1]:
+        wrong += _wrong_lists(found, now)
     return wrong + [f"{seat!r} has a lock and is no seat" for seat in locked - mirrors.keys()]
 
 
@@ -157,6 +159,29 @@ def pool_contradictions(found: Dump) -> list[str]:
         if due.get(b"") != math.inf:
             wrong.append(f"what is due of {pool!r} has lost its sentinel")
     return wrong
+
+
+def _wrong_lists(found: Dump, now: int) -> list[str]:
+    """What the lists of holders say too much or too little, on a show with limits."""
+    said: set[tuple[bytes, bytes, bytes]] = set()
+    for name, (_, content, expires) in found.items():
+        if name.startswith("holder:"):
+            holder = name.removeprefix("holder:").encode()
+            live = {seat: field for seat, field in content.items() if not _past(field, now)}
+            said |= {(holder, seat, field) for seat, field in live.items()}
+            if expires == any(field.startswith(b"s") for field in live.values()):
+                return [f"the list of {holder!r} {'expires' if expires else 'stays for ever'}: {content}"]
+    true = {
+        (parts[2], seat, field)
+        for seat, field in found["seats"][1].items()
+        if (lock := found.get(f"lock:{seat.decode()}")) and (parts := lock[1].split(b"\n"))[2]
+        if not _past(field, now)
+    }
+    return [f"{each} is on no list" for each in true - said] + [f"{each} is on a list" for each in said - true]
+
+
+def _past(field: bytes, now: int) -> bool:
+    return field.startswith(b"h") and now > int(field.partition(b":")[2])
 
 
 def _now(client: Client, show: str) -> int:

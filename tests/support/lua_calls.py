@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _pools, _warming
+from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _commands, _limits, _operators, _pools, _warming
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from tests.support.lua_headers import Header
@@ -50,8 +50,8 @@ def _note(ask: Ask[Any]) -> bytes:
     return _PREFIX + b"best:" + sha256(f"{ask.token}\n{ask.holder}".encode()).hexdigest()[:32].encode()
 
 
-_FIXED = {"pool_due": "pool-due:floor"}
-_SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock")}
+_FIXED = {"pool_due": "pool-due:floor", "holder": "holder:ada"}
+_SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock", "compare")}
 
 
 def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
@@ -59,16 +59,28 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     last = {"deadline_ms": b"77"}
     acquires = [_commands.acquire("seatlock", SHOW, hold.seats, "ada", 1.5, TOKEN) for hold in _HOLDS]
     yield "acquire", acquires, {**owned, "ttl_ms": b"1500"}
+    extends = [_commands.extend("seatlock", hold, 1.5) for hold in _HOLDS]
+    yield "extend", extends, {**owned, "begins": b"0", "ttl_ms": b"1500", **last}
     sets = [[("A-1", "A-2"), ("B-1", "B-2")], [("C-1", "C-2"), ("D-1", "D-2")]]
     best = [_commands.acquire_best("seatlock", SHOW, each, "ada", 1500, TOKEN, minted=False) for each in sets]
     yield "acquire_best", best, {**owned, "ttl_ms": b"1500", "size": b"2"}
-    yield "extend", [_commands.extend("seatlock", hold, 1.5) for hold in _HOLDS], {**owned, "ttl_ms": b"1500", **last}
     confirms = [_commands.confirm("seatlock", hold, "paid", "booked") for hold in _HOLDS]
-    yield "confirm", confirms, {**owned, "booking": b"booked", "payment": b"paid", **last}
-    yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], owned
+    sale = {**owned, "booking": b"booked", "payment": b"paid", **last}
+    yield "confirm", confirms, sale
+    reclaims = [_commands.confirm("seatlock", hold, "paid", "booked", reclaim=True) for hold in _HOLDS]
+    again = {"new_token": _commands.reclaiming_token(TOKEN).encode(), "new_booking": b"booked"}
+    yield "reclaim", reclaims, {**sale, **again}
+    yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], {**owned, "undo": b"0"}
     bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 5 * 2**40 + 9, 0.0) for hold in _HOLDS]
     cancels = [_commands.cancel("seatlock", booking) for booking in bookings]
     yield "cancel", cancels, {"booking": b"booked", "epoch": b"5", "fence": b"9"}
+
+
+def _force() -> Call:
+    asks = [_operators.force_release_ask("seatlock", SHOW, hold.seats, "eve", "why", 5 * 2**40 + 9) for hold in _HOLDS]
+    given = {"by": b"eve", "reason": b"why", "epoch": b"5", "fence": b"9"}
+    each = [{**given, "seats": b"%d" % len(ask.seats)} for ask in asks]
+    return Call(_operators.force_release_of("seatlock", asks), {"requests": b"2"}, each, asks)
 
 
 def calls() -> dict[str, Call]:
@@ -81,6 +93,9 @@ def calls() -> dict[str, Call]:
     for verb, asks, values in _verbs():
         each = [{**values, "seats": b"%d" % len(ask.seats)} for ask in asks]
         found[verb] = Call(_commands.of_asks("seatlock", asks), {"requests": b"2"}, each, asks)
+    found["force_release"] = _force()
+    add(_operators.vitals("seatlock", SHOW))
+    add(_operators.compare("seatlock", SHOW, ("A-1", "B-1")))
     seats = ["A-1", "B-1"]
     statuses = [{"category": b"0", "status": b"available"}, {"category": b"1", "status": b"sold"}]
     numbers = {"x": 0, "y": 1}
@@ -88,8 +103,9 @@ def calls() -> dict[str, Call]:
     add(_warming._load("warm", "seatlock", SHOW, _PLAN.seats, numbers), *statuses)
     found_args = {"digest": _PLAN.digest.encode(), "plan": _PLAN.pack(), "seats": b"2", "max_hold_ms": b"9000"}
     cap = b"%d" % _commands.CHANGES_CAP
-    settings = _warming.Settings(max_hold_ms=9000, outbox=True)
-    add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args, outbox=b"1", changes_cap=cap)
+    settings = _warming.Settings(max_hold_ms=9000, outbox=True, limits=_limits.Limits(4, (("y", 2), ("x", 1))))
+    found_args |= {"outbox": b"1", "changes_cap": cap, "limits": b"4\n1 2 y\n0 1 x"}
+    add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args)
     add(_commands.set_status("seatlock", SHOW, "closed", 77), status=b"closed", at_ms=b"77")
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
     add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
@@ -103,6 +119,8 @@ def calls() -> dict[str, Call]:
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_commands.remnants("seatlock", SHOW, b"7"), cursor=b"7")
     add(_commands.forget("seatlock", SHOW, seats))
+    add(_commands.listed("seatlock", SHOW, "ada"))
+    add(_commands.held("seatlock", SHOW, b"7"), cursor=b"7")
     add(_commands.server("seatlock", SHOW))
     add(_commands.probe("seatlock", SHOW))
     assert keys_of("seatlock", SHOW).meta == _PREFIX + b"meta"

@@ -36,6 +36,7 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due", "quantity", "held", "sold"], 2),
     "names": b"",
     "pools": [],
+    **dict.fromkeys(["most", "has"], 4),
     **dict.fromkeys(["token", "holder", "booking", "payment", "plan", "command", "error", "seat"], b"text"),
     **dict.fromkeys(["category", "cursor"], b"0"),
     **dict.fromkeys(["status", "before"], b"paused"),
@@ -44,6 +45,8 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["mark"], b"yours"),
     **dict.fromkeys(["policy"], b"noeviction"),
     **dict.fromkeys(["role"], b"master"),
+    **dict.fromkeys(["kind"], b"state"),
+    **dict.fromkeys(["mirror", "lock"], b"held"),
 }
 """Every field that an answer can have, with a value as a script would send it."""
 

@@ -24,7 +24,9 @@ def sell_a_show(locker: Any) -> None:
         locker.acquire(show, ["Ä 1", "S"], holder="bo")
     assert [conflict.state for conflict in refusal.value.conflicts.values()] == ["held", "sold"]
     assert locker.extend(hold, ttl=120).ttl == 120.0
+    assert locker.begin_payment(hold, expected=300).ttl == 300.0
     booking = locker.confirm(hold, payment="zahlung-ß")
+    assert locker.confirm(hold, payment="zahlung-ß", reclaim=True) == booking
     assert locker.confirm(hold, payment="zahlung-ß") == booking
     states = locker.inspect(show, ["Ä 1", "B-2"])
     assert [(s.state, s.category, s.holder, s.payment) for s in states] == [

@@ -79,7 +79,8 @@ def test_they_say_the_same_about_themselves(name: str) -> None:
 @pytest.mark.parametrize("kind", [SeatLocker, AsyncSeatLocker])
 def test_the_verbs_of_the_design_are_there(kind: type) -> None:
     verbs = """acquire acquire_best extend confirm release cancel acquire_many confirm_many release_many holding
-    availability inspect warm open_sale pause_sale close_sale block unblock sweep retire from_url"""
+    availability inspect holds check force_release begin_payment warm open_sale pause_sale close_sale block unblock
+    sweep retire from_url"""
     assert not [verb for verb in verbs.split() if not callable(getattr(kind, verb, None))]
 
 

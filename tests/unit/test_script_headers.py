@@ -17,6 +17,7 @@ from seatlock import (
     BookingConflict,
     Cancellation,
     Hold,
+    HolderLimitExceeded,
     HoldLost,
     InvalidRequest,
     PlanConflict,
@@ -32,10 +33,11 @@ from seatlock import (
     UnknownSeats,
 )
 from seatlock._commands import Changes, Snapshot
-from seatlock._operation import Again
+from seatlock._operation import Again, ListsWanted
+from seatlock._operators import Compared
 from seatlock._replies import NoneFree, Noted
 from seatlock.errors import LostReason
-from seatlock.model import SaleStatus, StateName
+from seatlock.model import SaleStatus, StateName, Vitals
 from tests.support import lua_headers
 from tests.support.lua_calls import calls
 from tests.support.lua_headers import Answer, Header
@@ -50,33 +52,56 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "unknown": UnknownSeats,
         "closed": SaleNotOpen,
         "again": Again,
+        "limits": ListsWanted,
+        "over": HolderLimitExceeded,
     },
     "acquire_best": {
         "noshow": ShowNotFound,
         "held": Hold,
+        "limits": ListsWanted,
+        "over": HolderLimitExceeded,
         "noted": Noted,
         "closed": SaleNotOpen,
         "none": NoneFree,
     },
     "availability": {"noshow": ShowNotFound, "ok": Snapshot},
     "block": {"noshow": ShowNotFound, "ok": Block, "refused": SeatsUnavailable, "unknown": UnknownSeats},
-    "cancel": {"noshow": ShowNotFound, "cancelled": Cancellation, "gone": Cancellation},
+    "cancel": {"noshow": ShowNotFound, "limits": ListsWanted, "cancelled": Cancellation, "gone": Cancellation},
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
+    "compare": {"noshow": ShowNotFound, "ok": Compared},
     "confirm": {
         "noshow": ShowNotFound,
+        "limits": ListsWanted,
         "booked": Booking,
         "again": Booking,
         "conflict": BookingConflict,
         "lost": HoldLost,
     },
-    "extend": {"noshow": ShowNotFound, "held": Hold, "lost": HoldLost},
+    "extend": {"noshow": ShowNotFound, "limits": ListsWanted, "held": Hold, "lost": HoldLost},
+    "force_release": {
+        "noshow": ShowNotFound,
+        "limits": ListsWanted,
+        **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
+    },
     "forget": {"": int},
-    "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict},
+    "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict, "late": PlanConflict},
+    "held": {"noshow": ShowNotFound, "ok": tuple},
+    "holds": {"noshow": ShowNotFound, "unlisted": type(None), "ok": tuple},
     "inspect": {"noshow": ShowNotFound, "unknown": type(None), "state": SeatState},
     "probe": {"": list},
+    "reclaim": {
+        "noshow": ShowNotFound,
+        "limits": ListsWanted,
+        "booked": Booking,
+        "regained": Booking,
+        "again": Booking,
+        "conflict": BookingConflict,
+        "lost": HoldLost,
+    },
     "release": {
         "noshow": ShowNotFound,
+        "limits": ListsWanted,
         **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
     },
     "remnants": {"": tuple},
@@ -92,6 +117,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     },
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
     "sweep_pool": {"noshow": ShowNotFound, "ok": tuple},
+    "vitals": {"noshow": ShowNotFound, "ok": Vitals},
     "unblock": {"noshow": ShowNotFound, "ok": Unblock, "unknown": UnknownSeats},
     "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
 }
@@ -233,7 +259,10 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("cancel", "answer(ARGV[argument], terms[1]", "answer(ARGV[argument], terms[2]"),
         ("confirm", "terms_of(ARGV[argument + 3]", "terms_of(ARGV[argument + 2]"),
         ("extend", "0, 2 ^ 49, 0, 512}", "0, 512}"),
-        ("release", "BOUNDS = {0, 512}", "BOUNDS = {0, 512, 0, 512}"),
+        ("release", "BOUNDS = {0, 1, 0, 512}", "BOUNDS = {0, 512}"),
+        ("reclaim", "ARGV[argument + 4]", "ARGV[argument + 2]"),
+        ("reclaim", "argument + 6, place", "argument + 4, place"),
+        ("reclaim", "{'regained'", "{'reclaimed'"),
         ("release", "words[index] = 'taken'", "words[index] = 'theirs'"),
         ("retire", "ARGV[1]", "ARGV[2]"),
         ("status", "'paused'", "'resting'"),

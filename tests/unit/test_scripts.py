@@ -18,6 +18,7 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "EXISTS": set(),
     "GET": set(),
     "HDEL": set(),
+    "HGETALL": set(),
     "HLEN": set(),
     "HMGET": set(),
     "HSCAN": {"COUNT"},
@@ -25,6 +26,9 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "INFO": set(),
     "MGET": set(),
     "MSET": set(),
+    "PTTL": set(),
+    "PERSIST": set(),
+    "PEXPIREAT": set(),
     "RENAME": set(),
     "SET": {"PXAT", "NX", "XX"},
     "TIME": set(),
@@ -36,12 +40,18 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "ZADD": set(),
     "ZCARD": set(),
     "ZCOUNT": set(),
+    "ZMSCORE": set(),
     "ZRANGEBYSCORE": {"LIMIT", "WITHSCORES"},
     "ZREM": set(),
+    "ZSCAN": {"COUNT"},
 }
 """The commands that scripts may send, with the options they may take: all of them are in Redis 6.2."""
 
-ONLY_IN: Final = {"HSCAN": {"remnants"}, "INFO": {"server"}}  # a step of a walk; what the server says of itself
+ONLY_IN: Final = {
+    "HSCAN": {"remnants"},  # a step of a walk, as the next
+    "ZSCAN": {"held"},
+    "INFO": {"server"},  # what the server says of itself
+}
 GLOBALS: Final = frozenset(
     ["ARGV", "KEYS", "error", "ipairs", "math", "pairs", "redis", "string", "table", "tonumber", "type", "unpack"]
 )  # what scripts read; they write none
@@ -58,7 +68,10 @@ TEXTS: Final = frozenset(
         "head",
         "held_by",
         "holder",
+        "holder_of",
         "lock_epoch",
+        "mark",
+        "new_token",
         "owner",
         "payment",
         "text",

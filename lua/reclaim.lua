@@ -1,0 +1,108 @@
+-- reclaim: confirms N holds as confirm does; one whose time has run out is regained under a new token, and sold in the
+-- same moment, where all of its seats are still free. Without a new token, or with pools, it is confirm and no more.
+--
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
+-- ARGV  requests | owner booking payment new_token new_booking (deadline_ms seats)
+-- REPLY noshow
+--       limits                                          there are limits, and no lists came; nothing was done
+--       ok, then for each request one of
+--         booked epoch fence at_ms                      the hold was in time
+--         regained epoch fence at_ms booking            it was not, and its seats are sold under the new token
+--         again epoch fence at_ms booking               confirmed or regained before, with the same payment
+--         conflict epoch fence at_ms booking payment (place quantity)...
+--                                                       confirmed or regained before, with another payment or other
+--                                                       seats: the booking's own are at these places
+--         lost (place reason)...
+local FIXED_KEYS = 5
+local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- @include clock
+-- @include terms
+-- @include show
+-- @include lock
+-- @include read
+-- @include sale
+-- @include over
+
+local fence, longest = integer(facts[4], 0, 2 ^ 40 - 1), now + integer(facts[5], 1, 86400000)
+local regained = {} -- keys and new locks, pair by pair
+
+-- Whether every seat is still the owner's or free for all, having run out of time; else the answer says what is not.
+local function all_there(lost, head, first)
+  local there = true
+  for at = 2, #lost, 2 do
+    local place = place_of[names[first + lost[at]]]
+    if not fence_if_held(locks[place], head) then -- else a call that was stopped half-way has regained it
+      local mirror = mirrors[place]
+      if lost[at + 1] == 'expired' and not (mirror and is_free(mirror)) then
+        lost[at + 1] = mirror and 'taken' or 'lost'
+      end
+      there = there and lost[at + 1] == 'expired'
+    end
+  end
+  return there
+end
+
+local function places_of(first, count)
+  local places = {}
+  for index = 1, count do
+    places[index] = place_of[names[first + index]]
+  end
+  return places
+end
+
+local function answer(owner, booking, payment, new_token, new_booking, told, first, count, wanted)
+  local usual = confirm_hold(owner, booking, payment, told, first, count, wanted)
+  if usual[1] ~= 'lost' or new_token == '' or wanted then
+    return usual
+  end
+  local new_owner = new_token .. '\n' .. holder_of(owner)
+  local anew = confirm_hold(new_owner, new_booking, payment, told, first, count)
+  if anew[1] == 'lost' then
+    local head = held_by(new_owner)
+    if not all_there(usual, head, first) then
+      return usual
+    elseif lists and exceeded(holder_of(owner), places_of(first, count)) then
+      return usual -- its holder has as much by now as the show allows
+    end
+    fence = fence + 1
+    local value = held_lock(head, epoch, fence, longest, longest, '')
+    for index = 1, count do
+      local place = place_of[names[first + index]]
+      regained[#regained + 1] = KEYS[FIXED_KEYS + place]
+      regained[#regained + 1] = value
+      replace_lock(place, value)
+    end
+    anew = confirm_hold(new_owner, new_booking, payment, told, first, count)
+  end
+  if anew[1] == 'booked' then
+    return {'regained', anew[2], anew[3], anew[4], new_booking}
+  end
+  return anew
+end
+
+local BOUNDS = {0, 2 ^ 49, 0, 512}
+local reply = {'ok'}
+local argument, place = 2, 0
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 6 * requests + 1 then
+  read_extras(6 * requests + 2, requests)
+end
+for request = 1, requests do
+  local terms = terms_of(ARGV[argument + 5], BOUNDS)
+  if terms[2] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], ARGV[argument + 3],
+    ARGV[argument + 4], terms[1], place, terms[2], wants[request])
+  argument, place = argument + 6, place + terms[2]
+end
+
+if #regained > 0 then
+  redis.call('HSET', meta_key, 'fence', digits(fence))
+  -- Held first: if this script is stopped before they are sold, asking again sells them with the same fence.
+  for at = 1, #regained, 2 do
+    redis.call('SET', regained[at], regained[at + 1], 'PXAT', digits(longest))
+  end
+end
+write_sales()
+return reply
