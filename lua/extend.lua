@@ -68,7 +68,7 @@ local function answer(owner, begins, ttl, told, first, count, wanted)
     end
   end
   if wanted then
-    claims.extend(wanted, holder, claimed, begins, ttl)
+    claims.extend(wanted, holder, claimed, begins, ttl, OVERTIME)
   end
   local hold = whole_hold(owned, claimed)
   return {'held', tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}

@@ -122,13 +122,13 @@ local function open_claims()
     return owned
   end
 
-  function claims.extend(wanted, holder, owned, begins, ttl)
+  function claims.extend(wanted, holder, owned, begins, ttl, overtime)
     for index, claim in ipairs(owned) do
       local deadline, mark = claim.deadline, claim.mark
       if begins == 0 then
         deadline = math.max(deadline, math.min(now + ttl, claim.limit))
       elseif not is_paying(claim) then
-        deadline, mark = math.max(deadline, math.min(now + ttl, claim.limit + OVERTIME)), paying_mark(claim)
+        deadline, mark = math.max(deadline, math.min(now + ttl, claim.limit + overtime)), paying_mark(claim)
       end
       if deadline > claim.deadline or mark ~= claim.mark then
         claim.deadline, claim.mark = deadline, mark

@@ -26,6 +26,7 @@ from seatlock import (
     ServerUnavailable,
     ShowInUse,
     UnknownSeats,
+    _commands,
     new_token,
 )
 from tests.support.stage import SEATS, Stage, only_on
@@ -214,11 +215,67 @@ def test_the_same_request_twice_has_one_effect(stage: Stage) -> None:
 def test_asking_again_without_the_token_gives_the_hold_back(stage: Stage) -> None:
     stage.open(pools=POOLS)
     first = stage.acquire("A-1", pools={"floor": 3})
-    before = stage.everything()
+    version = stage.version()
     for seats, quantity in ((("A-1",), 3), ((), 3), (("A-1",), 1)):
         again = stage.locker.acquire(stage.show, seats, pools={"floor": quantity}, holder="ada")
         assert (again.resumed, again.token, again.pools) == (True, first.token, {"floor": quantity})
-    assert stage.everything() == before
+        before = stage.everything()
+        assert stage.locker.acquire(stage.show, seats, pools={"floor": quantity}, holder="ada").resumed
+        assert stage.everything() == before, "from the second time on nothing is written"
+    assert counts(stage) == (7, 3, 0)
+    claim(stage, 1, "bo")
+    assert claim(stage, 1, "bo").resumed
+    assert (stage.version(), counts(stage)) == (version + 2, (6, 4, 0)), "a mark alone is no change"
+
+
+@only_on("redis-7", "fakeredis", colours=["sync"])
+def test_what_undoes_a_request_spares_a_claim_that_was_resumed(stage: Stage) -> None:
+    stage.open(pools=POOLS)
+    for resumed in (False, True):
+        ask = _commands.acquire("seatlock", stage.show, (), "ada", 60.0, None, {"floor": 2})
+        stage.locker._one(ask)
+        if resumed:
+            assert claim(stage, 2).resumed
+        undone = stage.locker._one(_commands.undo_of(ask))
+        assert (undone.pools, counts(stage)) == (({"floor": 0}, (8, 2, 0)) if resumed else ({"floor": 2}, (10, 0, 0)))
+
+
+@only_on("redis-7", "fakeredis")
+def test_begin_payment_extends_claims_once(stage: Stage) -> None:
+    stage.open(pools=POOLS, max_hold=100.0)
+    hold = stage.acquire("A-1", pools={"floor": 2}, ttl=10.0)
+    paying = stage.locker.begin_payment(hold, expected=300.0)
+    assert paying.ttl > 100.0
+    again = stage.locker.begin_payment(hold, expected=900.0)
+    assert (again.deadline, again.pools) == (paying.deadline, {"floor": 2})
+    alone = claim(stage, 1, "bo", ttl=10.0)
+    assert stage.locker.begin_payment(alone, expected=60.0).ttl == 60.0
+    assert stage.locker.begin_payment(alone, expected=90.0).ttl <= 60.0
+    assert stage.locker.confirm(paying, payment="pay").pools == {"floor": 2}
+
+
+@only_on("redis-7", "fakeredis")
+def test_a_hold_with_pools_is_confirmed_beside_reclaims_and_not_regained(stage: Stage) -> None:
+    stage.open(pools=POOLS)
+    short, hold = claim(stage, 2, ttl=0.02), stage.acquire("A-1", pools={"floor": 1}, holder="bo")
+    seat = stage.acquire("A-2", holder="cy", ttl=0.02)
+    stage.wait_past(seat)
+    until(lambda: counts(stage)[1] == 1, "the claim has run out")
+    requests = [ConfirmRequest(each, "pay", reclaim=True) for each in (short, hold, seat)]
+    lost, booked, regained = stage.locker.confirm_many(stage.show, requests)
+    assert (type(lost), lost.pools) == (HoldLost, {"floor": "expired"})
+    assert (booked.pools, regained.seats, counts(stage)) == ({"floor": 1}, ("A-2",), (9, 0, 1))
+
+
+@only_on("redis-7", "fakeredis")
+def test_a_show_with_limits_and_pools(stage: Stage) -> None:
+    stage.open(pools=POOLS, limit=1)
+    hold = stage.acquire("A-1", pools={"floor": 2})
+    booking = stage.locker.confirm(stage.locker.extend(hold, ttl=900.0))
+    assert (booking.pools, claim(stage, 3).pools) == ({"floor": 2}, {"floor": 3})
+    assert stage.locker.release(claim(stage, 3)).pools == {"floor": 3}
+    assert stage.locker.cancel(booking).pools == {"floor": 2}
+    assert counts(stage) == (10, 0, 0)
 
 
 def test_more_without_the_token_is_refused(stage: Stage) -> None:

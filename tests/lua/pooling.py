@@ -57,7 +57,9 @@ def a_claim(house: House) -> None:
     assert (int(fields[4]), int(fields[5])) == (hold.deadline, house.at(1800))
     with house.unchanged():
         again = house.acquire("A-2", "A-1", pools={"bal cony": 1, "floor": 2}, token=T1)
-        resumed = house.acquire("A-1", pools={"floor": 1}, token=T2)
+    resumed = house.acquire("A-1", pools={"floor": 1}, token=T2)
+    with house.unchanged():
+        assert house.acquire("A-1", pools={"floor": 1}, token=T2) == resumed
     assert (again.fence, again.resumed) == (hold.fence, False)
     assert (resumed.token, resumed.resumed, resumed.pools) == (T1, True, {"floor": 1})
     longer = house.locker.extend(hold, ttl=900)
@@ -144,8 +146,7 @@ def claims_under_several_tokens(house: House) -> None:
     claim(house, 1, pool="bal cony", token=T3)
     for seats, pools in (((), {"floor": 1, "bal cony": 1}), (("A-1",), {"floor": 1}), (("A-2",), {"floor": 1})):
         assert in_the_way(house, *seats, holder="ada", pools=pools)["floor"].yours
-    with house.unchanged():
-        assert claim(house, 1).token == T2
+    assert claim(house, 1).token == T2
     assert in_the_way(house, holder="ada", pools={"floor": 2})["floor"] == PoolConflict(9, house.left(600), yours=True)
 
 
