@@ -9,7 +9,7 @@ import redis.exceptions as foreign
 
 from seatlock import Hold, OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
 from seatlock._operation import Ask
-from seatlock._procedures import many
+from seatlock._procedures import Listed, many
 from tests.batcher.wire import ask_for, granted
 
 BROKEN = foreign.ResponseError("user_script:1: attempt to index a nil value")
@@ -25,7 +25,7 @@ def failed(kind: type[SeatLockError], cause: BaseException) -> SeatLockError:
 
 def told(asks: list[Ask[Any]], *results: Any) -> list[Any]:
     """What each of the asks is told, if the calls end in these results, one after the other."""
-    procedure = many("seatlock", asks)
+    procedure = many("seatlock", asks, Listed())
     next(procedure)
     try:
         for result in results:

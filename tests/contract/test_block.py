@@ -182,6 +182,7 @@ def test_a_block_that_a_live_lock_contradicts(stage: Stage) -> None:
     """The lock speaks first: its owner can go on, the mirror stays blocked, and block and unblock leave it alone."""
     stage.open()
     hold = stage.acquire("A-1")
+    assert stage.acquire("A-1").resumed  # from now on its lock says so
     stage.raw.hset(stage.key("seats"), "A-1", "b0")
     before = stage.everything()
     with pytest.raises(SeatsUnavailable) as refusal:

@@ -170,7 +170,9 @@ class House:
             _commands.acquire_best("seatlock", self.show, sets, holder, round(ttl * 1000), token, minted=False)
             for sets, holder, ttl, token in requests
         ]
-        return self.run(_commands.of_asks("seatlock", asks, lists=bool(self.meta("limits"))))
+        meta = self.key("meta")
+        lists = self.raw.type(meta) == b"hash" and self.raw.hexists(meta, "limits")
+        return self.run(_commands.of_asks("seatlock", asks, lists=bool(lists)))
 
     def refused(self, *seats: str, holder: str = "bo", **options: Any) -> dict[str, tuple[Any, ...]]:
         """Ask for seats in vain: gives state, seconds left, yours and inconsistent of what stood in the way."""

@@ -19,6 +19,7 @@ from seatlock import (
 )
 from seatlock import _commands as commands
 from seatlock._operation import ListsWanted
+from seatlock._operators import force_release_ask, force_release_of
 from tests.lua.house import PLAN, T1, T2, House
 from tests.lua.scenario import scenario, to_the_millisecond
 
@@ -241,6 +242,7 @@ def calls_without_lists(house: House) -> None:
         commands.acquire("seatlock", house.show, ["A-3"], "ada", 600, None),
         commands.extend("seatlock", hold, 900),
         commands.confirm("seatlock", hold, None, None),
+        commands.confirm("seatlock", hold, None, None, reclaim=True),
         commands.release("seatlock", hold),
         commands.cancel("seatlock", booking),
     ]
@@ -251,6 +253,37 @@ def calls_without_lists(house: House) -> None:
             other = commands.of_asks("seatlock", [replace(ask, holder="bo")], lists=True)
             told = str(house.failing(ScriptFailed, lambda other=other: house.run(other)))
             assert "the list of a holder is not among the keys" in told
+        force = force_release_of("seatlock", [force_release_ask("seatlock", house.show, ("A-1",), "eve", "why", 0)])
+        house.failing(ListsWanted, lambda: house.run(force))
+
+
+@scenario
+def what_is_freed_by_force_is_on_no_list(house: House) -> None:
+    house.open(limit=2)
+    house.acquire("A-1", "A-2")
+    house.acquire("A-3", holder="bo")
+    assert house.force("A-1", "A-3", "A-4") == {"A-1": "released", "A-3": "released", "A-4": "gone"}
+    assert (listed(house).keys(), listed(house, "bo").keys()) == ({"A-2"}, set())
+    assert house.acquire("A-3").seats == ("A-3",)
+
+
+@scenario
+def a_late_payment_within_the_limits(house: House) -> None:
+    """What has run out counts no more; what its holder took instead does."""
+    house.open(limit=2)
+    first = house.acquire("A-1", "A-2", ttl=60)
+    house.advance(90)
+    second = house.acquire("A-3", ttl=60)
+    with house.unchanged():
+        lost = house.failing(HoldLost, lambda: house.locker.confirm(first, payment="pay", reclaim=True))
+    assert (lost.reason, lost.payment, lost.paid_for) == ("expired", "pay", first.seats)
+    house.locker.release(second)
+    booking = house.locker.confirm(first, payment="pay", reclaim=True)
+    assert booking.seats == first.seats
+    assert listed(house) == {"A-1": "s0", "A-2": "s1"}
+    assert over(house, "A-3") == (2, 2, None)
+    house.locker.cancel(booking)
+    assert listed(house) == {}
 
 
 @scenario

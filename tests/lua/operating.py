@@ -193,8 +193,9 @@ def a_show_that_does_not_add_up(house: House) -> None:
     house.raw.pexpire(house.key("lock:B-2"), 60_000)
     house.put_lock("C-7", "p", T1, "ada", 1, 1, house.now, "booking", "")
     house.put_mirror("C-7", "p0")
-    house.raw.zadd(house.key("due"), {"C-8": house.now + 1})
-    house.put_mirror("C-8", f"h0:{house.now - 1}")
+    now = house.now
+    house.raw.zadd(house.key("due"), {"C-8": now + 1})
+    house.put_mirror("C-8", f"h0:{now - 1}")
     house.put_mirror("D-1", "f0")
     house.sound = False
     with house.unchanged():
