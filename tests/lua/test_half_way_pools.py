@@ -88,7 +88,7 @@ def stocking(house: House) -> Prepared:
 )
 def test_counts_and_claims_never_part(prepare: Callable[[House], Prepared], server: RedisServer, clock: Clock) -> None:
     half_way = 0
-    for number, house in houses(server, clock):
+    for number, house in houses(server, clock, {}):
         house.locker.warm(house.show, PLAN, pools=POOLS)
         call, counts = prepare(house)
         assert house.bridge
