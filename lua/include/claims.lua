@@ -29,6 +29,7 @@ local function open_claims()
   end
 
   local function refuse(refused, place, pool, state, left, mark)
+    store.sweep(pool, SWEEP) -- so that what has run out is among those told to be left
     local at = #refused
     refused[at + 1], refused[at + 2], refused[at + 3] = place, STATES[state], left
     refused[at + 4] = table.concat({mark, digits(store.left(pool))}, ' ')

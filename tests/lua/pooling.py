@@ -59,7 +59,7 @@ def a_claim(house: House) -> None:
         again = house.acquire("A-2", "A-1", pools={"bal cony": 1, "floor": 2}, token=T1)
     resumed = house.acquire("A-1", pools={"floor": 1}, token=T2)
     with house.unchanged():
-        assert house.acquire("A-1", pools={"floor": 1}, token=T2) == resumed
+        assert house.acquire("A-1", pools={"floor": 1}, token=T2).deadline == resumed.deadline
     assert (again.fence, again.resumed) == (hold.fence, False)
     assert (resumed.token, resumed.resumed, resumed.pools) == (T1, True, {"floor": 1})
     longer = house.locker.extend(hold, ttl=900)
@@ -110,6 +110,27 @@ def part_of_a_booking_is_cancelled(house: House) -> None:
     rest = house.locker.cancel(booking)
     assert (rest.cancelled, rest.pools) == (("A-1",), {"floor": 0, "bal cony": 1})
     assert [(fact["seats"], fact["pools"]) for fact in house.outbox()[1:]] == [("", "2 floor"), ("A-1", "1 bal cony")]
+
+
+@scenario
+def payments_that_begin(house: House) -> None:
+    house.open(pools=POOLS, max_hold=100)
+    hold = house.acquire("A-1", pools={"floor": 2, "bal cony": 1}, ttl=60)
+    assert house.acquire("A-1", pools={"floor": 2, "bal cony": 1}, token=T2).resumed
+    paying = house.locker.begin_payment(hold, expected=120)
+    assert paying.deadline == house.at(120)
+    assert house.pools()[b"h\nfloor\nada"].endswith(b"pr")
+    with house.unchanged():
+        assert house.locker.begin_payment(hold, expected=150).deadline == paying.deadline
+    more = house.acquire("A-1", pools={"floor": 3, "bal cony": 1}, token=hold.token)
+    assert more.deadline == paying.deadline
+    with house.unchanged():
+        assert house.locker.begin_payment(more, expected=150).deadline == paying.deadline
+    alone = commands.confirm("seatlock", claim(house, 1, "bo"), "pay", None, reclaim=True)
+    assert house.run(commands.of_asks("seatlock", [alone]))[0].pools == {"floor": 1}
+    alone = replace(alone, pools=())
+    with house.unchanged():
+        house.failing(ScriptFailed, lambda: house.run(commands.of_asks("seatlock", [alone])))
 
 
 @scenario

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from seatlock import SeatsUnavailable
+from seatlock import SeatsUnavailable, _pools
 from tests.lua.house import PLAN, T1, House
 from tests.lua.test_half_way import MOST_COMMANDS, WRITES, clock, fails, houses, server
 from tests.support.clock import Clock
@@ -64,8 +64,8 @@ def sweeping(house: House) -> Prepared:
 
 def stocking(house: House) -> Prepared:
     house.acquire(pools=WANTED)
-    more = {"bal cony": 4, "gallery": 7, "floor": 2}
-    return lambda: house.locker.warm(house.show, PLAN, pools=more), {
+    more = (("bal cony", 4), ("gallery", 7), ("floor", 2))
+    return lambda: house.run(_pools.stock("seatlock", house.show, more)), {
         "floor": "2 2 0",
         "bal cony": "4 3 0",
         "gallery": "7 0 0",
