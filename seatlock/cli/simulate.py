@@ -75,6 +75,26 @@ def simulate(
             show_default="0.7",
         ),
     ] = None,
+    blocked: Annotated[
+        int,
+        typer.Option(
+            "--blocked", min=0, metavar="N", help="Seats that the house takes off sale, proven never to be sold."
+        ),
+    ] = 0,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            max=500,
+            metavar="N",
+            help="Seats a holder may have; buyers come with three tabs, proven never to exceed it.",
+            show_default="none",
+        ),
+    ] = None,
+    best: Annotated[
+        bool, typer.Option("--best", help="Buyers ask for the best seats that adjoin, instead of choosing.")
+    ] = False,
     seed: Annotated[
         int | None,
         typer.Option("--seed", min=0, metavar="N", help="Fixes what buyers want and decide.", show_default="random"),
@@ -93,8 +113,8 @@ def simulate(
 
     The exit status is 1 if a proof fails.
     """
-    if tickets is not None and (plan is not None or abandon is not None):
-        raise typer.BadParameter("--tickets goes without --plan and --abandon")
+    if tickets is not None and (plan is not None or abandon is not None or limit is not None or best):
+        raise typer.BadParameter("--tickets goes without --plan, --abandon, --limit and --best")
     seats = read_plan(plan or "theatre") if tickets is None else tickets
     count = seats if isinstance(seats, int) else len(seats)
     settings = Settings(
@@ -104,6 +124,9 @@ def simulate(
         hold=hold or (CROWD_HOLD if tickets is None else TICKETS_HOLD),
         abandon=(0.7 if abandon is None else abandon) if tickets is None else 0.0,
         time_limit=time_limit,
+        blocked=blocked,
+        limit=limit,
+        best=best,
     )
     report = asyncio.run(_rehearse(redis, namespace, seats, settings, keep=keep))
     show_report(report)
@@ -150,5 +173,5 @@ def _announce(url: str, server: EmbeddedRedis | None, show: str, seats: SeatingP
     terminal.say(f"{where}, show {show}")
     terminal.say(
         f"{what}, {settings.buyers:,} buyers, {settings.workers:,} at once, holds of {settings.hold:g} s, "
-        f"seed {settings.seed}"
+        f"seed {settings.seed}" + (f", {settings.blocked:,} blocked" if settings.blocked else "")
     )

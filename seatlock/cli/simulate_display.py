@@ -89,6 +89,8 @@ def _figures(report: Report) -> Table:
     row("buyers", f"{report.settings.buyers:,}", cut_off)
     row("holds", f"{report.holds:,}")
     row("refusals", f"{report.refusals:,}", "tried other seats, or left")
+    if report.settings.limit is not None:
+        row("refused by the limit", f"{report.over_limit:,}", f"of {report.settings.limit} seats a holder")
     row("confirmed", f"{report.bookings:,}", f"bookings of {report.seats_sold:,} seats")
     row(
         "abandoned and returned",

@@ -11,9 +11,9 @@ import msgspec
 
 from seatlock._tokens import new_token
 from seatlock.aio import AsyncSeatLocker
-from seatlock.errors import HoldLost, OutcomeUnknown, SeatsUnavailable, ServerUnavailable
+from seatlock.errors import HolderLimitExceeded, HoldLost, OutcomeUnknown, SeatsUnavailable, ServerUnavailable
 from seatlock.model import Booking, Hold
-from seatlock.simulation.tally import Receipt, Tally, Unanswered
+from seatlock.simulation.tally import Best, Receipt, Stay, Tally, Unanswered
 
 T = TypeVar("T")
 
@@ -22,10 +22,11 @@ SURELY: Final = 0.8  # part of a hold's time in which it surely lasts, as its ho
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
-    """A hold in a buyer's hands, and the buyer's clock (`time.perf_counter`) before it was asked for."""
+    """A hold in a buyer's hands, and the buyer's clock (`time.perf_counter`) before it was asked for, and after."""
 
     hold: Hold
     since: float
+    had: float
 
 
 class BoxOffice:
@@ -43,7 +44,28 @@ class BoxOffice:
 
     async def acquire(self, buyer: str, seats: tuple[str, ...]) -> Held | None:
         """Hold seats; None if they are not to be had."""
-        return self._new(await self._ask(buyer, seats, new_token()))
+        token = new_token()
+        return self._new(await self._ask(buyer, seats, token), token)
+
+    async def acquire_best(self, buyer: str, count: int) -> Held | None:
+        """Hold the best seats; None if not so many are to be had."""
+        since, token = time.perf_counter(), new_token()
+        try:
+            best = await self._answer(
+                self._tally.acquires,
+                lambda: self._locker.acquire_best(self._show, count, holder=buyer, ttl=self._hold, token=token),
+            )
+        except SeatsUnavailable:
+            self._tally.refusals += 1
+            self._tally.none_left.append(count)
+            return None
+        except HolderLimitExceeded:
+            self._tally.over_limit += 1
+            return None
+        if best is None:
+            return None
+        self._tally.bests.append(Best(buyer, count, best.hold.seats, best.adjacent))
+        return self._new(Held(best.hold, since, time.perf_counter()), token)
 
     async def refresh(self, buyer: str, held: Held) -> Held | None:
         """Ask for the seats of a hold again, as a page does that has lost its token; None if they are gone."""
@@ -53,7 +75,7 @@ class BoxOffice:
             return held
         self._tally.not_resumed += self._lasts(held)
         self._tally.ran_out += 1
-        return self._new(again)  # if nobody was faster
+        return self._new(again, None)  # if nobody was faster
 
     async def confirm(self, held: Held, payment: str) -> Booking | None:
         """Pay; None if the hold had run out, so that the money goes back."""
@@ -67,11 +89,13 @@ class BoxOffice:
         if booking is None:
             tally.doubts.append(Unanswered(hold, payment))
         else:
+            self._stayed(held, None)
             tally.receipts.append(Receipt(hold, payment, booking))
         return booking
 
     async def release(self, held: Held) -> None:
         """Give a hold back."""
+        self._stayed(held, time.perf_counter() - held.had)
         release = await self._answer(self._tally.releases, lambda: self._locker.release(held.hold))
         if release is not None and release.released:
             self._tally.released += 1
@@ -89,13 +113,30 @@ class BoxOffice:
         except SeatsUnavailable:
             self._tally.refusals += 1
             return None
-        return None if hold is None else Held(hold, since)
+        except HolderLimitExceeded:
+            self._tally.over_limit += 1
+            return None
+        return None if hold is None else Held(hold, since, time.perf_counter())
 
-    def _new(self, held: Held | None) -> Held | None:
-        if held is not None:
-            self._tally.holds += 1
-            self._tally.fences.append(held.hold.fence)
+    def _new(self, held: Held | None, token: str | None) -> Held | None:
+        if held is None:
+            return None
+        hold, tally = held.hold, self._tally
+        if hold.resumed and hold.token != token:
+            tally.elsewhere += 1
+            return None
+        tally.holds += 1
+        tally.fences.append(hold.fence)
+        tally.stays[hold.token] = Stay(
+            hold.holder, len(hold.seats), hold.deadline - round(hold.ttl * 1000), hold.deadline
+        )
         return held
+
+    def _stayed(self, held: Held, seconds: float | None) -> None:
+        """Note until when a hold surely was its holder's: so long after it was had, or for good."""
+        stay = self._tally.stays.get(held.hold.token)
+        if stay is not None:
+            stay.end = None if seconds is None else min(held.hold.deadline, stay.start + int(seconds * 1000))
 
     def _lasts(self, held: Held) -> bool:
         return time.perf_counter() - held.since < SURELY * self._hold

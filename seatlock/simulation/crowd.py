@@ -7,13 +7,14 @@ from typing import Final
 
 from seatlock.simulation.box_office import BoxOffice, Held
 from seatlock.simulation.floor import Floor
-from seatlock.simulation.house import House
+from seatlock.simulation.house import House, party_size
 from seatlock.simulation.seat_map import SeatMap
 from seatlock.simulation.settings import Settings
 from seatlock.simulation.tally import Tally
 
 VISITS: Final = 4  # times one buyer comes, at most
 LOOKS: Final = 2  # other seats that a refused buyer tries in one visit
+TABS: Final = 3  # buyers under one name, where there is a limit
 COMES_BACK: Final = 0.4  # part of those who leave without seats that try again later
 REFRESHES: Final = 0.2  # part of those who hold that refresh the page
 RELEASES: Final = 0.3  # part of those who abandon that say so
@@ -38,9 +39,10 @@ class Crowd:
     async def shop(self, floor: Floor, number: int) -> None:
         """One buyer: a few visits at most, each with choices of its own that the seed fixes."""
         choices = random.Random(self._settings.seed << 32 | number)  # noqa: S311 - to be repeated, not to be secret
+        name = f"buyer-{number // (1 if self._settings.limit is None else TABS)}"
         for visit in range(VISITS):
             self._tally.came_back += visit > 0
-            satisfied = await self._visit(floor, choices, f"buyer-{number}", f"payment-{number}-{visit}")
+            satisfied = await self._visit(floor, choices, name, f"payment-{number}-{visit}")
             if satisfied or visit == VISITS - 1 or choices.random() >= COMES_BACK:
                 return
             await self._take_time(floor, choices, BEING_AWAY)
@@ -63,6 +65,8 @@ class Crowd:
 
     async def _find_seats(self, choices: random.Random, buyer: str) -> Held | None:
         """Ask for the favourite seats, then for others that were free when the seat map was drawn."""
+        if self._settings.best:
+            return await self._office.acquire_best(buyer, party_size(choices))
         wanted = self._house.first_choice(choices)
         for _ in range(LOOKS):
             held = await self._office.acquire(buyer, wanted)

@@ -7,76 +7,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from itertools import chain
 from typing import Final
 
-import msgspec
+from seatlock.simulation.evidence import Evidence, Proof, both, none
+from seatlock.simulation.raw import RawEntry, RawLock, RawMirror
+from seatlock.simulation.rules import prove_rules
+from seatlock.simulation.tally import Receipt
 
-from seatlock.plan import SeatingPlan
-from seatlock.simulation.raw import RawEntry, RawLock, RawMirror, RawShow
-from seatlock.simulation.tally import Receipt, Unanswered
-
-SHOWN: Final = 5  # offenders that a proof names
-
-
-class Proof(msgspec.Struct, frozen=True):
-    """One line of the result: what was looked at, the figures, whether it holds, and some of what speaks against it."""
-
-    name: str
-    figures: str
-    ok: bool
-    offenders: tuple[str, ...] = ()
-
-
-class Evidence(msgspec.Struct, frozen=True, dict=True):
-    """What the proofs judge.
-
-    ``receipts`` and ``doubts`` are the buyers', ``raw`` is what Redis has. ``fences`` are those of all holds made,
-    ``lost_early``, ``not_resumed`` and ``unanswered`` count what went wrong before the buyers' eyes.
-    """
-
-    plan: SeatingPlan
-    receipts: Sequence[Receipt]
-    raw: RawShow
-    doubts: Sequence[Unanswered] = ()
-    fences: Sequence[int] = ()
-    lost_early: int = 0
-    not_resumed: int = 0
-    unanswered: int = 0
-
-    @cached_property
-    def receipts_of(self) -> dict[str, list[Receipt]]:
-        """The receipts by seat."""
-        found: dict[str, list[Receipt]] = {}
-        for receipt in self.receipts:
-            for seat in receipt.hold.seats:
-                found.setdefault(seat, []).append(receipt)
-        return found
-
-    @cached_property
-    def doubtful_tokens(self) -> dict[str, Unanswered]:
-        """Payments that may be booked or not, by the token of the hold."""
-        return {doubt.hold.token: doubt for doubt in self.doubts}
-
-    @cached_property
-    def elsewhere(self) -> frozenset[str]:
-        """The seats that were sold before the show was warmed."""
-        return frozenset(seat.id for seat in self.plan.seats if seat.status == "sold")
-
-    @cached_property
-    def sold_locks(self) -> dict[str, RawLock]:
-        """The locks of what was sold in this show."""
-        return {
-            seat: lock
-            for seat, lock in self.raw.locks.items()
-            if lock.state == "s" and not (seat in self.elsewhere and lock.token == "")
-        }
+__all__ = ["Evidence", "Proof", "prove"]
 
 
 def prove(evidence: Evidence) -> tuple[Proof, ...]:
     """Judge the evidence."""
-    return tuple(judge(evidence) for judge in _PROOFS)
+    return (*(judge(evidence) for judge in _PROOFS), *prove_rules(evidence))
 
 
 def _sold_twice(evidence: Evidence) -> Proof:
@@ -95,7 +39,7 @@ def _sold_twice(evidence: Evidence) -> Proof:
     cancelled = (entry for entry in evidence.raw.outbox if entry.kind == "cancelled")
     entries.subtract(chain.from_iterable(entry.seats for entry in cancelled))
     in_redis += [f"{seat}: the outbox has {count} bookings of it" for seat, count in entries.items() if count > 1]
-    return _both("seats sold twice", on_paper, in_redis)
+    return both("seats sold twice", on_paper, in_redis)
 
 
 def _lost(evidence: Evidence) -> Proof:
@@ -107,7 +51,7 @@ def _lost(evidence: Evidence) -> Proof:
     in_redis = [
         f"{seat.id}: {complaint}" for seat in evidence.plan.seats if (complaint := _lost_to_the_sale(evidence, seat.id))
     ]
-    return _both("seats lost", on_paper, in_redis)
+    return both("seats lost", on_paper, in_redis)
 
 
 def _lost_to_the_sale(evidence: Evidence, seat: str) -> str | None:
@@ -121,7 +65,7 @@ def _lost_to_the_sale(evidence: Evidence, seat: str) -> str | None:
     if mirror.state in ("p", "?"):
         return "neither free nor sold"
     status = evidence.plan.index[seat].status
-    if mirror.state == "b" and status != "blocked":
+    if mirror.state == "b" and status != "blocked" and seat not in evidence.kept:
         return "blocked, though the plan has it for sale"
     if mirror.state == "s" and seat not in evidence.raw.locks:
         return "sold, and nobody has it"
@@ -164,7 +108,7 @@ def _locks_agree(evidence: Evidence) -> Proof:
                 offenders.append(f"{seat}: the category is not the plan's")
         else:
             offenders.append(f"{seat}: not in the plan")
-    return _none("lock and hash disagree", offenders)
+    return none("lock and hash disagree", offenders)
 
 
 def _agree(lock: RawLock | None, mirror: RawMirror | None) -> bool:
@@ -181,7 +125,7 @@ def _no_holds(evidence: Evidence) -> Proof:
     raw = evidence.raw
     held = {seat for seat, lock in raw.locks.items() if lock.state in ("h", "p")}
     held |= {seat for seat, mirror in raw.mirrors.items() if mirror.state in ("h", "p")}
-    return _none("holds left at the end", sorted(held | raw.due))
+    return none("holds left at the end", sorted(held | raw.due))
 
 
 def _receipts_agree(evidence: Evidence) -> Proof:
@@ -202,7 +146,7 @@ def _receipts_agree(evidence: Evidence) -> Proof:
         for booking, found in entries.items()
         if booking not in known and not all(entry.payment in in_doubt for entry in found)
     )
-    return _none("receipts, locks and outbox disagree", offenders)
+    return none("receipts, locks and outbox disagree", offenders)
 
 
 def _complaints(receipt: Receipt, entries: Sequence[RawEntry], evidence: Evidence) -> Iterable[str]:
@@ -228,7 +172,7 @@ def _complaints(receipt: Receipt, entries: Sequence[RawEntry], evidence: Evidenc
 
 def _fences(evidence: Evidence) -> Proof:
     given = Counter(evidence.fences)
-    return _none("fences given twice", [str(fence) for fence, count in given.items() if count > 1])
+    return none("fences given twice", [str(fence) for fence, count in given.items() if count > 1])
 
 
 def _lasting(evidence: Evidence) -> Proof:
@@ -272,12 +216,3 @@ def _owner(lock: RawLock) -> str:
 
 def _state(found: RawLock | RawMirror | None) -> str:
     return "nothing" if found is None else _WORDS[found.state]
-
-
-def _none(name: str, offenders: Sequence[str]) -> Proof:
-    return Proof(name, f"{len(offenders):,}", not offenders, tuple(offenders[:SHOWN]))
-
-
-def _both(name: str, on_paper: Sequence[str], in_redis: Sequence[str]) -> Proof:
-    figures = f"{len(on_paper):,} by receipts, {len(in_redis):,} by raw keys"
-    return Proof(name, figures, not on_paper and not in_redis, (*on_paper[:SHOWN], *in_redis[:SHOWN]))

@@ -50,7 +50,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     ``bookings`` are buyers' receipts, ``seats_sold`` the seats on them. ``abandoned`` holds were given back, of them
     ``released`` explicitly and the rest by running out; ``too_late`` is who paid after the hold had run out.
     ``resumed`` is who refreshed the page and got the same hold. ``absent`` buyers had no turn, or left in the middle,
-    because of the time limit. ``seconds`` is the length of the sale, from the first buyer to the last.
+    because of the time limit. ``over_limit`` requests were refused because of the limit a holder. ``seconds`` is the
+    length of the sale, from the first buyer to the last.
     """
 
     show: str
@@ -72,6 +73,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     acquire: Latency
     confirm: Latency
     proofs: tuple[Proof, ...]
+    over_limit: int = 0
 
     @property
     def ok(self) -> bool:
@@ -103,4 +105,5 @@ def report_of(
         acquire=Latency.of(tally.acquires),
         confirm=Latency.of(tally.confirms),
         proofs=proofs,
+        over_limit=tally.over_limit,
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import random
 import secrets
 import time
 from typing import Final
 
+from seatlock._bounds import MAX_SEATS_A_HOLD
 from seatlock._connect import AsyncClient
 from seatlock.aio import AsyncSeatLocker
-from seatlock.errors import OutcomeUnknown, ServerUnavailable
+from seatlock.errors import InvalidRequest, OutcomeUnknown, ServerUnavailable
 from seatlock.plan import SeatingPlan
 from seatlock.simulation.box_office import BoxOffice
 from seatlock.simulation.crowd import Crowd
@@ -27,6 +29,14 @@ from seatlock.simulation.tickets import Tickets
 
 SETTLE_SLACK: Final = 10.0  # seconds beyond the length of a hold in which every hold must have ended
 SETTLE_EVERY: Final = 0.1  # seconds
+
+
+def kept_seats(plan: SeatingPlan, settings: Settings) -> list[str]:
+    """Draw the seats that the house keeps, out of those for sale."""
+    for_sale = [seat.id for seat in plan.seats if seat.status == "available"]
+    if settings.blocked > len(for_sale):
+        raise InvalidRequest(f"blocked is {settings.blocked:,}; the plan has {len(for_sale):,} seats for sale.")
+    return random.Random(settings.seed).sample(for_sale, settings.blocked)  # noqa: S311 - to be repeated, no secret
 
 
 class Simulation:
@@ -48,6 +58,7 @@ class Simulation:
         self._settings = settings
         self._locker = AsyncSeatLocker(client, namespace=namespace)
         self._tally = Tally()
+        self._kept = kept_seats(plan, settings)
         self._house = House(plan)
         self._map = SeatMap(self._locker, self.show, self._house)
         self._office = BoxOffice(self._locker, self.show, settings.hold, self._tally)
@@ -102,7 +113,8 @@ class Simulation:
 
         Raises `seatlock.SeatLockError` for what ends the sale early, such as a show that is gone.
         """
-        await self._locker.warm(self.show, self._plan, progress=self._note_warmed)
+        await self._locker.warm(self.show, self._plan, progress=self._note_warmed, limit=self._settings.limit)
+        await self._keep_seats()
         await self._locker.open_sale(self.show)
         self._phase = "selling"
         self._began = time.perf_counter()
@@ -121,6 +133,13 @@ class Simulation:
     async def retire(self) -> None:
         """Delete the show with all that was sold. Raises `seatlock.ShowInUse` if there are holds left."""
         await self._locker.retire(self.show, unread="discard")
+
+    async def _keep_seats(self) -> None:
+        """Take seats off sale for the house."""
+        for at in range(0, len(self._kept), MAX_SEATS_A_HOLD):
+            piece = self._kept[at : at + MAX_SEATS_A_HOLD]
+            await self._locker.block(self.show, piece, reason="kept by the house")
+        await self._map.read()
 
     def _note_warmed(self, loaded: int, _: int) -> None:
         self._warmed = loaded
@@ -173,4 +192,10 @@ class Simulation:
             lost_early=tally.lost_early,
             not_resumed=tally.not_resumed,
             unanswered=tally.unanswered,
+            kept=frozenset(self._kept),
+            limit=self._settings.limit,
+            stays=tuple(tally.stays.values()),
+            best=self._settings.best,
+            bests=tally.bests,
+            none_left=tally.none_left,
         )

@@ -12,6 +12,8 @@ from seatlock.errors import InvalidRequest
 MAX_BUYERS: Final = 10_000_000
 MAX_WORKERS: Final = 10_000
 MAX_HOLD: Final = 60.0  # seconds; the end of a simulation waits for the last hold to run out
+MAX_BLOCKED: Final = 1_000_000
+MAX_LIMIT: Final = 500
 MAX_TIME: Final = 86_400.0  # seconds
 
 
@@ -21,7 +23,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``workers`` is the number of buyers in flight at once; those who think it over or stay away are not counted.
     ``seed`` fixes what every buyer wants and decides; what they get also depends on who is faster. ``hold`` is how
     long a hold lasts, in seconds. ``abandon`` is the part of those who hold that does not pay. ``time_limit`` ends the
-    sale after so many seconds, whoever is still waiting for a turn.
+    sale after so many seconds, whoever is still waiting for a turn. ``blocked`` is how many seats the house takes off
+    sale before it opens; the seed says which. ``limit`` is how many seats a holder may have, held and sold; buyers then
+    come in threes under one name, as from three tabs. With ``best`` they ask for the best seats, as many as they want,
+    instead of for seats that they chose.
 
     Raises `seatlock.InvalidRequest` for a value out of bounds.
     """
@@ -32,6 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hold: float = 2.0
     abandon: float = 0.7
     time_limit: float = 600.0
+    blocked: int = 0
+    limit: int | None = None
+    best: bool = False
 
     def __post_init__(self) -> None:
         _whole("buyers", self.buyers, 1, MAX_BUYERS)
@@ -40,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         milliseconds("hold", self.hold, least=50, most=int(MAX_HOLD * 1000))
         milliseconds("time_limit", self.time_limit, least=1, most=int(MAX_TIME * 1000))
         _part("abandon", self.abandon)
+        _whole("blocked", self.blocked, 0, MAX_BLOCKED)
+        if self.limit is not None:
+            _whole("limit", self.limit, 1, MAX_LIMIT)
 
 
 def _part(name: str, value: Any) -> None:

@@ -26,6 +26,27 @@ class Unanswered(msgspec.Struct, frozen=True, gc=False):
     payment: str
 
 
+class Stay(msgspec.Struct, gc=False):
+    """So many seats in one holder's hands, by the server's clock in milliseconds: surely from ``start`` to ``end``.
+
+    ``end`` is None once they are bought.
+    """
+
+    holder: str
+    seats: int
+    start: int
+    end: int | None
+
+
+class Best(msgspec.Struct, frozen=True, gc=False):
+    """What somebody was given who asked for the best ``count`` seats, and whether they were said to adjoin."""
+
+    holder: str
+    count: int
+    seats: tuple[str, ...]
+    adjacent: bool = True
+
+
 class Tally:
     """Everything counted in one run."""
 
@@ -48,6 +69,11 @@ class Tally:
         self.confirms = array("d")
         self.releases = array("d")
         self.fences = array("q")  # of every hold made, in the order of the answers
+        self.over_limit = 0  # requests refused because their holder would have too many seats
+        self.elsewhere = 0  # requests answered with the hold of another tab of the same holder
+        self.stays: dict[str, Stay] = {}  # by token
+        self.bests: list[Best] = []
+        self.none_left: list[int] = []  # how many seats those asked for who were told that not so many are free
         self.receipts: list[Receipt] = []
         self.doubts: list[Unanswered] = []
 

@@ -51,6 +51,30 @@ def test_a_house_of_ones_own(run: Run, tmp_path: Path) -> None:
     assert re.search(r"^acquire +[\d,]+ calls +p50 [\d,.]+ ms, p99 [\d,.]+ ms", out, re.MULTILINE)
 
 
+def test_seats_that_the_house_keeps(run: Run) -> None:
+    status, out, _ = run("simulate", "--tickets", "50", "--users", "55", "--workers", "10", "--blocked", "20")
+    assert status == 0
+    assert out.splitlines()[1].endswith(", 20 blocked")
+    assert re.search(r"^blocked seats sold +0 by receipts, 0 by raw keys, of 20 +ok", out, re.MULTILINE)
+    assert out.splitlines()[-1] == "30 booked, 25 failed"
+    status, _, err = run("simulate", "--tickets", "50", "--blocked", "51")
+    assert (status, "50 seats for sale" in err) == (1, True)
+
+
+def test_a_limit_and_the_best_seats(run: Run) -> None:
+    wanted = ("--buyers", "300", "--hold", "1", "--abandon", "0.1", "--limit", "4", "--best", "--blocked", "9")
+    status, out, _ = run("simulate", *wanted)
+    assert status == 0
+    assert re.search(r"^refused by the limit +[1-9]\d* +of 4 seats a holder", out, re.MULTILINE)
+    assert re.search(r"^holders over the limit +0 by receipts, 0 by raw keys, at most [1-4] +ok", out, re.MULTILINE)
+    assert re.search(r"^best seats not as asked +0 of \d+, \d+ adjoin +ok", out, re.MULTILINE)
+    assert re.search(r"^told none left, wrongly +0 of \d+ told +ok", out, re.MULTILINE)
+    assert max(map(len, out.splitlines()[2:])) <= 80
+    for option in (["--limit", "2"], ["--best"]):
+        assert run("simulate", "--tickets", "5", *option).status == 2
+    assert run("simulate", "--limit", "0").status == 2
+
+
 @pytest.fixture
 def client(url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(url) as made:

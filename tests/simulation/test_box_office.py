@@ -59,6 +59,37 @@ async def test_a_hold_a_refusal_and_a_booking(desk: Office) -> None:
     assert tally.operations == 3
 
 
+async def test_what_another_tab_holds_is_not_counted_again(desk: Office) -> None:
+    await held_by(desk, "Ada", "A")
+    assert await desk.office.acquire("Ada", ("A",)) is None
+    assert (desk.tally.holds, desk.tally.elsewhere, len(desk.tally.fences)) == (1, 1, 1)
+
+
+async def test_until_when_seats_surely_were_their_holders(desk: Office) -> None:
+    left, released, bought = (
+        await held_by(desk, "Ada", "A"),
+        await held_by(desk, "Bob", "B"),
+        await held_by(desk, "C", "C"),
+    )
+    await desk.office.release(released)
+    await desk.office.confirm(bought, "paid")
+    stays = [desk.tally.stays[held.hold.token] for held in (left, released, bought)]
+    assert [(stay.holder, stay.seats) for stay in stays] == [("Ada", 1), ("Bob", 1), ("C", 1)]
+    assert stays[0].end == left.hold.deadline
+    assert stays[0].start == left.hold.deadline - 60_000
+    assert stays[1].end is not None
+    assert stays[1].start <= stays[1].end < released.hold.deadline
+    assert stays[2].end is None
+
+
+async def test_the_best_seats_and_none_left(desk: Office) -> None:
+    held = await desk.office.acquire_best("Ada", 2)
+    assert held is not None
+    assert [(best.holder, best.count, best.seats) for best in desk.tally.bests] == [("Ada", 2, held.hold.seats)]
+    assert await desk.office.acquire_best("Bob", 2) is None
+    assert (desk.tally.none_left, desk.tally.refusals, desk.tally.holds) == ([2], 1, 1)
+
+
 async def test_a_refreshed_page_gives_the_hold_back(desk: Office) -> None:
     held = await held_by(desk, "Ada", "A", "B")
     assert await desk.office.refresh("Ada", held) == held
@@ -129,7 +160,7 @@ async def test_what_stays_unanswered_is_counted() -> None:
     nobody, _ = async_client(f"redis://127.0.0.1:{free_port()}", {})
     desk = Office(nobody, patience=0.001)
     assert await desk.office.acquire("Ada", ("A",)) is None
-    held = Held(Hold(desk.show, ("A",), "Ada", new_token(), 1, 60.0), 0.0)
+    held = Held(Hold(desk.show, ("A",), "Ada", new_token(), 1, 60.0), 0.0, 0.0)
     assert await desk.office.confirm(held, "paid") is None
     await desk.office.release(held)
     assert desk.tally.unanswered == 3

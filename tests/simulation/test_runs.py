@@ -12,16 +12,13 @@ import redis.asyncio
 from seatlock import AsyncSeatLocker, Seat, SeatingPlan, ShowInUse, ShowNotFound
 from seatlock.embedded import EmbeddedRedis
 from seatlock.errors import InvalidRequest
-from seatlock.simulation import Report, Settings, Simulation
+from seatlock.simulation import Settings, Simulation
+from tests.simulation.sales import failed
 from tests.support.cluster import Cluster
 from tests.support.need import need
 
 # Holds long enough for a busy machine to pay in time, short enough not to wait for.
 CROWD = Settings(buyers=150, workers=40, seed=4, hold=0.4)
-
-
-def failed(report: Report) -> list[str]:
-    return [f"{proof.name}: {proof.figures} {proof.offenders}" for proof in report.proofs if not proof.ok]
 
 
 async def test_a_crowd(client: redis.asyncio.Redis, house: SeatingPlan) -> None:
