@@ -203,6 +203,6 @@ def test_a_booking_does_not_open_with_another_holder(stage: Stage) -> None:
     hold = stage.acquire("A-1", holder="ada")
     stage.locker.confirm(hold, payment="pay-1")
     with pytest.raises(HoldLost) as error:
-        stage.locker.confirm(msgspec.structs.replace(hold, holder="eve"), payment="pay-1")
+        stage.locker.confirm(msgspec.structs.replace(hold, holder="eve"), payment="pay-2")
     assert error.value.reason == "sold"
     assert "pay-1" not in str(error.value)

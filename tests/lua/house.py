@@ -17,7 +17,7 @@ import redis
 from seatlock import Hold, Seat, SeatingPlan, SeatLocker, SeatLockError, SeatsUnavailable, _commands
 from seatlock._operation import Operation
 from tests.support.clock import Clock
-from tests.support.keyspace import Dump, contradictions, dump
+from tests.support.keyspace import Dump, contradictions, dump, unmarked
 from tests.support.lua_bridge import LuaBridge
 from tests.support.lua_headers import header_of
 
@@ -43,14 +43,6 @@ def plan_of(seats: list[Seat]) -> SeatingPlan:
 PLAN: Final = plan_of(SEATS)
 RESUMED: Final = "r"  # behind the last field of a held lock
 _TOLERANCE: Final = 20_000  # milliseconds that a scenario may take on a real server, at most
-
-
-def _unmarked(found: Dump) -> Dump:
-    """Without the marks of resumed holds."""
-    return {
-        name: (kind, content.removesuffix(RESUMED.encode()) if isinstance(content, bytes) else content, expires)
-        for name, (kind, content, expires) in found.items()
-    }
 
 
 _numbers: Final = itertools.count(1)
@@ -295,9 +287,9 @@ class House:
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         """Nothing is written meanwhile, but that a hold was resumed."""
-        before = _unmarked(self.dump())
+        before = unmarked(self.dump())
         yield
-        assert _unmarked(self.dump()) == before
+        assert unmarked(self.dump()) == before
 
     @contextmanager
     def full(self) -> Iterator[None]:

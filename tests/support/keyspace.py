@@ -60,6 +60,14 @@ def changed(before: Dump, after: Dump) -> set[str]:
     return {name.partition(":")[0] for name in names if before.get(name) != after.get(name)}
 
 
+def unmarked(found: Dump) -> Dump:
+    """Without the marks of resumed holds, the one thing that an answer which changes nothing may write."""
+    return {
+        name: (kind, content.removesuffix(b"r") if name.startswith("lock:") and kind == "string" else content, expires)
+        for name, (kind, content, expires) in found.items()
+    }
+
+
 def picture(client: Client, show: str, *, version: bool = True) -> Dump:
     """As `dump`, with every time left out, so that two shows that went the same way look the same.
 

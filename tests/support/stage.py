@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import pytest
 
 from seatlock import AsyncSeatLocker, Hold, Seat, SeatLocker
-from tests.support.keyspace import dump
+from tests.support.keyspace import dump, unmarked
 from tests.support.lockers import AsyncWatched, Blocking, Watched
 from tests.support.waiting import until
 
@@ -141,8 +141,8 @@ class Stage:
         return {key.decode() for key in self.raw.scan_iter(match=f"*{{{self.show}}}*", count=1000)}
 
     def everything(self) -> dict[str, Any]:
-        """Return the content of all keys of the show, to see whether anything has changed."""
-        return dump(self.raw, self.show)
+        """Return the content of all keys of the show, without marks of resumed holds, to see whether it has changed."""
+        return unmarked(dump(self.raw, self.show))
 
 
 def _entries(raw: list[Any]) -> list[tuple[str, dict[str, str]]]:
