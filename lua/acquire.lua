@@ -1,22 +1,25 @@
 -- acquire: holds seats for each of N requests, in order, each answered as if it had come alone. What only a few of them
--- carry, a channel, comes behind the last one: see extras.
+-- carry, a channel or quantities of pools, comes behind the last one: see extras.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | owner (ttl_ms seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         held epoch fence left_ms deadline_ms
 --         resumed epoch fence left_ms deadline_ms token
---         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown
+--         refused (place state left_ms mark)...      mark: yours, inconsistent or nothing; left -1 where unknown;
+--                                                    of a pool also how many are left: 'left 3' or 'yours 3'
 --         unknown place...
 --         closed status left_ms                    left -1 where no opening is to come
+--         again                                      a pool has more to take back than one call may: ask again
 --         over most has category                         over a limit; category: its name, nothing for the show's
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include grant
 -- @include state
--- @include extras
+-- @include claims
+-- @include asked
 
 local epoch_number = tonumber(epoch)
 local resumed_places = {} -- whose locks are to say that they were resumed
@@ -82,8 +85,10 @@ local function grant_one(head, ttl, place)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
-local function answer(owner, ttl, first, count, channel)
-  if count == 1 and status == 'open' and not lists then -- most requests on most nights: one seat, and it is free
+local NO_POOLS = {own = {}, owned = 0, yours = {}, take = {}}
+local function answer(owner, ttl, first, count, wanted, channel)
+  -- Most requests on most nights: one seat, and it is free.
+  if count == 1 and status == 'open' and not lists and not wanted then
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
     if not locks[place] and mirror and string.byte(mirror) == FREE then
@@ -93,17 +98,31 @@ local function answer(owner, ttl, first, count, channel)
 
   local token, holder = token_of(owner), holder_of(owner)
   local own, yours, free, refused, unknown, several = look(token, holder, first, count, channel)
+  local all, of_pools = count, NO_POOLS
+  if wanted then
+    all, of_pools = count + #wanted, claims.look(wanted, token, holder, count, refused)
+    for _, index in ipairs(of_pools.unknown) do
+      unknown = unknown or {'unknown'}
+      unknown[#unknown + 1] = index
+    end
+    for _, claim in ipairs(of_pools.yours) do
+      several = several or claim.token ~= (yours[1] and lock_at(yours[1]) or of_pools.yours[1]).token
+    end
+  end
   if unknown then
     return unknown
   end
   -- Replay and resume come before status, admission and limits.
-  if #own == count then
+  if #own + of_pools.owned == all then
     repair(own, holder)
-    return held('held', whole_hold(own))
-  elseif #yours == count and not several then
+    return held('held', whole_hold(own, of_pools.own))
+  elseif #yours + #of_pools.yours == all and not several then
     repair(yours, holder)
     mark_resumed(yours)
-    local hold = whole_hold(yours)
+    if wanted and claims.mark_resumed(wanted, holder) then
+      kept_pools = store
+    end
+    local hold = whole_hold(yours, of_pools.yours)
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
     return resumed
@@ -111,6 +130,9 @@ local function answer(owner, ttl, first, count, channel)
     return {'closed', status, left_until(opens)}
   elseif #refused > 1 then
     return refused
+  elseif of_pools.again then
+    kept_pools = store -- what was taken back, so that asking again gets further
+    return {'again'}
   end
   if lists then
     local most, has, category = exceeded(holder, free)
@@ -119,10 +141,15 @@ local function answer(owner, ttl, first, count, channel)
     end
   end
   repair(own, holder)
-  return held('held', grant(owner, ttl, free, whole_hold(own)))
+  local hold = grant(owner, ttl, free, whole_hold(own, of_pools.own))
+  if #of_pools.take > 0 then
+    claims.take(of_pools.take, token, holder, hold)
+    kept_pools = store
+  end
+  return held('held', hold)
 end
 
-local BOUNDS = {1, 86400000, 1, 512}
+local BOUNDS = {1, 86400000, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 local requests = integer(ARGV[1], 1, 512)
@@ -131,7 +158,10 @@ if #ARGV > 2 * requests + 1 then
 end
 for request = 1, requests do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], terms[1], place, terms[2], channels[request])
+  if terms[2] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = answer(ARGV[argument], terms[1], place, terms[2], wants[request], channels[request])
   argument, place = argument + 2, place + terms[2]
 end
 

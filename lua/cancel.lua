@@ -1,10 +1,10 @@
 -- cancel: undoes N bookings; the seats that still belong to the booking become free.
 --
--- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then holder, with limits
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | booking (epoch fence seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done
---       ok, then for each request one word a seat: cancelled or gone
+--       ok, then for each request one word a seat: cancelled or gone  and how many of each pool
 local FIXED_KEYS = 5
 local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- @include clock
@@ -13,15 +13,17 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 -- @include lock
 -- @include read
 -- @include batch
+-- @include claims
 -- @include limits
 -- @include outbox
+-- @include first
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 check_outbox()
 local deletes, given_back = {}, {}
 
-local function answer(booking, booking_epoch, fence, first, count)
+local function answer(booking, booking_epoch, fence, first, count, wanted)
   local words, seats, sale = {}, {}, nil
   for index = 1, count do
     local place = place_of[names[first + index]]
@@ -51,30 +53,51 @@ local function answer(booking, booking_epoch, fence, first, count)
       end
     end
   end
+  local of_pools = wanted and claims.cancel(wanted, booking, booking_epoch, fence, words)
+  sale = sale or of_pools
   if sale then
-    note('cancelled', booking, sale.holder, table.concat(seats, '\n'), sale.payment, sale.epoch, sale.fence)
+    note('cancelled', booking, sale.holder, table.concat(seats, '\n'), sale.payment, sale.epoch, sale.fence,
+      of_pools and pools_text(wanted, 'cancelled'))
   end
   return words
 end
 
-local BOUNDS = {0, 2 ^ 40, 0, 2 ^ 40 - 1, 1, 512}
+local BOUNDS = {0, 2 ^ 40, 0, 2 ^ 40 - 1, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 2 * requests + 1 then
+  read_extras(2 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], terms[1], terms[2], place, terms[3])
+  if terms[3] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = answer(ARGV[argument], terms[1], terms[2], place, terms[3], wants[request])
   argument, place = argument + 2, place + terms[3]
 end
 
-if #deletes > 0 then
-  redis.call('ZREM', due_key, unpack(given_back)) -- a delete first, so that a full server lets the rest through
+local of_pools = store and store.dirty
+if #deletes > 0 or of_pools then
+  begin_with_a_delete()
+  if #deletes > 0 then
+    redis.call('ZREM', due_key, unpack(given_back))
+  end
   write_outbox()
-  if #fields > 0 then
+  if #fields > 0 or of_pools then
     next_version()
-    publish(fields)
+    publish(of_pools and store.with_changes(fields) or fields)
+  end
+  if #fields > 0 then
     redis.call('HSET', seats_key, unpack(fields))
   end
-  redis.call('DEL', unpack(deletes)) -- last: while the lock is there nobody else can have the seat
+  if of_pools then
+    store.write()
+  end
+  if #deletes > 0 then
+    redis.call('DEL', unpack(deletes)) -- last: while the lock is there nobody else can have the seat
+  end
 end
 write_lists()
 return reply

@@ -1,15 +1,15 @@
 -- confirm: turns N holds into bookings; the outbox entry is written by the same script that marks the seats sold.
 --
--- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then holder, with limits
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | owner booking payment (deadline_ms seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         booked epoch fence at_ms
 --         again epoch fence at_ms booking               confirmed before, with the same payment
---         conflict epoch fence at_ms booking payment place...
---                                                       confirmed before, with another payment or other seats:
---                                                       the booking's own are at these places
+--         conflict epoch fence at_ms booking payment (place quantity)...
+--                                                       confirmed before, with another payment, other seats or other
+--                                                       quantities: the booking's own are at these places
 --         lost (place reason)...
 local FIXED_KEYS = 5
 local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -20,12 +20,20 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 -- @include read
 -- @include sale
 
-local BOUNDS = {0, 2 ^ 49, 1, 512}
+local BOUNDS = {0, 2 ^ 49, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 4 * requests + 1 then
+  read_extras(4 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 3], BOUNDS)
-  reply[request + 1] = confirm_hold(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2])
+  if terms[2] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = confirm_hold(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2],
+    wants[request])
   argument, place = argument + 4, place + terms[2]
 end
 

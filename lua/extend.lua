@@ -2,7 +2,7 @@
 -- begins (1, else 0), the first one to begin it sets the time, if need be some minutes beyond the maximum lifetime, and
 -- the others learn what is left.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | owner (begins ttl_ms deadline_ms seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done
@@ -18,6 +18,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include lock
 -- @include read
 -- @include batch
+-- @include claims
 -- @include limits
 -- @include ownership
 
@@ -25,7 +26,7 @@ redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 local sets, due_adds = {}, {}
 
-local function answer(owner, begins, ttl, told, first, count)
+local function answer(owner, begins, ttl, told, first, count, wanted)
   local token, holder = token_of(owner), holder_of(owner)
   local lost, owned = {}, {}
   for index = 1, count do
@@ -38,6 +39,7 @@ local function answer(owner, begins, ttl, told, first, count)
       lost[#lost + 1] = loss(lock, mirrors[place], token, holder, told)
     end
   end
+  local claimed = wanted and claims.owned(wanted, token, holder, count, told, lost)
   if #lost > 0 then
     return {'lost', unpack(lost)}
   end
@@ -65,16 +67,26 @@ local function answer(owner, begins, ttl, told, first, count)
       mend(holder, names[place], on_hold(mirror, deadline))
     end
   end
-  local hold = whole_hold(owned)
+  if wanted then
+    claims.extend(wanted, holder, claimed, begins, ttl, OVERTIME)
+  end
+  local hold = whole_hold(owned, claimed)
   return {'held', tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
 end
 
-local BOUNDS = {0, 1, 1, 86400000, 0, 2 ^ 49, 1, 512}
+local BOUNDS = {0, 1, 1, 86400000, 0, 2 ^ 49, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 2 * requests + 1 then
+  read_extras(2 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], terms[1], terms[2], terms[3], place, terms[4])
+  if terms[4] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = answer(ARGV[argument], terms[1], terms[2], terms[3], place, terms[4], wants[request])
   argument, place = argument + 2, place + terms[4]
 end
 
@@ -89,5 +101,8 @@ if #fields > 0 then
   redis.call('ZADD', due_key, unpack(due_adds))
 else
   write_lists()
+end
+if store then
+  store.write()
 end
 return reply

@@ -15,7 +15,7 @@ if redis.call('EXISTS', retired_key) == 1 then
   return {'retiring'}
 end
 local seats = redis.call('HLEN', seats_key)
-local planned = integer(ARGV[3], 1, 10 ^ 7)
+local planned = integer(ARGV[3], 0, 10 ^ 7)
 local max_hold, cap = integer(ARGV[4], 1, 86400000), integer(ARGV[6], 1, 10 ^ 7)
 if seats ~= planned then
   return {'surplus', seats}

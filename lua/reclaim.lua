@@ -1,7 +1,7 @@
 -- reclaim: confirms N holds as confirm does; one whose time has run out is regained under a new token, and sold in the
--- same moment, where all of its seats are still free. Without a new token it is confirm and nothing more.
+-- same moment, where all of its seats are still free. Without a new token, or with pools, it is confirm and no more.
 --
--- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then holder, with limits
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | owner booking payment new_token new_booking (deadline_ms seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done
@@ -9,7 +9,7 @@
 --         booked epoch fence at_ms                      the hold was in time
 --         regained epoch fence at_ms booking            it was not, and its seats are sold under the new token
 --         again epoch fence at_ms booking               confirmed or regained before, with the same payment
---         conflict epoch fence at_ms booking payment place...
+--         conflict epoch fence at_ms booking payment (place quantity)...
 --                                                       confirmed or regained before, with another payment or other
 --                                                       seats: the booking's own are at these places
 --         lost (place reason)...
@@ -50,9 +50,9 @@ local function places_of(first, count)
   return places
 end
 
-local function answer(owner, booking, payment, new_token, new_booking, told, first, count)
-  local usual = confirm_hold(owner, booking, payment, told, first, count)
-  if usual[1] ~= 'lost' or new_token == '' then
+local function answer(owner, booking, payment, new_token, new_booking, told, first, count, wanted)
+  local usual = confirm_hold(owner, booking, payment, told, first, count, wanted)
+  if usual[1] ~= 'lost' or new_token == '' or wanted then
     return usual
   end
   local new_owner = new_token .. '\n' .. holder_of(owner)
@@ -80,13 +80,20 @@ local function answer(owner, booking, payment, new_token, new_booking, told, fir
   return anew
 end
 
-local BOUNDS = {0, 2 ^ 49, 1, 512}
+local BOUNDS = {0, 2 ^ 49, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 6 * requests + 1 then
+  read_extras(6 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 5], BOUNDS)
+  if terms[2] == 0 then
+    check_wants(request)
+  end
   reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], ARGV[argument + 3],
-    ARGV[argument + 4], terms[1], place, terms[2])
+    ARGV[argument + 4], terms[1], place, terms[2], wants[request])
   argument, place = argument + 6, place + terms[2]
 end
 

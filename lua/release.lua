@@ -1,10 +1,10 @@
 -- release: gives the seats of N holds back, seat by seat, where the caller's token still owns them.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)   then holder, with limits
+-- KEYS  meta seats due changes | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | owner (undo seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done
---       ok, then for each request one word a seat: released, gone, taken, pinned or sold
+--       ok, then for each request one word a seat: released, gone, taken, pinned or sold  and how many of each pool
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include clock
@@ -13,6 +13,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include lock
 -- @include read
 -- @include batch
+-- @include claims
 -- @include limits
 -- @include first
 
@@ -21,7 +22,7 @@ check_changes()
 local deletes, given_back = {}, {}
 
 -- `undo` spares a hold that was resumed since, and calls it taken: another call of its holder's counts on it.
-local function answer(owner, undo, first, count)
+local function answer(owner, undo, first, count, wanted)
   local token, holder, words = token_of(owner), holder_of(owner), {}
   for index = 1, count do
     local place = place_of[names[first + index]]
@@ -48,27 +49,45 @@ local function answer(owner, undo, first, count)
       strike(holder, place, lock)
     end
   end
+  if wanted then
+    claims.release(wanted, token, holder, undo, words)
+  end
   return words
 end
 
-local BOUNDS = {0, 1, 1, 512}
+local BOUNDS = {0, 1, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 2 * requests + 1 then
+  read_extras(2 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(ARGV[argument], terms[1] == 1, place, terms[2])
+  if terms[2] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = answer(ARGV[argument], terms[1] == 1, place, terms[2], wants[request])
   argument, place = argument + 2, place + terms[2]
 end
 
-if #deletes > 0 then
+local of_pools = store and store.dirty
+if #deletes > 0 or of_pools then
   begin_with_a_delete()
-  if #fields > 0 then
+  if #fields > 0 or of_pools then
     next_version()
-    publish(fields)
+    publish(of_pools and store.with_changes(fields) or fields)
+  end
+  if #fields > 0 then
     redis.call('HSET', seats_key, unpack(fields))
   end
-  redis.call('ZREM', due_key, unpack(given_back))
-  redis.call('DEL', unpack(deletes)) -- last: while the lock is there, releasing again does what is left to do
+  if of_pools then
+    store.write()
+  end
+  if #deletes > 0 then
+    redis.call('ZREM', due_key, unpack(given_back))
+    redis.call('DEL', unpack(deletes)) -- last: while the lock is there, releasing again does what is left to do
+  end
 end
 write_lists()
 return reply

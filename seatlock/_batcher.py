@@ -31,7 +31,7 @@ from seatlock._commands import release_of, undo_of
 from seatlock._lanes import GROUPED, Background, Lanes, Limits, Waiter
 from seatlock._operation import Ask
 from seatlock._procedures import in_doubt
-from seatlock._replies import listing
+from seatlock._replies import wanted
 from seatlock._seam import may_retry
 from seatlock.errors import InvalidRequest, OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
 from seatlock.model import Hold, Release
@@ -166,7 +166,7 @@ class Batcher:
             self._lanes.make_room()
         if self._lanes.queued >= self._limits.queued:
             raise ServerUnavailable(
-                f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} was not sent: {self._lanes.queued:,} "
+                f"{ask.verb} for {wanted(ask)} of show {ask.show!r} was not sent: {self._lanes.queued:,} "
                 "requests wait for Redis already; nothing was changed: ask again later."
             )
 
@@ -333,6 +333,6 @@ def _report(release: asyncio.Future[Release]) -> None:
 
 def _not_in_time(ask: Ask[Any]) -> ServerUnavailable:
     return ServerUnavailable(
-        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} waited too long for Redis and was not sent; "
+        f"{ask.verb} for {wanted(ask)} of show {ask.show!r} waited too long for Redis and was not sent; "
         "nothing was changed: ask again later."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -23,6 +23,10 @@ MAX_REFERENCE_BYTES: Final = 256  # a payment reference, a booking id or the rea
 MAX_NAMESPACE_BYTES: Final = 64
 MAX_CHANNEL_BYTES: Final = 64
 MAX_SEATS_A_HOLD: Final = 100
+MAX_POOL_BYTES: Final = 64
+MAX_POOLS: Final = 32  # pools of a show
+MAX_QUANTITY: Final = 1_000  # of one pool in one hold
+MAX_CAPACITY: Final = 1_000_000_000  # of one pool
 
 MIN_TTL_MS: Final = 1
 MAX_TTL_MS: Final = 24 * 60 * 60 * 1000
@@ -130,6 +134,41 @@ def seats_and_holder(seats: Any, holder: Any) -> tuple[tuple[str, ...], str]:
         ):
             return (seat,), holder  # one look: most holds are of one seat, and nearly all ids are plain ASCII
     return seat_ids(seats), text("holder", holder, limit=MAX_HOLDER_BYTES)
+
+
+def pool_name(value: object) -> str:
+    """Check the name of a pool: up to 64 bytes, no control characters."""
+    return text("pool", value, limit=MAX_POOL_BYTES)
+
+
+def quantities(name: str, value: object, *, most: int = MAX_QUANTITY) -> tuple[tuple[str, int], ...]:
+    """Check quantities of pools: a mapping of up to 32 names to whole numbers from 1 to ``most``; None is none."""
+    if value is None:
+        return ()
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(f"{name} must map names of pools to quantities, not {type(value).__name__}.")
+    found = cast("Mapping[object, object]", value)
+    if len(found) > MAX_POOLS:
+        raise InvalidRequest(f"{name} has {len(found)} pools; at most {MAX_POOLS} are allowed.")
+    checked: list[tuple[str, int]] = []
+    for pool, quantity in found.items():
+        known = pool_name(pool)
+        if type(quantity) is not int or not 1 <= quantity <= most:
+            raise InvalidRequest(f"{name}[{known!r}] is {quantity!r}; give a whole number from 1 to {most:,}.")
+        checked.append((known, quantity))
+    return tuple(checked)
+
+
+def seats_with_pools(
+    seats: object, holder: object, pools: object
+) -> tuple[tuple[str, ...], str, tuple[tuple[str, int], ...]]:
+    """Check what a hold is of: seats and its holder (see `seats_and_holder`), quantities of pools, or both."""
+    wanted = quantities("pools", pools)
+    if wanted and isinstance(seats, Iterable) and not isinstance(seats, str | bytes):
+        seats = tuple(cast("Iterable[object]", seats))
+        if not seats:
+            return (), text("holder", holder, limit=MAX_HOLDER_BYTES), wanted
+    return (*seats_and_holder(seats, holder), wanted)
 
 
 def reference(name: str, value: object) -> str:

@@ -6,15 +6,15 @@ anything is sent, and lays keys and arguments out as the header of its script sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from seatlock import _bounds, _replies
+from seatlock import _bounds, _pools, _replies
 from seatlock._keys import Keys, keys_of
-from seatlock._operation import Ask, Command, Operation, Verb, batch, check_show
+from seatlock._operation import Again, Ask, Command, Operation, Verb, batch, check_show
 from seatlock._script import load
 from seatlock._tokens import new_token
 from seatlock.errors import InvalidRequest, SeatLockError
@@ -28,9 +28,11 @@ CHANGES_STEP: Final = 200  # batches of changes a call reads at most
 CHANGES_CAP: Final = 10_000  # batches that the change stream keeps, about
 
 
-def derived_booking_id(token: str, seats: Sequence[str]) -> str:
-    """The booking id of a hold: 128 bits of SHA-256 over token and seats, so that a retry needs nothing else."""
+def derived_booking_id(token: str, seats: Sequence[str], pools: Mapping[str, int] | None = None) -> str:
+    """The booking id of a hold: 128 bits of SHA-256 over token, seats and pools: a retry needs nothing else."""
     named = seats[0] if len(seats) == 1 else "\n".join(sorted(seats))
+    if pools:
+        named += "".join([f"\n\n{name}\n{quantity}" for name, quantity in sorted(pools.items())])
     return "bk-" + sha256(f"{token}\n{named}".encode()).hexdigest()[:32]
 
 
@@ -49,11 +51,16 @@ def acquire(
     holder: object,
     ttl: object,
     token: object,
+    pools: object = None,
     channel: object = None,
 ) -> Ask[Hold]:
-    """Ask for seats; without a token of the caller's, one is minted here, before anything is sent."""
+    """Ask for seats and quantities of pools; without a token of the caller's, one is minted here, before sending."""
     keys = keys_of(namespace, show)
-    seats, holder = _bounds.seats_and_holder(seats, holder)
+    quantities: tuple[tuple[str, int], ...] = ()
+    if pools is None:
+        seats, holder = _bounds.seats_and_holder(seats, holder)
+    else:
+        seats, holder, quantities = _bounds.seats_with_pools(seats, holder, pools)
     milliseconds = _bounds.ttl(ttl)
     minted = token is None
     token = new_token() if token is None else _bounds.token(token)
@@ -67,6 +74,7 @@ def acquire(
         (f"{token}\n{holder}".encode(), b"%d %d" % (milliseconds, len(seats))),
         _replies.hold,
         minted,
+        quantities,
         () if channel is None else ((b"c", _bounds.channel(channel).encode()),),
     )
 
@@ -102,7 +110,7 @@ def checked_hold(namespace: str, hold: object) -> tuple[Hold, Keys]:
     if not isinstance(hold, Hold):
         raise InvalidRequest(f"hold must be a seatlock.Hold, not {type(hold).__name__}.")
     keys = keys_of(namespace, hold.show)
-    _bounds.seats_and_holder(hold.seats, hold.holder)
+    _bounds.seats_with_pools(hold.seats, hold.holder, hold.pools)
     _bounds.token(hold.token)
     _bounds.fence("hold.fence", hold.fence)
     if type(hold.deadline) is not int or not 0 <= hold.deadline < 2**49:
@@ -132,7 +140,7 @@ def confirm(namespace: str, hold: object, payment: object, booking: object, *, r
     hold, keys = checked_hold(namespace, hold)
     paid = b"" if payment is None else _bounds.reference("payment", payment).encode()
     if booking is None:
-        booking_id = derived_booking_id(hold.token, hold.seats)
+        booking_id = derived_booking_id(hold.token, hold.seats, hold.pools)
     else:
         booking_id = _bounds.reference("booking", booking)
     terms = b"%d %d" % (hold.deadline, len(hold.seats))
@@ -170,7 +178,7 @@ def undo_of(ask: Ask[Hold]) -> Ask[Release]:
 
 def _given_back(ask: Ask[Hold], terms: bytes) -> Ask[Release]:
     args = (ask.args[0], terms)
-    return Ask("release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, args, _replies.release)
+    return Ask("release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, args, _replies.release, pools=ask.pools)
 
 
 def _owner(hold: Hold) -> bytes:
@@ -179,7 +187,8 @@ def _owner(hold: Hold) -> bytes:
 
 def _on_hold(verb: Verb, hold: Hold, keys: Keys, args: tuple[bytes, ...], read: Any) -> Ask[Any]:
     seats = tuple(hold.seats)  # a list, where the hold was stored and its types were not looked at
-    return Ask(verb, keys.show, seats, hold.holder, hold.token, keys.locks(seats), args, read)
+    pools = tuple(hold.pools.items())
+    return Ask(verb, keys.show, seats, hold.holder, hold.token, keys.locks(seats), args, read, pools=pools)
 
 
 def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
@@ -187,12 +196,14 @@ def cancel(namespace: str, booking: object) -> Ask[Cancellation]:
     if not isinstance(booking, Booking):
         raise InvalidRequest(f"booking must be a seatlock.Booking, not {type(booking).__name__}.")
     keys = keys_of(namespace, booking.show)
-    seats, _ = _bounds.seats_and_holder(booking.seats, booking.holder)
+    seats, _, pools = _bounds.seats_with_pools(booking.seats, booking.holder, booking.pools)
     booking_id = _bounds.reference("booking.id", booking.id)
     fence = _bounds.fence("booking.fence", booking.fence)
     terms = b"%d %d %d" % (*_replies.fence_parts(fence), len(seats))
     args = (booking_id.encode(), terms)
-    return Ask("cancel", keys.show, seats, booking.holder, None, keys.locks(seats), args, _replies.cancellation)
+    return Ask(
+        "cancel", keys.show, seats, booking.holder, None, keys.locks(seats), args, _replies.cancellation, pools=pools
+    )
 
 
 def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> Operation[list[T | SeatLockError]]:
@@ -204,7 +215,9 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> O
         fixed.append(keys.outbox)
     elif verb == "acquire_best":
         fixed += [keys.note(ask.args[0]) for ask in asks]
-    return batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else ())
+    pooled = [ask for ask in asks if ask.pools]
+    extras = _pools.extras(keys, asks) if pooled else ((), ())
+    return batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else (), extras)
 
 
 def sweep(namespace: str, show: str) -> Operation[tuple[int, bool]]:
@@ -249,17 +262,21 @@ def set_status(namespace: str, show: str, status: SaleStatus, at: int = 0) -> Op
     return Operation(load("status"), show, [keys.meta, keys.changes], [status.encode(), b"%d" % at], decode)
 
 
-def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Operation[tuple[int, int] | None]:
+def retire(
+    namespace: str, show: str, unread: Literal["keep", "discard"], pools: Sequence[str] = ()
+) -> Operation[tuple[int, int] | None]:
     """End a show; gives its live holds and unread outbox entries where those forbid it, else None."""
     keys = keys_of(namespace, show)
 
     def decode(reply: list[Any]) -> tuple[int, int] | None:
         check_show(reply, show)
+        if reply[0] == b"pools":
+            raise Again("the pools are others.")
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
-    fixed.append(keys.audit)
-    return Operation(load("retire"), show, fixed, [unread.encode()], decode)
+    fixed += [keys.audit, keys.pools]
+    return Operation(load("retire"), show, [*fixed, *keys.pool_dues(pools)], [unread.encode()], decode)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -273,11 +290,12 @@ class Snapshot(msgspec.Struct, frozen=True):
     opens_in: float | None
     closes_in: float | None
     channels: tuple[str, ...]
+    pools: _pools.Stock
     mirrors: list[bytes]
 
 
-def mirrors(namespace: str, show: str, seats: Sequence[str]) -> Operation[Snapshot]:
-    """Read the fields of up to `READ_STEP` seats."""
+def mirrors(namespace: str, show: str, seats: Sequence[str], pools: Sequence[str] = ()) -> Operation[Snapshot]:
+    """Read the fields of up to `READ_STEP` seats, and the counts of the pools, if these are the show's."""
     keys = keys_of(namespace, show)
 
     def decode(reply: list[Any]) -> Snapshot:
@@ -285,13 +303,21 @@ def mirrors(namespace: str, show: str, seats: Sequence[str]) -> Operation[Snapsh
         status, plan, epoch, version, now, opens_in, closes_in, channels = reply[1:9]
         opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
         names = tuple(channels.decode().split("\n")) if channels else ()
-        return Snapshot(status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, names, reply[9:])
+        stock = _pools.Stock.read(reply[9], reply[10])
+        fields = reply[11:]
+        return Snapshot(
+            status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, names, stock, fields
+        )
 
-    return Operation(load("availability"), show, [keys.meta, keys.seats], [seat.encode() for seat in seats], decode)
+    fixed = [keys.meta, keys.seats, keys.pools, *keys.pool_dues(pools)]
+    return Operation(load("availability"), show, fixed, [seat.encode() for seat in seats], decode)
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """Batches of changes after a version: (version, seat → new field). The empty seat stands for the show itself."""
+    """Batches of changes after a version: (version, seat → new field). The empty seat stands for the show itself.
+
+    Pools stand among the seats as ``pool``, a newline and the name. ``pools`` is how they are at ``version``.
+    """
 
     status: SaleStatus
     epoch: int
@@ -299,10 +325,11 @@ class Changes(msgspec.Struct, frozen=True):
     now: int
     opens_in: float | None
     closes_in: float | None
+    pools: _pools.Stock
     batches: list[tuple[int, dict[str, bytes]]]
 
 
-def changes(namespace: str, show: str, epoch: int, version: int) -> Operation[Changes]:
+def changes(namespace: str, show: str, epoch: int, version: int, pools: Sequence[str] = ()) -> Operation[Changes]:
     """Read up to `CHANGES_STEP` batches of changes after a version."""
     keys = keys_of(namespace, show)
 
@@ -313,14 +340,16 @@ def changes(namespace: str, show: str, epoch: int, version: int) -> Operation[Ch
                 int(entry.partition(b"-")[2]),
                 {seat.decode(): field for seat, field in zip(fields[::2], fields[1::2], strict=True)},
             )
-            for entry, fields in reply[7:]
+            for entry, fields in reply[9:]
         ]
         status, found_epoch, newest, now, opens_in, closes_in = reply[1:7]
         opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
-        return Changes(status.decode(), found_epoch, newest, now, opens_in, closes_in, batches)
+        stock = _pools.Stock.read(reply[7], reply[8])
+        return Changes(status.decode(), found_epoch, newest, now, opens_in, closes_in, stock, batches)
 
     args = [b"%d" % number for number in (epoch, version, CHANGES_STEP)]
-    return Operation(load("changes"), show, [keys.meta, keys.changes], args, decode)
+    fixed = [keys.meta, keys.changes, keys.pools, *keys.pool_dues(pools)]
+    return Operation(load("changes"), show, fixed, args, decode)
 
 
 def packed_plan(namespace: str, show: str) -> Command[bytes | None]:

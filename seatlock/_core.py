@@ -87,10 +87,17 @@ class Core:
     # Asks: one caller's request each
 
     def acquire(
-        self, show: object, seats: object, holder: object, ttl: object, token: object = None, channel: object = None
+        self,
+        show: object,
+        seats: object,
+        holder: object,
+        ttl: object,
+        token: object = None,
+        pools: object = None,
+        channel: object = None,
     ) -> Ask[Hold]:
         """Check an acquire."""
-        return _commands.acquire(self.namespace, show, seats, holder, ttl, token, channel)
+        return _commands.acquire(self.namespace, show, seats, holder, ttl, token, pools, channel)
 
     def extend(self, hold: object, ttl: object) -> Ask[Hold]:
         """Check an extend."""
@@ -172,7 +179,7 @@ class Core:
         """Carry out one ask in a call of its own."""
         if ask.show not in self._checked:
             yield from self.check_server(ask.show)
-        return (yield from _procedures.one(self.namespace, ask, self._listed))
+        return (yield from _procedures.one(self.namespace, ask, self._listed, self.patience))
 
     def acquire_many(self, show: object, requests: object) -> Procedure[list[Hold | SeatLockError]]:
         """Carry out many acquires."""
@@ -190,18 +197,18 @@ class Core:
         """Find out once whether the server of a show is fit for what follows."""
         yield from self._ready(show)
 
-    def group(self, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+    def group(self, asks: Sequence[Ask[T]], patience: float) -> Procedure[list[T | SeatLockError]]:
         """Carry out asks of one verb and one show: an answer each, also where the server is found unfit."""
         if asks[0].show not in self._checked:
             try:
                 yield from self.check_server(asks[0].show)
             except SeatLockError as error:
                 return _procedures.copies(error, asks)
-        return (yield from _procedures.many(self.namespace, asks, self._listed))
+        return (yield from _procedures.many(self.namespace, asks, self._listed, patience))
 
     def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
         yield from self._ready(show)
-        return (yield from _procedures.valid(self.namespace, asks, self._listed))
+        return (yield from _procedures.valid(self.namespace, asks, self._listed, self.patience))
 
     def availability(self, show: object, section: object, channel: object = None) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
@@ -230,6 +237,7 @@ class Core:
         outbox: object,
         progress: _warming.Progress | None,
         limits: tuple[object, Any] = (None, None),
+        pools: object = None,
     ) -> Procedure[Warmed]:
         """Load a plan."""
         max_hold_ms = _bounds.milliseconds("max_hold", max_hold)
@@ -237,8 +245,9 @@ class Core:
             raise InvalidRequest(f"outbox must be True or False, not {outbox!r}.")
         if progress is not None and not callable(progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
-        plan = SeatingPlan.of(plan)
-        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan))
+        quantities = _bounds.quantities("pools", pools, most=_bounds.MAX_CAPACITY)
+        plan = SeatingPlan.of(plan, needs_seats=not quantities)
+        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan), quantities)
         show = yield from self._ready(show)
         self._forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))

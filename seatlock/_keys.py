@@ -14,7 +14,7 @@ class Keys:
 
     __slots__ = (
         *("audit", "blocks", "changes", "due", "list_prefix", "lock_prefix", "meta", "note_prefix", "outbox", "plan"),
-        *("probe", "retired", "seats", "show"),
+        *("pool_due_prefix", "pools", "probe", "retired", "seats", "show"),
     )
 
     def __init__(self, namespace: str, show: str) -> None:
@@ -31,6 +31,8 @@ class Keys:
         self.blocks = base + b"blocks"
         self.probe = [base + b"probe:" + kind for kind in (b"text", b"hash", b"zset", b"stream", b"renamed")]
         self.lock_prefix = base + b"lock:"
+        self.pools = base + b"pools"
+        self.pool_due_prefix = base + b"pool-due:"
         self.list_prefix = base + b"holder:"
         self.note_prefix = base + b"best:"
 
@@ -40,6 +42,10 @@ class Keys:
         if len(seats) == 1:
             return (prefix + seats[0].encode(),)
         return tuple([prefix + seat.encode() for seat in seats])
+
+    def pool_dues(self, names: Iterable[str]) -> list[bytes]:
+        """The due set of each pool, in order."""
+        return [self.pool_due_prefix + name.encode() for name in names]
 
     def lists(self, holders: Iterable[str]) -> list[bytes]:
         """The lists of holders, each once: what they have, on a show with limits."""

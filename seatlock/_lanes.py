@@ -108,7 +108,7 @@ class Lanes:
         while queue and len(batch) < most:
             waiter = queue[0]
             if not waiter.future.done():
-                seats -= len(waiter.ask.seats)
+                seats -= waiter.ask.size
                 if seats < 0 and batch:
                     break
                 batch.append(waiter)

@@ -4,7 +4,8 @@ Rules of this module:
 
 - Nothing here does I/O. The lockers send `Operation.command` and give the raw reply to `Operation.decode`.
 - A verb's script takes N independent asks and answers each; a single call is a batch of one.
-- A batch stays within `MAX_BATCH_ASKS` asks and `MAX_BATCH_SEATS` seats, the bounds that the scripts rely on.
+- A batch stays within `MAX_BATCH_ASKS` asks and `MAX_BATCH_SEATS` seats (a pool counts as one), the bounds that the
+  scripts rely on.
 """
 
 from __future__ import annotations
@@ -28,11 +29,17 @@ READERS: Final = frozenset(
 )
 """The scripts that write nothing."""
 
+Pools = tuple[tuple[str, int], ...]
+"""Quantities of pools, by name."""
 Verb = Literal["acquire", "acquire_best", "extend", "confirm", "reclaim", "release", "cancel", "force_release"]
 
 
 class ListsWanted(SeatLockError):
     """Not for callers: the show has limits, and its scripts want the lists of the holders among their keys."""
+
+
+class Again(SeatLockError):
+    """Not for callers: a pool had more to take back than one call may; what was taken back counts, so ask again."""
 
 
 class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
@@ -51,7 +58,13 @@ class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     args: tuple[bytes, ...]
     read: Callable[[Ask[Any], list[Any]], T_co | SeatLockError]
     minted: bool = False
+    pools: Pools = ()
     extras: tuple[tuple[bytes, bytes], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """What it counts for in a batch: its seats and its pools."""
+        return len(self.seats) + len(self.pools)
 
     def __repr__(self) -> str:  # without token and arguments: error trackers print local variables
         return f"Ask({self.verb!r}, {self.show!r}, {self.seats!r})"
@@ -97,9 +110,16 @@ class Operation(Generic[T_co]):
 
 
 def batch(
-    script: Script, fixed_keys: list[bytes], asks: Sequence[Ask[T]], lists: Sequence[bytes] = ()
+    script: Script,
+    fixed_keys: list[bytes],
+    asks: Sequence[Ask[T]],
+    lists: Sequence[bytes] = (),
+    extras: tuple[Sequence[bytes], Sequence[bytes]] = ((), ()),
 ) -> Operation[list[T | SeatLockError]]:
-    """Put asks of one verb and one show into one script call; ``lists`` are those of their holders, if wanted."""
+    """Put asks of one verb and one show into one script call.
+
+    ``lists`` are those of their holders, if wanted, and ``extras`` the keys before these and the arguments behind all.
+    """
     keys = fixed_keys.copy()
     args = [b"%d" % len(asks)]
     for ask in asks:
@@ -108,6 +128,8 @@ def batch(
     for number, ask in enumerate(asks, 1):
         for letter, rest in ask.extras:
             args.append(b"%b %d %b" % (letter, number, rest))
+    keys += extras[0]
+    args += extras[1]
     keys += lists
 
     def decode(reply: list[Any]) -> list[T | SeatLockError]:
@@ -130,17 +152,17 @@ def batch(
 
 def chunks(asks: Sequence[Ask[T]]) -> Iterator[Sequence[Ask[T]]]:
     """Cut asks into batches that keep the bounds, in order."""
-    if asks and len(asks) <= MAX_BATCH_ASKS and sum([len(ask.seats) for ask in asks]) <= MAX_BATCH_SEATS:
+    if asks and len(asks) <= MAX_BATCH_ASKS and sum([ask.size for ask in asks]) <= MAX_BATCH_SEATS:
         yield asks  # as nearly all are: the group commit cut them itself
         return
     chunk: list[Ask[T]] = []
     seats = 0
     for ask in asks:
-        if chunk and (len(chunk) == MAX_BATCH_ASKS or seats + len(ask.seats) > MAX_BATCH_SEATS):
+        if chunk and (len(chunk) == MAX_BATCH_ASKS or seats + ask.size > MAX_BATCH_SEATS):
             yield chunk
             chunk, seats = [], 0
         chunk.append(ask)
-        seats += len(ask.seats)
+        seats += ask.size
     if chunk:
         yield chunk
 

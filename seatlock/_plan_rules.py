@@ -51,8 +51,8 @@ def check(name: object, categories: tuple[str, ...], seats: tuple[Seat, ...], so
     """Check a whole plan; raises `seatlock.errors.InvalidPlan` at the first fault, in the words of ``source``."""
     if problem := _problem(_label("the plan's name", MAX_NAME_BYTES), name):
         raise source.fault("name", problem)
-    if not seats:
-        raise source.fault("", "the plan has no seats; it needs at least one.")
+    if not seats:  # the plan of a show that has pools alone
+        return
     if len(seats) > MAX_SEATS:
         raise source.fault("", f"the plan has {len(seats):,} seats; at most {MAX_SEATS:,} are allowed.")
     for field, plain, rule in _COLUMNS:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from seatlock import _commands
-from seatlock._operation import Ask, ListsWanted, Step, chunks
-from seatlock._replies import channel_number, count_states, listing, state_of
+from seatlock import _commands, _pools
+from seatlock._operation import Again, Ask, ListsWanted, Step, chunks
+from seatlock._replies import channel_number, count_states, listing, state_of, wanted
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
     OutcomeUnknown,
@@ -36,6 +37,7 @@ Procedure = Generator[Step, Any, T]
 
 _log = logging.getLogger("seatlock")
 
+PATIENCE: Final = 5.0  # seconds that those are asked again who are told to
 SNAPSHOT_TRIES: Final = 5  # times a snapshot starts again when the plan changed or the change stream was cut
 CATCH_UP_STEPS: Final = 500  # calls that bring a snapshot to one version, at most
 SWEEP_STEPS: Final = 10_000  # calls of one sweep, at most
@@ -83,22 +85,57 @@ class Listed:
         return answers
 
 
-def one(namespace: str, ask: Ask[T], listed: Listed) -> Procedure[T]:
-    """Carry out one ask alone."""
+def one(namespace: str, ask: Ask[T], listed: Listed, patience: float = PATIENCE) -> Procedure[T]:
+    """Carry out one ask alone; ``patience`` is how many seconds it may be asked again if it has to be."""
     answers = yield from listed.send(namespace, [ask])
+    if isinstance(answers[0], Again):
+        yield from _until_answered(namespace, [ask], answers, listed, patience)
     answer = answers[0]
     if isinstance(answer, SeatLockError):
         raise answer
     return answer
 
 
-def valid(namespace: str, asks: Sequence[Ask[T] | SeatLockError], listed: Listed) -> Procedure[list[T | SeatLockError]]:
+def _until_answered(
+    namespace: str, asks: Sequence[Ask[T]], answers: list[T | SeatLockError], listed: Listed, patience: float
+) -> Procedure[None]:
+    """Ask those again who were told to: each time, more of a pool has been taken back that nobody holds any more."""
+    deadline = time.monotonic() + patience
+    while places := [place for place, answer in enumerate(answers) if isinstance(answer, Again)]:
+        if time.monotonic() >= deadline:
+            for place in places:
+                answers[place] = ServerUnavailable(
+                    f"acquire for {wanted(asks[place])} of show {asks[place].show!r} found no end: more of "
+                    "a pool is being taken back from holds that have ended; nothing was taken: ask again."
+                )
+            return
+        again = yield from _all_of(namespace, [asks[place] for place in places], listed)
+        for place, answer in zip(places, again, strict=True):
+            answers[place] = answer
+
+
+def valid(
+    namespace: str, asks: Sequence[Ask[T] | SeatLockError], listed: Listed, patience: float = PATIENCE
+) -> Procedure[list[T | SeatLockError]]:
     """Carry out those asks that could be made; each gets an answer, in order, and the errors stay where they are."""
-    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)], listed)))
+    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)], listed, patience)))
     return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
 
 
-def many(namespace: str, asks: Sequence[Ask[T]], listed: Listed) -> Procedure[list[T | SeatLockError]]:
+def many(
+    namespace: str, asks: Sequence[Ask[T]], listed: Listed, patience: float = PATIENCE
+) -> Procedure[list[T | SeatLockError]]:
+    """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order.
+
+    ``patience`` is how many seconds those may be asked again who are told to.
+    """
+    answers = yield from _all_of(namespace, asks, listed)
+    if Again in map(type, answers):
+        yield from _until_answered(namespace, asks, answers, listed, patience)
+    return answers
+
+
+def _all_of(namespace: str, asks: Sequence[Ask[T]], listed: Listed) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order."""
     answers: list[T | SeatLockError] = []
     # each with the error of an earlier attempt, where one failed
@@ -128,7 +165,7 @@ def _fate(error: SeatLockError) -> Fate | None:
 def in_doubt(ask: Ask[Any], cause: BaseException | None) -> OutcomeUnknown:
     """What to tell of an ask of which nothing certain is known."""
     unknown = OutcomeUnknown(
-        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r}: no certain answer came; it may have been carried "
+        f"{ask.verb} for {wanted(ask)} of show {ask.show!r}: no certain answer came; it may have been carried "
         "out: ask again with the same token and arguments.",
         show=ask.show,
         seats=ask.seats,
@@ -149,7 +186,7 @@ def _again(before: SeatLockError | None, error: SeatLockError, ask: Ask[Any]) ->
 
 def _not_sent(error: SeatLockError, ask: Ask[Any]) -> ServerUnavailable:
     unavailable = ServerUnavailable(
-        f"{ask.verb} for {listing(ask.seats)} of show {ask.show!r} was not sent, since Redis did not answer "
+        f"{ask.verb} for {wanted(ask)} of show {ask.show!r} was not sent, since Redis did not answer "
         "the requests before it; nothing was changed: ask again later."
     )
     unavailable.__cause__ = error.__cause__
@@ -177,6 +214,13 @@ def sweep(namespace: str, show: str) -> Procedure[int]:
         swept += freed
         if not more:
             break
+    pools: tuple[str, ...] = yield _pools.names(namespace, show)
+    for pool in pools:
+        for _ in range(SWEEP_STEPS):
+            freed, more = yield _pools.sweep(namespace, show, pool)
+            swept += freed
+            if not more:
+                break
     return swept
 
 
@@ -195,6 +239,7 @@ class PlanCache:
 
     def __init__(self) -> None:
         self._plans: dict[str, SeatingPlan] = {}
+        self.pools: dict[str, tuple[str, ...]] = {}  # what shows were seen to have, of those whose plan is known
 
     def get(self, namespace: str, show: str) -> Procedure[SeatingPlan]:
         """The plan of a show, from the cache or from Redis."""
@@ -202,13 +247,14 @@ class PlanCache:
         if plan is None:
             plan = yield from read_plan(namespace, show)
             if len(self._plans) >= self.CAPACITY:
-                del self._plans[next(iter(self._plans))]
+                self.forget(next(iter(self._plans)))
             self._plans[show] = plan
         return plan
 
     def forget(self, show: str) -> None:
         """Drop a plan that has changed."""
         self._plans.pop(show, None)
+        self.pools.pop(show, None)
 
 
 def availability(
@@ -219,10 +265,11 @@ def availability(
         plan: SeatingPlan = yield from plans.get(namespace, show)
         if section is None or section in plan.sections:
             seats = plan.sections[section] if section is not None else tuple(seat.id for seat in plan.seats)
-            result = yield from _snapshot(namespace, show, plan, seats, channel)
+            result = yield from _snapshot(namespace, show, plan, seats, plans, channel)
             if result is not None:
                 return result
-        elif (yield _commands.mirrors(namespace, show, [plan.seats[0].id])).plan == plan.digest:
+            continue
+        if (yield _commands.mirrors(namespace, show, [seat.id for seat in plan.seats[:1]])).plan == plan.digest:
             raise UnknownSeats(f"show {show!r} has no section {section!r}; it has {listing(list(plan.sections))}.")
         plans.forget(show)
     raise ServerUnavailable(
@@ -232,10 +279,15 @@ def availability(
 
 
 def _snapshot(
-    namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...], channel: str
+    namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...], plans: PlanCache, channel: str
 ) -> Procedure[Availability | None]:
-    found = yield from read_fields(namespace, show, plan, seats)
+    pools = plans.pools.get(show, ())
+    found = yield from read_fields(namespace, show, plan, seats, pools)
     if found is None:
+        plans.forget(show)
+        return None
+    if found.pools.names != pools:
+        plans.pools[show] = found.pools.names
         return None
     number = found.channels.index(channel) + 1 if channel in found.channels else None
     known = len(found.channels)
@@ -244,59 +296,70 @@ def _snapshot(
     states: dict[str, StateName] = {
         seat: state for seat, field in found.fields.items() if (state := state_of(field, found.now, number)) is not None
     }
-    counts = count_states(states)
-    return Availability(show, found.status, found.version, counts, states, found.opens_in, found.closes_in)
+    counts, stock = count_states(states), found.pools.counts
+    return Availability(show, found.status, found.version, counts, states, found.opens_in, found.closes_in, stock)
 
 
 class Fields(msgspec.Struct, frozen=True):
     """Raw fields of the availability hash by seat, at one version (epoch and version) and time of the show.
 
     ``channels`` are names, in order of their numbers; one that was made while the fields were read may be missing.
+    ``pools`` has counts if the pools that were named when reading are those of the show.
     """
 
     status: SaleStatus
     version: tuple[int, int]
     now: int
     fields: dict[str, bytes]
-    opens_in: float | None = None
-    closes_in: float | None = None
-    channels: tuple[str, ...] = ()
+    opens_in: float | None
+    closes_in: float | None
+    channels: tuple[str, ...]
+    pools: _pools.Stock
 
 
-def read_fields(namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...]) -> Procedure[Fields | None]:
+def read_fields(
+    namespace: str, show: str, plan: SeatingPlan, seats: tuple[str, ...], pools: tuple[str, ...] = ()
+) -> Procedure[Fields | None]:
     """Read in bounded pieces, then replay the changes since the first piece; None where that cannot be done."""
     fields: dict[str, bytes] = {}
-    first = last = None
-    for at in range(0, len(seats), _commands.READ_STEP):
+    first: _commands.Snapshot | None = None
+    newest: _commands.Snapshot | _commands.Changes | None = None
+    channels: tuple[str, ...] = ()
+    for at in range(0, max(len(seats), 1), _commands.READ_STEP):  # a show can have pools alone
         piece = seats[at : at + _commands.READ_STEP]
-        last = yield _commands.mirrors(namespace, show, piece)
+        last: _commands.Snapshot = yield _commands.mirrors(namespace, show, piece, pools)
         first = first or last
         if last.plan != plan.digest or last.epoch != first.epoch:
             return None
         fields.update(zip(piece, last.mirrors, strict=True))
-    if first is None or last is None:
+        newest, channels = last, last.channels
+    if first is None or newest is None:
         return None
-    newest: _commands.Snapshot | _commands.Changes = last
     if len(seats) > _commands.READ_STEP:
 
         def take_in(batch: dict[str, bytes]) -> None:
             fields.update((seat, field) for seat, field in batch.items() if seat in fields)
 
-        caught_up = yield from catch_up(namespace, show, (first.epoch, first.version), take_in)
+        caught_up = yield from catch_up(namespace, show, (first.epoch, first.version), take_in, pools)
         if caught_up is None:
             return None
         newest = caught_up
     version = (first.epoch, newest.version)
-    return Fields(newest.status, version, newest.now, fields, newest.opens_in, newest.closes_in, last.channels)
+    left = newest.opens_in, newest.closes_in
+    return Fields(newest.status, version, newest.now, fields, *left, channels, newest.pools)
 
 
 def catch_up(
-    namespace: str, show: str, since: tuple[int, int], take_in: Callable[[dict[str, bytes]], None]
+    namespace: str,
+    show: str,
+    since: tuple[int, int],
+    take_in: Callable[[dict[str, bytes]], None],
+    pools: tuple[str, ...] = (),
 ) -> Procedure[_commands.Changes | None]:
     """Replay the changes since a version (epoch and version), batch by batch; None where that cannot be done."""
     epoch, version = since
     for _ in range(CATCH_UP_STEPS):
-        found: _commands.Changes = yield _commands.changes(namespace, show, epoch, version)
+        found: _commands.Changes = yield _commands.changes(namespace, show, epoch, version, pools)
         if found.epoch != epoch:
             return None
         for number, batch in found.batches:
@@ -332,12 +395,21 @@ def inspect(namespace: str, show: str, seats: tuple[str, ...], plans: PlanCache)
 
 def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Procedure[None]:
     """End a show, then delete what is left of it in bounded steps; may be repeated after a failure."""
-    in_use = yield _commands.retire(namespace, show, unread)
+    for _ in range(SNAPSHOT_TRIES):
+        pools: tuple[str, ...] = yield _pools.names(namespace, show)
+        try:
+            in_use: tuple[int, int] | None = yield _commands.retire(namespace, show, unread, pools)
+        except Again:  # somebody has warmed it with other pools since
+            continue
+        break
+    else:
+        raise ServerUnavailable(f"retire of show {show!r}: it is being warmed; nothing was changed: ask again.")
     if in_use is not None:
         holds, entries = in_use
         raise ShowInUse(
-            f"show {show!r} cannot be retired: {holds} seats are held and {entries} outbox entries are unread; close "
-            "the sale, wait for the holds to end and for the relay to read the outbox, or discard the outbox.",
+            f"show {show!r} cannot be retired: {holds} seats are held (a claim on a pool counts as one) and {entries} "
+            "outbox entries are unread; close the sale, wait for the holds to end and for the relay to read the "
+            "outbox, or discard the outbox.",
             holds=holds,
             outbox=entries,
         )

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, cast, get_args
 
 import msgspec
 
-from seatlock._operation import Ask
+from seatlock._operation import Again, Ask
 from seatlock.errors import (
     BookingConflict,
     HolderLimitExceeded,
@@ -22,7 +22,17 @@ from seatlock.errors import (
     SeatsUnavailable,
     UnknownSeats,
 )
-from seatlock.model import Booking, Cancellation, Conflict, Hold, Release, SaleStatus, SeatState, StateName
+from seatlock.model import (
+    Booking,
+    Cancellation,
+    Conflict,
+    Hold,
+    PoolConflict,
+    Release,
+    SaleStatus,
+    SeatState,
+    StateName,
+)
 
 FENCE_EPOCH: Final = 2**40
 """A fence is epoch * 2^40 + counter: put together here, kept apart in Lua, whose numbers are doubles."""
@@ -45,6 +55,19 @@ def listing(seats: list[str] | tuple[str, ...]) -> str:
     """Seats for a message: the first few by name."""
     named = ", ".join(repr(seat) for seat in seats[:_LISTED])
     return named if len(seats) <= _LISTED else f"{named} and {len(seats) - _LISTED} more"
+
+
+def wanted(ask: Ask[Any]) -> str:
+    """What a request is about, for a message: its seats, then its pools."""
+    pools = [f"{quantity} of pool {name!r}" for name, quantity in ask.pools[:_LISTED]]
+    if len(ask.pools) > _LISTED:
+        pools.append(f"{len(ask.pools) - _LISTED} more pools")
+    return ", ".join([*([listing(ask.seats)] if ask.seats else []), *pools])
+
+
+def _pool_at(ask: Ask[Any], place: int) -> str | None:
+    """The pool that a place in an answer stands for: those behind the seats; None for a seat."""
+    return ask.pools[place - len(ask.seats) - 1][0] if place > len(ask.seats) else None
 
 
 def fence_of(epoch: int, counter: int) -> int:
@@ -81,6 +104,7 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
             answer[3] / 1000,
             resumed,
             answer[4],
+            dict(ask.pools),
         )
     if word == b"refused":
         return _unavailable(ask, answer)
@@ -90,11 +114,17 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
         return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
         return _not_open(ask, answer)
-    places: list[int] = answer[1:]
-    unknown = tuple(ask.seats[place - 1] for place in places)
+    return Again("ask again.") if word == b"again" else _unknown(ask, answer[1:])
+
+
+def _unknown(ask: Ask[Any], places: list[int]) -> UnknownSeats:
+    unknown = tuple(ask.seats[place - 1] for place in places if place <= len(ask.seats))
+    pools = tuple([pool for place in places if (pool := _pool_at(ask, place)) is not None])
+    told = [f"{kind} {listing(names)}" for kind, names in (("seat", unknown), ("pool", pools)) if names]
     return UnknownSeats(
-        f"show {ask.show!r} has no seat {listing(unknown)}: seat ids come from the plan it was warmed with.",
+        f"show {ask.show!r} has no {' and no '.join(told)}: seats and pools are those that it was warmed with.",
         seats=unknown,
+        pools=pools,
     )
 
 
@@ -157,10 +187,17 @@ def not_open(show: str, status: SaleStatus, opens_in: float | None) -> SaleNotOp
 
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
     conflicts: dict[str, Conflict] = {}
+    pools: dict[str, PoolConflict] = {}
     told: list[str] = []
     own = False
     for at in range(1, len(answer), 4):
         place, raw, left, mark = answer[at : at + 4]
+        pool = _pool_at(ask, place)
+        if pool is not None:
+            pools[pool] = conflict = _pool_conflict(left, mark)
+            own = own or conflict.yours
+            told.append(f"pool {pool!r} has {conflict.left} left" + (", and some are yours" if conflict.yours else ""))
+            continue
         seat, state = ask.seats[int(place) - 1], _STATES[raw]
         own = own or (mark == b"yours" and state == "held")
         conflicts[seat] = Conflict(state, None if left < 0 else left / 1000, mark == b"yours", mark == b"inconsistent")
@@ -168,26 +205,42 @@ def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
             told.append(f"{seat!r} is {_TOLD.get(state, state)}")
     what = ", ".join(told)
     more = f" and {len(conflicts) - _LISTED} more are not free" if len(conflicts) > _LISTED else ""
-    advice = "ask for your own seats alone, or name their token to add to them" if own else "choose other seats"
-    return SeatsUnavailable(f"in show {ask.show!r} {what}{more}; no seat was taken: {advice}.", conflicts=conflicts)
+    if own:
+        advice = "ask for your own seats alone, or name their token to add to them"
+    else:
+        advice = "choose other seats" if conflicts else "ask for fewer"
+    return SeatsUnavailable(
+        f"in show {ask.show!r} {what}{more}; no seat was taken: {advice}.", conflicts=conflicts, pools=pools
+    )
+
+
+def _pool_conflict(left: int, mark: bytes) -> PoolConflict:
+    word, _, number = mark.partition(b" ")
+    return PoolConflict(int(number), None if left < 0 else left / 1000, word == b"yours")
 
 
 def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
     """Read the refusal of an extend or a confirm whose hold is gone."""
-    seats: dict[str, LostReason] = {
-        ask.seats[answer[at] - 1]: answer[at + 1].decode() for at in range(1, len(answer), 2)
-    }
-    words = set(seats.values())
+    seats: dict[str, LostReason] = {}
+    pools: dict[str, LostReason] = {}
+    for place, raw in zip(answer[1::2], answer[2::2], strict=True):
+        pool = _pool_at(ask, place)
+        if pool is None:
+            seats[ask.seats[place - 1]] = raw.decode()
+        else:
+            pools[pool] = raw.decode()
+    words = {*seats.values(), *pools.values()}
     gravest: list[LostReason] = [word for word in _GRAVITY if word in words]
     reason = gravest[0]
+    lost = [name for names in (seats, pools) for name, word in names.items() if word == reason]
     confirming = ask.verb in ("confirm", "reclaim")
     payment = optional_text(ask.args[2]) if confirming else None
     return HoldLost(
-        f"the hold on {listing(ask.seats)} of show {ask.show!r} is lost ({reason}: "
-        f"{listing([seat for seat, word in seats.items() if word == reason])}); nothing was changed: "
+        f"the hold on {wanted(ask)} of show {ask.show!r} is lost ({reason}: {listing(lost)}); nothing was changed: "
         f"acquire again, or refund the payment{f' {payment!r}' if payment else ''}.",
         reason=reason,
         seats=seats,
+        pools=pools,
         token=ask.token,
         payment=payment,
         paid_for=ask.seats if confirming else (),
@@ -200,36 +253,57 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
     if word == b"lost":
         return hold_lost(ask, answer)
     on_record = word == b"conflict"  # its booking may have other seats than those asked for
-    places: list[int] = answer[6:]
+    seats, pools = _on_record(ask, answer[6:]) if on_record else (ask.seats, dict(ask.pools))
     found = Booking(
         (answer[4] if word != b"booked" else ask.args[1]).decode(),
         ask.show,
-        tuple(ask.seats[place - 1] for place in places) if on_record else ask.seats,
+        seats,
         ask.holder,
         optional_text(answer[5] if on_record else ask.args[2]),
         fence_of(answer[1], answer[2]),
         answer[3] / 1000,
+        pools=pools,
     )
     if on_record:
+        what = listing([*found.seats, *found.pools])
         return BookingConflict(
-            f"{listing(found.seats)} of show {ask.show!r} are already confirmed as booking {found.id!r} with payment "
+            f"{what} of show {ask.show!r} are already confirmed as booking {found.id!r} with payment "
             f"{found.payment!r}; nothing was changed: refund the payment of this request.",
             booking=found,
         )
     return found
 
 
+def _on_record(ask: Ask[Any], answer: list[int]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The seats and the quantities of pools that a booking on record has, of those asked for."""
+    seats: list[str] = []
+    pools: dict[str, int] = {}
+    for place, quantity in zip(answer[::2], answer[1::2], strict=True):
+        pool = _pool_at(ask, place)
+        if pool is None:
+            seats.append(ask.seats[place - 1])
+        else:
+            pools[pool] = quantity
+    return tuple(seats), pools
+
+
+def _given_back(ask: Ask[Any], answer: list[Any]) -> dict[str, int]:
+    """How many of each pool were given back: numbers behind the words for the seats."""
+    return {name: number for (name, _), number in zip(ask.pools, answer[len(ask.seats) :], strict=True)}
+
+
 def release(ask: Ask[Release], answer: list[Any]) -> Release:
     """Read the answer to a release."""
-    return Release(ask.show, {seat: word.decode() for seat, word in zip(ask.seats, answer, strict=True)})
+    words = {seat: word.decode() for seat, word in zip(ask.seats, answer, strict=not ask.pools)}
+    return Release(ask.show, words, _given_back(ask, answer))
 
 
 def cancellation(ask: Ask[Cancellation], answer: list[Any]) -> Cancellation:
     """Read the answer to a cancel."""
     words: dict[str, Literal["cancelled", "gone"]] = {
-        seat: word.decode() for seat, word in zip(ask.seats, answer, strict=True)
+        seat: word.decode() for seat, word in zip(ask.seats, answer, strict=not ask.pools)
     }
-    return Cancellation(ask.show, ask.args[0].decode(), words)
+    return Cancellation(ask.show, ask.args[0].decode(), words, _given_back(ask, answer))
 
 
 def seat_states(seats: tuple[str, ...], answers: list[Any], categories: tuple[str, ...]) -> Iterator[SeatState]:

@@ -29,7 +29,14 @@ def acquire_asks(namespace: str, show: object, requests: object) -> list[Ask[Hol
                 raise InvalidRequest(f"requests must be AcquireRequest objects, not {type(request).__name__}.")  # noqa: TRY301 - an answer among answers
             asks.append(
                 _commands.acquire(
-                    namespace, show, request.seats, request.holder, request.ttl, request.token, request.channel
+                    namespace,
+                    show,
+                    request.seats,
+                    request.holder,
+                    request.ttl,
+                    request.token,
+                    request.pools,
+                    request.channel,
                 )
             )
         except InvalidRequest as error:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from seatlock import _commands
+from seatlock import _commands, _pools
 from seatlock._keys import keys_of
 from seatlock._limits import NONE, Limits
-from seatlock._operation import Operation
+from seatlock._operation import Operation, Pools
 from seatlock._procedures import Procedure
 from seatlock._replies import listing
 from seatlock._script import load
@@ -30,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True):
     max_hold_ms: int
     outbox: bool
     limits: Limits = NONE
+    pools: Pools = ()
 
 
 def warm(
@@ -56,6 +57,8 @@ def warm(
         _refuse_dropped(show, before, plan)
         for piece in pieces:
             yield _load("check", namespace, show, piece, numbers)
+    if settings.pools or (yield _pools.names(namespace, show)):
+        yield _pools.stock(namespace, show, settings.pools)
     added = changed = kept = loaded = 0
     for piece in pieces:
         counts = yield _load("warm", namespace, show, piece, numbers)

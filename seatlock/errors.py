@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from seatlock.model import Booking, Conflict
+    from seatlock.model import Booking, Conflict, PoolConflict
 
 __all__ = [
     "BookingConflict",
@@ -81,11 +81,12 @@ class ShowInUse(SeatLockError):
 
 
 class UnknownSeats(SeatLockError):
-    """Some of the seats are not in the show's plan."""
+    """Some of the seats are not in the show's plan, or the show has no such pools."""
 
-    def __init__(self, message: str, *, seats: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, *, seats: tuple[str, ...] = (), pools: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.seats = seats
+        self.pools = pools
 
 
 class PlanConflict(SeatLockError):
@@ -100,14 +101,22 @@ class PlanConflict(SeatLockError):
 
 
 class SeatsUnavailable(SeatLockError):
-    """At least one seat is not free, so none was taken, or blocked.
+    """At least one seat is not free, or a pool has not enough left, so nothing was taken, or blocked.
 
-    ``conflicts`` maps every seat that stood in the way to its state and the seconds until it may come back.
+    ``conflicts`` maps every seat that stood in the way to its state and the seconds until it may come back; ``pools``
+    maps every pool that did to how many are left.
     """
 
-    def __init__(self, message: str, *, conflicts: Mapping[str, Conflict] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        conflicts: Mapping[str, Conflict] = MappingProxyType({}),
+        pools: Mapping[str, PoolConflict] = MappingProxyType({}),
+    ) -> None:
         super().__init__(message)
         self.conflicts = dict(conflicts)
+        self.pools = dict(pools)
 
 
 class SaleNotOpen(SeatLockError):
@@ -152,9 +161,9 @@ class WaitingRoomFull(SeatLockError):
 class HoldLost(SeatLockError):
     """The hold is not the caller's any more, in whole or in part, so nothing was changed.
 
-    ``reason`` is the gravest of ``seats``, which maps each lost seat to its own reason. ``token`` is the hold's. After
-    a confirm, ``payment`` is the reference to refund, if it was given, and ``paid_for`` names all seats that it was
-    for, lost or not.
+    ``reason`` is the gravest of ``seats`` and ``pools``, which map each lost seat and each pool whose quantity is lost
+    to its own reason. ``token`` is the hold's. After a confirm, ``payment`` is the reference to refund, if it was
+    given, and ``paid_for`` names all seats that it was for, lost or not.
     """
 
     def __init__(
@@ -163,6 +172,7 @@ class HoldLost(SeatLockError):
         *,
         reason: LostReason = "lost",
         seats: Mapping[str, LostReason] = MappingProxyType({}),
+        pools: Mapping[str, LostReason] = MappingProxyType({}),
         token: str | None = None,
         payment: str | None = None,
         paid_for: tuple[str, ...] = (),
@@ -170,6 +180,7 @@ class HoldLost(SeatLockError):
         super().__init__(message)
         self.reason: LostReason = reason
         self.seats = dict(seats)
+        self.pools = dict(pools)
         self.token = token
         self.payment = payment
         self.paid_for = paid_for

@@ -106,24 +106,28 @@ class SeatLocker:
     def acquire(
         self,
         show: str,
-        seats: Iterable[str],
+        seats: Iterable[str] = (),
         *,
         holder: str,
         ttl: Duration = DEFAULT_TTL,
         token: str | None = None,
+        pools: Mapping[str, int] | None = None,
         channel: str | None = None,
     ) -> Hold:
         """Hold seats, all or none, for ``ttl`` (seconds or timedelta, default 600 s, cut at the show's maximum).
+
+        ``pools`` maps pools to quantities (1 to 1,000), held together with the seats or not at all; with pools, seats
+        may be left out. A holder has one live claim on a pool: asking for as many or fewer gives that one back.
 
         ``holder`` is the application's authenticated user or session. Asking again for seats of one own hold gives
         that hold back, ``resumed``, with the time that is left. ``token`` (see `seatlock.new_token`) makes a repeated
         call safe across processes, and adds seats to the hold it names: name the whole basket. ``channel`` (see
         `set_channel`) asks for seats of that channel and of the public; without it only those of the public are free.
 
-        Raises `SeatsUnavailable` (naming every seat in the way), `UnknownSeats`, `SaleNotOpen`, or
+        Raises `SeatsUnavailable` (naming every seat and pool in the way), `UnknownSeats`, `SaleNotOpen`, or
         `HolderLimitExceeded` on a show with limits.
         """
-        return self._one(self._core.acquire(show, seats, holder, ttl, token, channel))
+        return self._one(self._core.acquire(show, seats, holder, ttl, token, pools, channel))
 
     def extend(self, hold: Hold, *, ttl: Duration) -> Hold:
         """Give a hold ``ttl`` from now: never shortens, and is cut at the show's maximum lifetime of a hold.
@@ -157,11 +161,14 @@ class SeatLocker:
         return self._one(self._core.confirm(hold, payment, booking, reclaim))
 
     def release(self, hold: Hold) -> Release:
-        """Give a hold back. Seats that are not this hold's any more are left alone; the answer says so for each."""
+        """Give a hold back. Seats that are not this hold's any more are left alone; the answer says so for each.
+
+        Of the pools of the hold, all that its token has there is given back.
+        """
         return self._one(self._core.release(hold))
 
     def cancel(self, booking: Booking) -> Cancellation:
-        """Undo a booking (a refund): the seats that still belong to it are free again."""
+        """Undo a booking (a refund): the seats and quantities that still belong to it are free again."""
         return self._one(self._core.cancel(booking))
 
     def acquire_best(  # noqa: PLR0913 - all but the first two by name
@@ -208,10 +215,11 @@ class SeatLocker:
     def holding(
         self,
         show: str,
-        seats: Iterable[str],
+        seats: Iterable[str] = (),
         *,
         holder: str,
         ttl: Duration = DEFAULT_TTL,
+        pools: Mapping[str, int] | None = None,
         channel: str | None = None,
     ) -> Generator[Hold, None, None]:
         """Hold seats for the length of a ``with`` block, whose body never runs without the hold.
@@ -219,7 +227,7 @@ class SeatLocker:
         On every exit the hold is released, unless it was resumed, and except for seats that are sold by then. If that
         release fails, the hold ends by itself.
         """
-        ask = self._core.acquire(show, seats, holder, ttl, channel=channel)
+        ask = self._core.acquire(show, seats, holder, ttl, None, pools, channel)
         try:
             hold = self._one(ask)
         except CERTAINLY_NO_HOLD:
@@ -242,7 +250,7 @@ class SeatLocker:
     # What is known of seats
 
     def availability(self, show: str, *, section: str | None = None, channel: str | None = None) -> Availability:
-        """Read the states of all seats, or of one section's, at one version of the show.
+        """Read the states of all seats, or of one section's, and the stock of pools, at one version of the show.
 
         Free seats of the ``channel`` that is named are ``free``, those of other channels are ``channel``.
         """
@@ -282,27 +290,31 @@ class SeatLocker:
     def warm(
         self,
         show: str,
-        plan: SeatingPlan | Iterable[str | Seat],
+        plan: SeatingPlan | Iterable[str | Seat] = (),
         *,
         max_hold: Duration = DEFAULT_MAX_HOLD,
         outbox: bool = True,
         progress: Progress | None = None,
         limit: int | None = None,
         limits: Mapping[str, int] | None = None,
+        pools: Mapping[str, int] | None = None,
     ) -> Warmed:
         """Load a show's seats; a new show is closed until `open_sale`. May be repeated: it never makes a seat free.
 
         ``max_hold`` is how long a hold may last in all (default 1,800 s). ``outbox=False`` is for those without a
         ledger: confirmed facts are then not kept for one. ``progress`` is called with the seats loaded and all seats.
+        ``pools`` maps up to 32 pools to their capacities; a show with pools may do without a plan. Warming again can
+        change a capacity, and add a pool.
 
         ``limit`` is how many seats one holder may have, held and sold together (1 to 500; by default there is none),
         ``limits`` how many of a category, by its name; where there is any, a holder has at most 500 in all. They can
         be changed by warming again, also with holds about; a show that has given holds without any can get none.
+        What a holder has of pools does not count.
 
-        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, or where limits
-        come too late.
+        Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, likewise a pool,
+        or where limits come too late.
         """
-        return self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits)))
+        return self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits), pools))
 
     def open_sale(self, show: str, at: Moment | None = None) -> None:
         """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.
@@ -354,7 +366,7 @@ class SeatLocker:
         return self._follow(self._core.set_channel(show, seats, channel))
 
     def sweep(self, show: str) -> int:
-        """Take back every seat whose hold has run out, and publish that; gives how many.
+        """Take back every seat, and all of pools, whose hold has run out, and publish that; gives how many.
 
         Nothing is wrong without it, only late in the change feed: call it at least every 30 s.
         """
@@ -363,7 +375,7 @@ class SeatLocker:
     def retire(self, show: str, *, unread: Literal["keep", "discard"] = "keep") -> None:
         """Delete a show in bounded steps; may be repeated after a failure.
 
-        Raises `ShowInUse` while seats are held, or while outbox entries are unread unless ``unread="discard"``.
+        Raises `ShowInUse` while anything is held, or while outbox entries are unread unless ``unread="discard"``.
         """
         self._follow(self._core.retire(show, unread))
 

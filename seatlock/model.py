@@ -27,6 +27,8 @@ __all__ = [
     "DifferenceKind",
     "HeldSeats",
     "Hold",
+    "PoolConflict",
+    "PoolCounts",
     "Release",
     "SaleStatus",
     "SeatState",
@@ -53,12 +55,19 @@ def _fields_without_token(struct: msgspec.Struct) -> list[tuple[str, Any]]:
     return [(name, getattr(struct, name)) for name in struct.__struct_fields__ if name != "token"]
 
 
-class Hold(msgspec.Struct, frozen=True, gc=False):
-    """A time-limited claim on one or more seats.
+def _hash(struct: Hold | Booking) -> int:
+    values = (getattr(struct, name) for name in struct.__struct_fields__ if name != "pools")
+    return hash((*values, frozenset(struct.pools.items())))
 
-    ``seats`` are the seats that were asked for in the call that answered with this hold; extend, confirm and release
-    act on exactly these. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that were left when the
-    server answered. ``resumed`` says that the holder already had this hold, under the ``token`` given here.
+
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    """A time-limited claim on seats, on quantities of pools, or on both.
+
+    ``seats`` and ``pools`` (name to quantity) are what was asked for in the call that answered with this hold; extend,
+    confirm and release act on exactly these seats. Confirm sells exactly these quantities; extend and release act on
+    all that the token has in these pools. ``fence`` grows with every hold of the show. ``ttl`` is the seconds that
+    were left when the server answered. ``resumed`` says that the holder already had this hold, under the ``token``
+    given here.
     ``deadline`` is the server's own: opaque, never compared with a client's clock, sent back only to tell a hold that
     ran out from one that was given back.
     """
@@ -71,6 +80,10 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     ttl: float
     resumed: bool = False
     deadline: int = 0
+    pools: Mapping[str, int] = {}
+
+    def __hash__(self) -> int:
+        return _hash(self)
 
     def __repr__(self) -> str:
         return _without_token(self)
@@ -100,7 +113,7 @@ class BestHold(msgspec.Struct, frozen=True, gc=False):
 
 
 class Booking(msgspec.Struct, frozen=True, gc=False):
-    """A confirmed hold: its seats are sold.
+    """A confirmed hold: its seats and its quantities of pools are sold.
 
     ``id`` is derived from the hold's token and seats unless the caller gave one. ``status`` is ``confirmed``, and with
     strict checkout also ``pending`` (the ledger cannot be reached) or ``rejected``. ``confirmed_at`` is in seconds
@@ -116,6 +129,10 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     confirmed_at: float
     status: Literal["confirmed", "pending", "rejected"] = "confirmed"
     replicas: int | None = None
+    pools: Mapping[str, int] = {}
+
+    def __hash__(self) -> int:
+        return _hash(self)
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -123,10 +140,12 @@ class Release(msgspec.Struct, frozen=True):
 
     ``released``: it was held by this token and is free now. ``gone``: nobody holds it any more (it expired, or was
     released before). ``taken``: somebody else holds it. ``pinned`` and ``sold`` seats are left alone, whoever asks.
+    ``pools`` tells how many of each pool were given back: all that the token had there, and 0 where it had none left.
     """
 
     show: str
     seats: Mapping[str, Literal["released", "gone", "taken", "pinned", "sold"]]
+    pools: Mapping[str, int] = {}
 
     @property
     def released(self) -> tuple[str, ...]:
@@ -138,12 +157,13 @@ class Cancellation(msgspec.Struct, frozen=True):
     """What a cancel did, seat by seat.
 
     ``cancelled``: the seat was sold under this booking and is free now. ``gone``: it does not belong to the booking
-    any more (cancelled before, or never part of it).
+    any more (cancelled before, or never part of it). ``pools`` tells how many of each pool were given back.
     """
 
     show: str
     booking: str
     seats: Mapping[str, Literal["cancelled", "gone"]]
+    pools: Mapping[str, int] = {}
 
     @property
     def cancelled(self) -> tuple[str, ...]:
@@ -214,6 +234,28 @@ class Conflict(msgspec.Struct, frozen=True, gc=False):
     inconsistent: bool = False
 
 
+class PoolConflict(msgspec.Struct, frozen=True, gc=False):
+    """Why so many of a pool could not be had.
+
+    ``left`` is how many are free. ``retry_after`` is the seconds until the next of those held may come back by itself,
+    None where none are held. ``yours`` says that the same holder has some already, under another token, and not as many
+    as asked for; or that this token has bought some.
+    """
+
+    left: int
+    retry_after: float | None = None
+    yours: bool = False
+
+
+class PoolCounts(msgspec.Struct, frozen=True, gc=False):
+    """The stock of one pool: ``free`` + ``held`` + ``sold`` is the ``capacity``."""
+
+    capacity: int
+    free: int
+    held: int
+    sold: int
+
+
 class SeatState(msgspec.Struct, frozen=True):
     """What support staff may know of one seat. ``consistent`` says that lock and availability hash agree.
 
@@ -236,13 +278,13 @@ class SeatState(msgspec.Struct, frozen=True):
 
 
 class Availability(msgspec.Struct, frozen=True):
-    """The states of a show's seats at one version.
+    """The states of a show's seats and the stock of its pools at one version.
 
     ``version`` is epoch and version of the show, as in the ids of its change stream. ``counts`` has every state, and
     adds up to all seats asked for. Free seats of a channel are ``free`` if that channel was named, else ``channel``.
-    ``status`` is what the sale was when it was read, by the server's clock: it opens and closes by itself where times
-    are set. ``opens_in`` and ``closes_in`` are the seconds that were left until then, or None where no such time is to
-    come.
+    ``pools`` has every pool of the show. ``status`` is what the sale was when it was read, by the server's clock: it
+    opens and closes by itself where times are set. ``opens_in`` and ``closes_in`` are the seconds that were left until
+    then, or None where no such time is to come.
     """
 
     show: str
@@ -252,6 +294,7 @@ class Availability(msgspec.Struct, frozen=True):
     seats: Mapping[str, StateName]
     opens_in: float | None = None
     closes_in: float | None = None
+    pools: Mapping[str, PoolCounts] = {}
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -276,6 +319,7 @@ class AcquireRequest(msgspec.Struct, frozen=True):
     holder: str
     ttl: Duration = DEFAULT_TTL
     token: str | None = None
+    pools: Mapping[str, int] | None = None
     channel: str | None = None
 
     def __repr__(self) -> str:

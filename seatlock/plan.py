@@ -47,7 +47,7 @@ class Seat(msgspec.Struct, frozen=True, gc=False):
 
 
 class SeatingPlan(msgspec.Struct, frozen=True, dict=True):
-    """The seats of a house, in order: 1 to 1,000,000 of them, and up to 1,000 categories.
+    """The seats of a house, in order: 1 to 1,000,000 of them (none in a show of pools alone), up to 1,000 categories.
 
     Read one from a file (`read`), from JSON or CSV at hand (`from_json`, `from_csv`), or make one of seat ids (`of`).
     A plan that exists is sound: whatever breaks a rule raises `seatlock.InvalidPlan`, which names the place.
@@ -115,19 +115,26 @@ class SeatingPlan(msgspec.Struct, frozen=True, dict=True):
         return cls._of_draft(_plan_formats.read_csv(source, name, origin))
 
     @classmethod
-    def of(cls, seats: SeatingPlan | Iterable[str | Seat], *, name: str = "") -> SeatingPlan:
+    def of(cls, seats: SeatingPlan | Iterable[str | Seat], *, name: str = "", needs_seats: bool = True) -> SeatingPlan:
         """Make a plan of seat ids and `Seat` objects, mixed as you like; a `SeatingPlan` is returned as it is.
 
-        Categories are numbered as they first appear.
+        Categories are numbered as they first appear. ``needs_seats=False`` also takes no seats at all: the plan of a
+        show that has pools alone.
         """
         if isinstance(seats, SeatingPlan):
-            return seats
-        found = tuple(islice(_each_seat(seats), MAX_SEATS + 1))
-        return cls(name, _categories_of(found), found)
+            plan = seats
+        else:
+            found = tuple(islice(_each_seat(seats), MAX_SEATS + 1))
+            plan = cls(name, _categories_of(found), found)
+        if needs_seats and not plan.seats:
+            raise InvalidPlan("plan: the plan has no seats; it needs at least one.")
+        return plan
 
     @classmethod
     def _of_draft(cls, draft: _plan_formats.Draft) -> SeatingPlan:
         seats = tuple(starmap(Seat, draft.seats))
+        if not seats:
+            raise draft.source.fault("", "the plan has no seats; it needs at least one.")
         categories = _categories_of(seats) if draft.categories is None else draft.categories
         try:
             return cls(draft.name, categories, seats)

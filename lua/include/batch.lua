@@ -26,19 +26,26 @@ local function replace_lock(place, value)
   locks[place], parsed[place] = value, nil
 end
 
--- Seats can come under one token in several calls; the hold answers with its highest fence, its soonest deadline and
--- its soonest maximum lifetime. Its payment has begun when that of any seat has.
-local function whole_hold(places)
+-- Seats and claims on pools can come under one token in several calls; the hold answers with its highest fence, its
+-- soonest deadline and its soonest maximum lifetime. Its payment has begun when that of any of them has.
+local function join(hold, lock)
+  hold = hold or {fence = 0, deadline = math.huge, limit = math.huge, mark = '', token = lock.token}
+  if lock.fence >= hold.fence then
+    hold.fence, hold.epoch = lock.fence, lock.epoch
+  end
+  hold.deadline = math.min(hold.deadline, lock.deadline)
+  hold.limit = math.min(hold.limit, lock.limit)
+  hold.mark = is_paying(lock) and PAYING or hold.mark
+  return hold
+end
+
+local function whole_hold(places, claims)
   local hold
   for _, place in ipairs(places) do
-    local lock = lock_at(place)
-    hold = hold or {fence = 0, deadline = math.huge, limit = math.huge, mark = '', token = lock.token}
-    if lock.fence >= hold.fence then
-      hold.fence, hold.epoch = lock.fence, lock.epoch
-    end
-    hold.deadline = math.min(hold.deadline, lock.deadline)
-    hold.limit = math.min(hold.limit, lock.limit)
-    hold.mark = is_paying(lock) and PAYING or hold.mark
+    hold = join(hold, lock_at(place))
+  end
+  for _, claim in ipairs(claims or {}) do
+    hold = join(hold, claim)
   end
   return hold
 end

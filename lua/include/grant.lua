@@ -17,6 +17,7 @@ local status, opens = sale_of(status)
 
 local was_locked = {} -- places whose lock has passed but is still there
 local set_places, set_deadlines, due_adds = {}, {}, {}
+local kept_pools -- the store of pools, where something is to be kept in it: see claims
 
 local function live_lock(place)
   local lock = lock_at(place)

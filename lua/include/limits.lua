@@ -6,12 +6,16 @@
 -- not bring them is answered with one word, and comes again with them.
 local limits, lists = facts[8], nil
 if limits then
-  if last_lock == #KEYS then
+  local LIST, first_list = 104, #KEYS + 1 -- 104 is the byte of h; pools may stand before the lists
+  while string.byte(KEYS[first_list - 1], letter_at) == LIST do
+    first_list = first_list - 1
+  end
+  if first_list > #KEYS then
     return {'limits'}
   end
   lists = {}
   local prefix = letter_at + #'holder:'
-  for at = last_lock + 1, #KEYS do
+  for at = first_list, #KEYS do
     local found, seats = redis.call('HGETALL', KEYS[at]), {}
     for index = 1, #found, 2 do
       seats[found[index]] = found[index + 1]

@@ -10,9 +10,10 @@ local function check_outbox()
 end
 
 -- Facts decided and not yet written, part by part in one flat list: a table for each would cost as much as its XADD.
-local facts_noted = {}
-local function note(kind, booking, holder, seats, payment, fact_epoch, fence)
+local facts_noted, pools_noted = {}, {}
+local function note(kind, booking, holder, seats, payment, fact_epoch, fence, pools)
   local at = #facts_noted
+  pools_noted[at + 1] = pools
   facts_noted[at + 1], facts_noted[at + 2], facts_noted[at + 3], facts_noted[at + 4] = kind, booking, holder, seats
   facts_noted[at + 5], facts_noted[at + 6], facts_noted[at + 7] = payment, fact_epoch, numeral(fence)
 end
@@ -22,8 +23,14 @@ local function write_outbox()
     local at = digits(now)
     for first = 1, #facts_noted, 7 do
       local kind, booking, holder, seats, payment, fact_epoch, fence = unpack(facts_noted, first, first + 6)
-      redis.call('XADD', outbox_key, '*', 'kind', kind, 'booking', booking, 'holder', holder, 'seats', seats,
-        'payment', payment, 'epoch', fact_epoch, 'fence', fence, 'at', at)
+      local pools = pools_noted[first]
+      if pools then
+        redis.call('XADD', outbox_key, '*', 'kind', kind, 'booking', booking, 'holder', holder, 'seats', seats,
+          'payment', payment, 'epoch', fact_epoch, 'fence', fence, 'at', at, 'pools', pools)
+      else
+        redis.call('XADD', outbox_key, '*', 'kind', kind, 'booking', booking, 'holder', holder, 'seats', seats,
+          'payment', payment, 'epoch', fact_epoch, 'fence', fence, 'at', at)
+      end
     end
   end
 end

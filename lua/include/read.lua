@@ -15,9 +15,9 @@ do
     names[place] = name
     place_of[name] = place_of[name] or place
   end
-  mirrors = redis.call('HMGET', seats_key, unpack(names))
+  mirrors = #names > 0 and redis.call('HMGET', seats_key, unpack(names)) or {} -- a batch can ask for pools alone
   -- MGET answers nothing for a key of another type, where SET NX would then fail half-way: so EXISTS counts first.
-  local there = redis.call('EXISTS', unpack(KEYS, FIXED_KEYS + 1, last_lock))
+  local there = #names > 0 and redis.call('EXISTS', unpack(KEYS, FIXED_KEYS + 1, last_lock)) or 0
   locks = {}
   if there > 0 then
     locks = redis.call('MGET', unpack(KEYS, FIXED_KEYS + 1, last_lock))

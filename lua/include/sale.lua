@@ -1,5 +1,6 @@
 -- @include batch
 -- @include limits
+-- @include claims
 -- @include ownership
 -- @include outbox
 -- Selling what is held: what confirm and reclaim have in common. `confirm_hold` decides one request, `write_sales`
@@ -9,10 +10,10 @@ check_changes()
 check_outbox()
 local values, sold = {}, {}
 
--- What the seats of a hold that cannot be confirmed are: the first sale under its token, the places of the seats that
--- this sale has, and what is lost.
-local function look(token, holder, told, first, count)
-  local sale, booked, lost = nil, {}, {}
+-- What the seats and claims of a hold that cannot be confirmed are: the first sale under its token, the places and
+-- quantities of what this sale has, what is lost, and whether the quantities are those asked for.
+local function look(token, holder, told, first, count, wanted)
+  local sale, booked, lost, same = nil, {}, {}, true
   for index = 1, count do
     local place = place_of[names[first + index]]
     local lock = lock_at(place)
@@ -21,13 +22,17 @@ local function look(token, holder, told, first, count)
       sale = sale or lock
       if lock.booking == sale.booking then
         booked[#booked + 1] = index
+        booked[#booked + 1] = 1
       end
     elseif not own or lock.past or lock.state ~= 'h' then
       lost[#lost + 1] = index
       lost[#lost + 1] = loss(lock, mirrors[place], token, holder, told)
     end
   end
-  return sale, booked, lost
+  if wanted then
+    sale, same = claims.explain(wanted, token, holder, count, told, sale, booked, lost)
+  end
+  return sale, booked, lost, same
 end
 
 -- The seats and the hold, if every seat is held by its owner and in time: the way most confirms go.
@@ -48,15 +53,16 @@ local function set_sold(place)
 end
 
 -- Why the hold is not there to be confirmed: it was before, or it is lost.
-local function explain(token, holder, payment, told, first, count)
-  local sale, booked, lost = look(token, holder, told, first, count)
+local function explain(token, holder, payment, told, first, count, wanted)
+  local sale, booked, lost, same = look(token, holder, told, first, count, wanted)
+  local all = count + (wanted and #wanted or 0)
   if not sale then
     for index = 1, lists and count or 0 do
       local place = place_of[names[first + index]]
       strike(holder, place, lock_at(place))
     end
     return {'lost', unpack(lost)}
-  elseif #booked < count or sale.payment ~= payment then
+  elseif #booked < 2 * all or not same or sale.payment ~= payment then
     return {'conflict', tonumber(sale.epoch), sale.fence, sale.since, sale.booking, sale.payment, unpack(booked)}
   end
   for index = 1, count do -- a mirror that fell behind is set right
@@ -82,36 +88,55 @@ local function sell(place, value, owner)
   end
 end
 
-local function confirm_hold(owner, booking, payment, told, first, count)
+local function confirm_hold(owner, booking, payment, told, first, count, wanted)
   local head = held_by(owner)
   local fence, hold_epoch = 0, nil
   for index = 1, count do
     local seat_fence, seat_epoch = fence_if_held(locks[place_of[names[first + index]]], head)
     if not seat_fence then
-      return explain(token_of(owner), holder_of(owner), payment, told, first, count)
+      return explain(token_of(owner), holder_of(owner), payment, told, first, count, wanted)
     elseif seat_fence >= fence then
       fence, hold_epoch = seat_fence, seat_epoch
     end
+  end
+  if wanted then
+    local claimed = claims.to_sell(wanted, token_of(owner), holder_of(owner), booking, payment, count)
+    if not claimed then
+      return explain(token_of(owner), holder_of(owner), payment, told, first, count, wanted)
+    end
+    for _, claim in ipairs(claimed) do
+      if claim.fence >= fence then
+        fence, hold_epoch = claim.fence, claim.epoch
+      end
+    end
+    claims.sell(wanted, claimed, {token = token_of(owner), holder = holder_of(owner), since = now, booking = booking,
+                                  payment = payment, epoch = hold_epoch, fence = fence})
   end
   local value = sold_lock(owner, hold_epoch, fence, now, booking, payment)
   for index = 1, count do
     sell(place_of[names[first + index]], value, owner)
   end
   local seats = count == 1 and names[first + 1] or table.concat(names, '\n', first + 1, first + count)
-  note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence)
+  note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence,
+    wanted and pools_text(wanted, 'quantity'))
   return {'booked', tonumber(hold_epoch), fence, now}
 end
 
 local function write_sales()
-  if #fields > 0 then
+  if #fields > 0 or store and store.dirty then
     write_outbox()
     next_version()
-    publish(fields)
+    publish(store and store.with_changes(fields) or fields)
     write_lists()
+    if store then
+      store.write()
+    end
     if #values > 0 then
       redis.call('MSET', unpack(values)) -- MSET also takes the expiry away: this is the PERSIST of every seat at once
     end
-    redis.call('HSET', seats_key, unpack(fields))
+    if #fields > 0 then
+      redis.call('HSET', seats_key, unpack(fields))
+    end
     if #sold > 0 then
       redis.call('ZREM', due_key, unpack(sold)) -- last: a sold seat that is still due does no harm
     end

@@ -69,24 +69,46 @@ def warm(
     no_outbox: Annotated[
         bool, typer.Option("--no-outbox", help="Keep no outbox of bookings; for those without a ledger.")
     ] = False,
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pool",
+            metavar="NAME=QUANTITY",
+            help="General admission: so many without numbers. May be repeated; a show can have pools alone.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Load a show's seats. May be repeated: it never makes a seat free, and never opens the sale."""
-    if (plan is None) == (query is None):
+    pools = _read_pools(pool or [])
+    if (plan is None) == (query is None) and not (pools and plan is None):
         raise typer.BadParameter("give either a PLAN or a --query")
     if query is not None:
         if database is None:
             raise typer.BadParameter("--query needs the --database to ask")
         seats = _read_database(database, query)
     else:
-        seats = read_plan(plan or "")
+        seats = read_plan(plan) if plan is not None else SeatingPlan.of((), needs_seats=False)
     with locker_at(redis, namespace) as locker:
         settings = {"max_hold": max_hold, "outbox": not no_outbox, "limit": limit, "limits": _limits(limit_of or [])}
-        warmed = _load(locker, show, seats, settings)
+        warmed = _load(locker, show, seats, {**settings, "pools": pools})
     terminal.say(
         f"{show}: {len(seats):,} seats: {warmed.added:,} added, {warmed.changed:,} changed, {warmed.kept:,} kept."
     )
+    for name, quantity in pools.items():
+        terminal.say(f"{show}: {quantity:,} in pool {name}.")
     if warmed.created:
         terminal.say(f"The show is new and closed; open the sale with: seatlock open {show}")
+
+
+def _read_pools(given: list[str]) -> dict[str, int]:
+    pools: dict[str, int] = {}
+    for one in given:
+        name, _, quantity = one.rpartition("=")
+        if not name or not quantity.isdecimal() or name in pools:
+            raise typer.BadParameter(f"{one!r} is no NAME=QUANTITY, or names a pool again", param_hint="--pool")
+        pools[name] = int(quantity)
+    return pools
 
 
 def read_plan(plan: str) -> SeatingPlan:

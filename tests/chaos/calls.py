@@ -7,7 +7,18 @@ from typing import Any, Final
 
 import redis
 
-from seatlock import Hold, Seat, SeatLocker, SeatLockError, _blocks, _channels, _commands, _operators, _warming
+from seatlock import (
+    Hold,
+    Seat,
+    SeatLocker,
+    SeatLockError,
+    _blocks,
+    _channels,
+    _commands,
+    _operators,
+    _pools,
+    _warming,
+)
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, late_hold, token
@@ -113,6 +124,54 @@ def _retired(name: str) -> Prepare:
     return prepare
 
 
+POOLS: Final = {"floor": 9, "bal cony": 3}
+
+
+def pooled_hold(locker: SeatLocker, show: str) -> Hold:
+    """A hold of seats and pools, on a show that gets its pools now."""
+    locker.warm(show, SEATS, pools=POOLS)
+    return locker.acquire(show, SEATS[:2], holder=HOLDER, token=token(), pools={"floor": 2, "bal cony": 3})
+
+
+def _acquire_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    """Five of six are to be had: two claims whose time has passed are in the way."""
+    locker.warm(show, SEATS, pools=POOLS)
+    late = [locker.acquire(show, holder=f"late-{n}", ttl=0.001, pools={"floor": 4}) for n in range(2)]
+    until(lambda: locker.availability(show).pools["floor"].free == POOLS["floor"], "the claims have ended")
+    wanted = {"floor": 9, "bal cony": 1}
+    assert late
+    return _commands.of_asks(NS, [_commands.acquire(NS, show, SEATS[:2], HOLDER, 600.0, token(), wanted)])
+
+
+def _extend_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.extend(NS, pooled_hold(locker, show), 900.0)])
+
+
+def _confirm_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.confirm(NS, pooled_hold(locker, show), "pay-1", None)])
+
+
+def _release_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    return _commands.of_asks(NS, [_commands.release(NS, pooled_hold(locker, show))])
+
+
+def _cancel_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    booking = locker.confirm(pooled_hold(locker, show), payment="pay-1")
+    return _commands.of_asks(NS, [_commands.cancel(NS, booking)])
+
+
+def _sweep_pool(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.warm(show, SEATS, pools=POOLS)
+    locker.acquire(show, holder="late", ttl=0.001, pools={"floor": 2})
+    until(lambda: locker.availability(show).pools["floor"].free == POOLS["floor"], "the claim has ended")
+    return _pools.sweep(NS, show, "floor")
+
+
+def _stock(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    pooled_hold(locker, show)
+    return _pools.stock(NS, show, (("floor", 5), ("bal cony", 3), ("gallery", 7)))
+
+
 CALLS: Final[dict[str, Prepare]] = {
     "acquire": _acquire,
     "acquire_best": _acquire_best,
@@ -140,6 +199,13 @@ CALLS: Final[dict[str, Prepare]] = {
     "compare": lambda locker, _raw, show: _operators.compare(NS, show, hold_of(locker, show).seats),
     "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
     "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
+    "acquire_pools": _acquire_pools,
+    "extend_pools": _extend_pools,
+    "confirm_pools": _confirm_pools,
+    "release_pools": _release_pools,
+    "cancel_pools": _cancel_pools,
+    "sweep_pool": _sweep_pool,
+    "stock": _stock,
     "holds": _holds,
     "held": lambda _locker, _raw, show: _commands.held(NS, show, b"0"),
 }

@@ -42,12 +42,14 @@ DONE_BEFORE: Final[dict[str, tuple[str, str]]] = {
     "cancel": ("'cancelled'", "'gone'"),
     "force_release": ("'released'", "'gone'"),
     "sweep": ("3", "0"),
+    "release_pools": ("'released'}, 'pools': {'floor': 2}", "'gone'}, 'pools': {'floor': 0}"),
+    "cancel_pools": ("'cancelled'}, 'pools': {'floor': 2}", "'gone'}, 'pools': {'floor': 0}"),
     "block": ("'blocked'", "'already'"),
     "unblock": ("'unblocked'", "'free'"),
     "set_channel": ("'changed'", "'already'"),
 }
 # Asking again a little later extends a little further, and what warms a show again founds it again.
-TAKES_MORE_STEPS: Final = ("extend", "warm")
+TAKES_MORE_STEPS: Final = ("extend", "extend_pools", "warm")
 
 
 @pytest.fixture(scope="module")

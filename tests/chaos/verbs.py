@@ -61,6 +61,16 @@ def _due(locker: SeatLocker, show: str) -> None:
     until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
 
 
+def _with_pools(locker: SeatLocker, show: str) -> None:
+    locker.warm(show, SEATS, pools={"floor": 5})
+
+
+def pooled_hold_of(locker: SeatLocker, show: str) -> Hold:
+    """A hold on a seat and some of a pool."""
+    _with_pools(locker, show)
+    return locker.acquire(show, SEATS[:1], holder=HOLDER, token=token(), pools={"floor": 2})
+
+
 def _blocked(locker: SeatLocker, show: str) -> None:
     locker.block(show, SEATS[:2], reason="camera")
 
@@ -81,6 +91,17 @@ VERBS: Final[dict[str, Verb]] = {
     "release": Verb(hold_of, lambda door, _, hold: door.release(hold)),
     "cancel": Verb(
         lambda locker, show: locker.confirm(hold_of(locker, show)), lambda door, _, booking: door.cancel(booking)
+    ),
+    "acquire_pools": Verb(
+        _with_pools,
+        lambda door, show, _: door.acquire(show, SEATS[:1], holder=HOLDER, token=token(), pools={"floor": 2}),
+    ),
+    "extend_pools": Verb(pooled_hold_of, lambda door, _, hold: door.extend(hold, ttl=900.0)),
+    "confirm_pools": Verb(pooled_hold_of, lambda door, _, hold: door.confirm(hold, payment="pay-1")),
+    "release_pools": Verb(pooled_hold_of, lambda door, _, hold: door.release(hold)),
+    "cancel_pools": Verb(
+        lambda locker, show: locker.confirm(pooled_hold_of(locker, show)),
+        lambda door, _, booking: door.cancel(booking),
     ),
     "block": Verb(_nothing, lambda door, show, _: door.block(show, SEATS[:2], reason="camera")),
     "unblock": Verb(_blocked, lambda door, show, _: door.unblock(show, SEATS[:3])),

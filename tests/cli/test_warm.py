@@ -41,6 +41,18 @@ def test_settings_of_the_show(on_server: Run, locker: SeatLocker, show: str, url
     assert on_server("retire", show, "--yes").status == 0  # there is no unread outbox
 
 
+def test_pools_with_seats_or_alone(on_server: Run, locker: SeatLocker, show: str) -> None:
+    status, out, _ = on_server("warm", show, "theatre", "--pool", "floor=5000", "--pool", "a=b=7")
+    assert (status, out.splitlines()[1:3]) == (0, [f"{show}: 5,000 in pool floor.", f"{show}: 7 in pool a=b."])
+    assert {name: pool.free for name, pool in locker.availability(show).pools.items()} == {"floor": 5000, "a=b": 7}
+    assert on_server("warm", f"{show}-2", "--pool", "floor=5").status == 0
+    assert locker.availability(f"{show}-2").pools["floor"].capacity == 5
+    for wrong in (["floor"], ["floor="], ["=5"], ["floor=-1"], ["floor=1", "--pool", "floor=2"]):
+        status, _, err = on_server("warm", f"{show}-3", "--pool", *wrong)
+        assert (status, "NAME=QUANTITY" in err) == (2, True)
+    assert "from 1 to" in on_server("warm", f"{show}-3", "--pool", "floor=0").err
+
+
 def test_a_plan_that_would_change_what_is_held_or_sold_names_the_seats(
     on_server: Run, locker: SeatLocker, show: str, tmp_path: Path
 ) -> None:

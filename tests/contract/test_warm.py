@@ -150,7 +150,7 @@ def test_a_warm_that_was_cut_off_sells_nothing_and_can_be_repeated(stage: Stage,
 
 def test_after_a_cut_another_plan_is_refused_until_the_rest_is_retired(stage: Stage) -> None:
     locker, client = stage.watched()
-    client.before = cut_off_after(4)
+    client.before = cut_off_after(5)
     with pytest.raises(Interrupted):
         locker.warm(stage.show, ["A-1", Seat("A-2", status="sold")])
     assert len(stage.mirrors()) == 2

@@ -124,7 +124,7 @@ def requests_of_a_batch_name_their_channels(house: House) -> None:
     put(house, "A-3", channel="agency")
 
     def ask(seat: str, channel: str | None) -> commands.Ask:  # type: ignore[type-arg]
-        return commands.acquire("seatlock", house.show, [seat], f"{seat} {channel}", 60, None, channel)
+        return commands.acquire("seatlock", house.show, [seat], f"{seat} {channel}", 60, None, channel=channel)
 
     asked = [("A-1", None), ("A-1", "agency"), ("A-1", "partner"), ("A-2", "nobody"), ("A-3", "agency"), ("A-4", None)]
     asks = [ask(seat, channel) for seat, channel in asked]
@@ -139,7 +139,7 @@ def broken_extras(house: House) -> None:
     house.open()
     put(house, "A-1")
     operation = commands.of_asks(
-        "seatlock", [commands.acquire("seatlock", house.show, ["A-1"], "ada", 60, T1, "partner")]
+        "seatlock", [commands.acquire("seatlock", house.show, ["A-1"], "ada", 60, T1, channel="partner")]
     )
     right = operation.args[-1]
     shapes = ("", "c", "c 1", "c 1 ", "c  1 partner", "c x partner", "c 1partner", " c 1 partner", "cc 1 partner")

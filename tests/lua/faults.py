@@ -11,7 +11,7 @@ from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
 from seatlock._operators import compare, force_release_ask, force_release_of, vitals
-from tests.lua.arguments import NUMBERS, refused
+from tests.lua.arguments import NUMBERS, WITHOUT_ZERO, refused
 from tests.lua.house import PLAN, SEATS, T1, T2, T3, House
 from tests.lua.scenario import scenario
 from tests.lua.warming import found, load
@@ -242,13 +242,13 @@ def settings_at_their_bounds(house: House) -> None:
 def settings_of_a_show_that_is_founded(house: House) -> None:
     house.open()
     step = found(house)
-    refused(house, step, 2, (str(10**7 + 1), *NUMBERS))
+    refused(house, step, 2, (str(10**7 + 1), *WITHOUT_ZERO))
     refused(house, step, 3, ("86400001", *NUMBERS))
     refused(house, step, 5, (str(10**7 + 1), *NUMBERS))
     for at, value in ((3, b"1"), (3, b"86400000"), (5, b"1"), (5, b"10000000")):
         step.args[at] = value
         assert house.run(step) is False
-    for seats in (b"1", b"10000000"):
+    for seats in (b"0", b"1", b"10000000"):
         step.args[2] = seats
         with house.unchanged():
             house.failing(PlanConflict, lambda: house.run(step))

@@ -253,6 +253,27 @@ class House:
         assert entry.decode() == f"{self.meta('epoch')}-{self.meta('version')}"
         return {seat.decode(): field.decode() for seat, field in fields.items()}
 
+    def pools(self) -> dict[bytes, bytes]:
+        """The hash of the pools."""
+        return dict(self.raw.hgetall(self.key("pools")))
+
+    def counts(self, pool: str = "floor") -> str:
+        """Capacity, held and sold of a pool."""
+        return self.pools()[f"c\n{pool}".encode()].decode()
+
+    def put_pool(self, field: str, value: str | None) -> None:
+        """Write a field of the hash of the pools behind the scripts' back, or lose it."""
+        self.sound = False
+        if value is None:
+            self.raw.hdel(self.key("pools"), field)
+        else:
+            self.raw.hset(self.key("pools"), field, value)
+
+    def pool_due(self, pool: str = "floor") -> dict[str, float]:
+        """What is due of a pool, without the sentinel."""
+        found = self.raw.zrange(self.key(f"pool-due:{pool}"), 0, -1, withscores=True)
+        return {holder.decode(): at for holder, at in found if holder}
+
     def outbox(self) -> list[dict[str, str]]:
         """The entries of the outbox."""
         entries = self.raw.xrange(self.key("outbox"))
@@ -320,5 +341,6 @@ class House:
         changed: dict[bytes, bytes] = {}
         for _, fields in self.raw.xrange(self.key("changes")):
             changed |= {seat: field for seat, field in fields.items() if seat}
-        assert changed.items() <= self.raw.hgetall(self.key("seats")).items()
+        counts = {b"pool\n" + name[2:]: value for name, value in self.pools().items() if name[:2] == b"c\n"}
+        assert changed.items() <= (self.raw.hgetall(self.key("seats")) | counts).items()
         self.last_change()

@@ -219,7 +219,7 @@ class Sale(RuleBasedStateMachine):
     def acquire_many(self, requests: list[tuple[list[str], str, int, str | None]]) -> Any:
         """A batch is answered as if each request had come alone, in order."""
         asks = [
-            AcquireRequest(seats, holder, 600.0, self.token(choice), channel)
+            AcquireRequest(seats, holder, 600.0, self.token(choice), channel=channel)
             for seats, holder, choice, channel in requests
         ]
         expected = [

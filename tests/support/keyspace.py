@@ -81,8 +81,10 @@ def picture(client: Client, show: str, *, version: bool = True) -> Dump:
             seen[name] = (_timeless_lock(content), expires)
         elif name == "seats" or name.startswith("holder:"):
             seen[name] = {seat: _DEADLINE.sub(b":*", field) for seat, field in content.items()}
-        elif name == "due":
+        elif name == "due" or name.startswith("pool-due:"):
             seen[name] = set(content)
+        elif name == "pools":
+            seen[name] = {field: _timeless_claim(field, value) for field, value in content.items() if value}
         elif name == "changes":
             if version:
                 seen[name] = [(entry, _timeless_fields(fields)) for entry, fields in content[2]]
@@ -101,6 +103,12 @@ def _timeless_lock(value: bytes) -> list[bytes]:
     return [(b"*p" if part.endswith(b"p") else b"*") if place in times else part for place, part in enumerate(parts)]
 
 
+def _timeless_claim(field: bytes, value: bytes) -> list[bytes]:
+    parts = value.split(b"\n")
+    times = {b"h": (4, 5), b"s": (3,)}.get(field.partition(b"\n")[0], ())
+    return [b"*" if place in times else part for place, part in enumerate(parts)]
+
+
 def _timeless_fields(fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
     return {seat: _DEADLINE.sub(b":*", field) for seat, field in fields.items()}
 
@@ -109,11 +117,11 @@ def contradictions(client: Client, show: str) -> list[str]:
     """What is wrong with a show: locks and mirrors that disagree, locks that never expire, fixed keys that are gone."""
     found = dump(client, show)
     now = _now(client, show)
-    wrong = [f"{name} is missing" for name in FIXED if name not in found]
+    wrong = [f"{name} is missing" for name in FIXED if name not in found and (name != "seats" or "pools" not in found)]
     wrong += [f"{name} expires" for name in FIXED if name in found and found[name][2]]
     if wrong:
         return wrong
-    mirrors: dict[bytes, bytes] = found["seats"][1]
+    mirrors: dict[bytes, bytes] = found["seats"][1] if "seats" in found else {}  # a show can have pools alone
     due: dict[bytes, float] = found["due"][1]
     if due.get(b"") != math.inf:
         wrong.append("due has lost its sentinel")
@@ -125,6 +133,7 @@ def contradictions(client: Client, show: str) -> list[str]:
     names: bytes = found["meta"][1].get(b"channels", b"")
     channels = len(names.split(b"\n")) if names else 0
     wrong += [f"{seat!r} is astray: {mirror!r}" for seat, mirror in mirrors.items() if _is_astray(mirror, channels)]
+    wrong += pool_contradictions(found)
     reasons: dict[bytes, bytes] = found["blocks"][1] if "blocks" in found else {}
     wrong += [f"{seat!r} has a reason and no block" for seat in reasons if mirrors.get(seat, b"")[:1] != b"b"]
     locked = {name.removeprefix("lock:").encode() for name in found if name.startswith("lock:")}
@@ -137,6 +146,37 @@ def _is_astray(mirror: bytes, channels: int) -> bool:
     """Whether a field is of a channel that is not there, or free for everybody in a channel, or the other way round."""
     number = mirror.partition(b":")[0].partition(b"@")[2]
     return mirror[:1] == (b"f" if number else b"c") or int(number or 0) > channels
+
+
+def pool_contradictions(found: Dump) -> list[str]:
+    """What is wrong with pools: counts that are not those of the claims and sales, claims that are not due."""
+    fields = {
+        tuple(field.split(b"\n")): value for field, value in found.get("pools", ("", {}, False))[1].items() if value
+    }
+    wrong: list[str] = []
+    for (kind, pool), counts in [(field, value) for field, value in fields.items() if len(field) == 2]:
+        assert kind == b"c"
+        capacity, held, sold = map(int, counts.split(b" "))
+        claims = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"h", pool)}
+        sales = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"s", pool)}
+        owners = {field[2:]: value for field, value in fields.items() if field[:2] == (b"t", pool)}
+        due = found.get(f"pool-due:{pool.decode()}", ("", {}, False))[1]
+        if held != sum(int(claim[1]) for claim in claims.values()) or sold != sum(
+            int(sale[2]) for sale in sales.values()
+        ):
+            wrong.append(f"{pool!r} counts {counts!r}, it has {claims} and {sales}")
+        if held + sold > capacity:
+            wrong.append(f"{pool!r} is sold beyond its capacity: {counts!r}")
+        if owners != {(sale[0], sale[1]): key for key, sale in sales.items()}:
+            wrong.append(f"{pool!r} has the sales {sales}, and not by owner: {owners}")
+        wrong += [
+            f"{pool!r}: the claim of {holder!r} is not due ({due})"
+            for holder, claim in claims.items()
+            if not due.get(holder, math.inf) <= int(claim[4])
+        ]
+        if due.get(b"") != math.inf:
+            wrong.append(f"what is due of {pool!r} has lost its sentinel")
+    return wrong
 
 
 def _wrong_lists(found: Dump, now: int) -> list[str]:

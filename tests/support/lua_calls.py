@@ -6,7 +6,19 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from seatlock import Booking, Hold, Seat, SeatingPlan, _blocks, _channels, _commands, _limits, _operators, _warming
+from seatlock import (
+    Booking,
+    Hold,
+    Seat,
+    SeatingPlan,
+    _blocks,
+    _channels,
+    _commands,
+    _limits,
+    _operators,
+    _pools,
+    _warming,
+)
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from tests.support.lua_headers import Header
@@ -32,8 +44,9 @@ class Call(NamedTuple):
         seats = [seat for ask in self.asks for seat in ask.seats] or _SEATS.get(header.name, [])
         notes = [_note(ask) for ask in self.asks if "note" in header.keys.each]
         locks = [_PREFIX + b"lock:" + seat.encode() for seat in seats if "lock" in header.keys.each]
-        names = [name.encode().replace(b"holder", b"holder:ada") for name in header.keys.fixed]
-        return [_PREFIX + probes + name for name in names] + notes + locks
+        dues = [_PREFIX + b"pool-due:floor"] if header.keys.each == ("pool_due",) else []
+        fixed = [_FIXED.get(name, name).encode() for name in header.keys.fixed]
+        return [_PREFIX + probes + name for name in fixed] + notes + locks + dues
 
     def args(self, header: Header) -> list[bytes]:
         """The arguments that the header asks for."""
@@ -49,6 +62,7 @@ def _note(ask: Ask[Any]) -> bytes:
     return _PREFIX + b"best:" + sha256(f"{ask.token}\n{ask.holder}".encode()).hexdigest()[:32].encode()
 
 
+_FIXED = {"pool_due": "pool-due:floor", "holder": "holder:ada"}
 _SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock", "compare")}
 
 
@@ -107,14 +121,16 @@ def calls() -> dict[str, Call]:
     add(_commands.set_status("seatlock", SHOW, "closed", 77), status=b"closed", at_ms=b"77")
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
     add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
-    add(_commands.mirrors("seatlock", SHOW, seats), *({"seat": seat.encode()} for seat in seats))
+    add(_commands.mirrors("seatlock", SHOW, seats, ["floor"]), *({"seat": seat.encode()} for seat in seats))
     add(_blocks.block("seatlock", SHOW, tuple(seats), "camera"), reason=b"camera")
     add(_blocks.unblock("seatlock", SHOW, tuple(seats)))
     each_seat = [{"seat": seat.encode()} for seat in seats]
     add(_channels.set_channel("seatlock", SHOW, tuple(seats), "partner"), *each_seat, channel=b"partner")
     count = b"%d" % _commands.CHANGES_STEP
-    add(_commands.changes("seatlock", SHOW, 3, 4), epoch=b"3", version=b"4", count=count)
-    add(_commands.retire("seatlock", SHOW, "keep"), outbox=b"keep")
+    add(_commands.changes("seatlock", SHOW, 3, 4, ["floor"]), epoch=b"3", version=b"4", count=count)
+    add(_commands.retire("seatlock", SHOW, "keep", ["floor"]), outbox=b"keep")
+    add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
+    add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_commands.remnants("seatlock", SHOW, b"7"), cursor=b"7")
     add(_commands.forget("seatlock", SHOW, seats))
     add(_commands.listed("seatlock", SHOW, "ada"))

@@ -33,7 +33,9 @@ from tests.support.lua_text import tokens
 FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["at_ms", "closes_ms", "deadline_ms", "left_ms", "now_ms", "opens_ms"], 1500),
     **dict.fromkeys(["epoch", "fence", "version", "place", "new", "consistent", "seats"], 1),
-    **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due"], 2),
+    **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due", "quantity", "held", "sold"], 2),
+    "names": b"",
+    "pools": [],
     **dict.fromkeys(["most", "has"], 4),
     **dict.fromkeys(
         ["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "channel", "channels"], b"text"
@@ -103,6 +105,8 @@ class Answer(NamedTuple):
         return None
 
     def _is_listed(self, value: Any) -> bool:
+        if isinstance(value, bytes) and re.fullmatch(rb"(?:left|yours) \d+", value):
+            return True  # the mark of a pool
         words = _LISTED.search(self.remark)
         return words is None or value.decode() in listed(words[0].replace("nothing", ""))
 
@@ -143,7 +147,7 @@ class Header(NamedTuple):
 
     def _part_complaint(self, part: list[Any]) -> str | None:
         if self.words:
-            wrong = [word for word in part if word.decode() not in self.words]
+            wrong = [word for word in part if isinstance(word, bytes) and word.decode() not in self.words]
             return f"{wrong} are no words of {self.name}" if wrong else None
         complaints = [form.complaint(part) for form in self.single if _fits(form, part[0])]
         if not complaints:

@@ -31,6 +31,8 @@ from seatlock import (
     Difference,
     HeldSeats,
     Hold,
+    PoolConflict,
+    PoolCounts,
     Release,
     Seat,
     SeatState,
@@ -43,15 +45,20 @@ from seatlock import (
 from seatlock.errors import SeatLockError
 
 TOKEN: Final = new_token()
-HOLD: Final = Hold("show-1", ("A-1", "Ä {2}"), "ada", TOKEN, 2**40 + 7, 59.5, resumed=True, deadline=1_700_000_000_000)
+HOLD: Final = Hold("show-1", ("A-1", "Ä {2}"), "ada", TOKEN, 2**40 + 7, 59.5, True, 1_700_000_000_000, {"floor": 2})  # noqa: FBT003
 BOOKING: Final = Booking("bk-1", "show-1", ("A-1",), "ada", "pay-1", 2**40 + 7, 1_700_000_000.5)
 ASK: Final = _commands.acquire("seatlock", "show-1", ["A-1"], "ada", 60.0, TOKEN)
 STRUCTS: Final = [
     HOLD,
     BOOKING,
     Booking("bk-1", "show-1", ("A-1",), "ada", None, 1, 0.0, "pending", 2),
+    Booking("bk-1", "show-1", (), "ada", None, 1, 0.0, pools={"floor": 2}),
     Release("show-1", {"A-1": "released", "A-2": "taken"}),
+    Release("show-1", {}, {"floor": 2}),
     Cancellation("show-1", "bk-1", {"A-1": "cancelled", "A-2": "gone"}),
+    Cancellation("show-1", "bk-1", {}, {"floor": 2}),
+    PoolConflict(3, 12.5, yours=True),
+    PoolCounts(10, 5, 3, 2),
     Block("show-1", {"A-1": "blocked", "A-2": "already"}, "camera"),
     Block("show-1", {"A-1": "blocked"}),
     Unblock("show-1", {"A-1": "unblocked", "A-2": "free"}),
@@ -79,6 +86,7 @@ STRUCTS: Final = [
     Warmed("show-1", created=True, added=5, changed=0, kept=0),
     AcquireRequest(["A-1", "A-2"], "ada", 60.0, TOKEN),
     AcquireRequest(["A-1"], "ada", timedelta(minutes=10)),
+    AcquireRequest([], "ada", pools={"floor": 2}),
     ConfirmRequest(HOLD, "pay-1", "bk-1"),
     ConfirmRequest(HOLD),
     ConfirmRequest(HOLD, "pay-1", reclaim=True),
@@ -90,15 +98,21 @@ ERRORS: Final[list[SeatLockError]] = [
     errors.InvalidPlan("bad plan"),
     errors.ShowNotFound("no show", show="show-1"),
     errors.ShowInUse("in use", holds=1, pins=2, outbox=3),
-    errors.UnknownSeats("unknown", seats=("A-1",)),
+    errors.UnknownSeats("unknown", seats=("A-1",), pools=("floor",)),
     errors.PlanConflict("conflict", conflicts={"A-1": "held"}),
-    errors.SeatsUnavailable("taken", conflicts={"A-1": Conflict("held", 1.0)}),
+    errors.SeatsUnavailable("taken", conflicts={"A-1": Conflict("held", 1.0)}, pools={"floor": PoolConflict(1)}),
     errors.SaleNotOpen("closed", status="paused", opens_in=5.0),
     errors.NotAdmitted("not admitted"),
     errors.HolderLimitExceeded("too many", limit=4, held=3, category="gold"),
     errors.WaitingRoomFull("full", retry_after=1.0),
     errors.HoldLost(
-        "lost", reason="taken", seats={"A-1": "taken"}, token=TOKEN, payment="pay-1", paid_for=("A-1", "A-2")
+        "lost",
+        reason="taken",
+        seats={"A-1": "taken"},
+        pools={"floor": "expired"},
+        token=TOKEN,
+        payment="pay-1",
+        paid_for=("A-1", "A-2"),
     ),
     errors.BookingConflict("twice", booking=BOOKING),
     errors.OutcomeUnknown("unknown", show="show-1", seats=("A-1",), token=TOKEN),
@@ -235,12 +249,16 @@ def test_logs_never_show_a_token(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_repr_shows_all_the_rest() -> None:
     assert repr(HOLD) == (
         "Hold(show='show-1', seats=('A-1', 'Ä {2}'), holder='ada', fence=1099511627783, ttl=59.5, resumed=True, "
-        "deadline=1700000000000)"
+        "deadline=1700000000000, pools={'floor': 2})"
     )
     assert repr(AcquireRequest(["A-1"], "ada", 60.0, TOKEN)) == (
-        "AcquireRequest(seats=['A-1'], holder='ada', ttl=60.0, channel=None)"
+        "AcquireRequest(seats=['A-1'], holder='ada', ttl=60.0, pools=None, channel=None)"
     )
     assert pretty_repr(ConfirmRequest(HOLD, "pay-1")).startswith("ConfirmRequest(")
+
+
+def test_holds_and_bookings_can_stand_in_a_set() -> None:
+    assert len({HOLD, copy.deepcopy(HOLD), BOOKING, copy.deepcopy(BOOKING)}) == 2
 
 
 def test_a_request_under_way_does_not_show_its_token() -> None:

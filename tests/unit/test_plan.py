@@ -235,13 +235,16 @@ def test_a_damaged_plan_is_refused() -> None:
     assert "damaged" in damaged([3], [2])  # a sold seat that is not there
     assert "damaged" in damaged([1, 1], ["A", 7])
     assert "there twice" in damaged([1, 1], ["A", "A"])
-    assert "no seats" in message_of(
-        lambda: SeatingPlan.unpack(
-            b"\x01" + zlib.compress(msgspec.msgpack.encode(["", [[], [], *[[[], []]] * 4, [], []], [], []]))
-        )
-    )
     for data in (b"", b"\x02" + packed[1:], packed[:-1], packed[:20], None, "text"):
         assert "warm the show again" in message_of(lambda data=data: SeatingPlan.unpack(data))
+
+
+def test_a_plan_without_seats_is_only_for_pools() -> None:
+    plan = SeatingPlan.of((), needs_seats=False)
+    assert (plan.seats, plan.sections, len(plan)) == ((), {}, 0)
+    assert SeatingPlan.unpack(plan.pack()) == plan
+    assert SeatingPlan.of(plan, needs_seats=False) is plan
+    assert "no seats" in message_of(lambda: SeatingPlan.of(plan))
 
 
 def test_the_digest_tells_layouts_apart_and_nothing_else() -> None:

@@ -24,6 +24,7 @@ from seatlock import (
     PlanConflict,
     Release,
     SaleNotOpen,
+    ScriptFailed,
     SeatLockError,
     SeatState,
     SeatsUnavailable,
@@ -33,7 +34,7 @@ from seatlock import (
     UnknownSeats,
 )
 from seatlock._commands import Changes, Snapshot
-from seatlock._operation import ListsWanted
+from seatlock._operation import Again, ListsWanted
 from seatlock._operators import Compared
 from seatlock._replies import NoneFree, Noted
 from seatlock.errors import LostReason
@@ -51,6 +52,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "refused": SeatsUnavailable,
         "unknown": UnknownSeats,
         "closed": SaleNotOpen,
+        "again": Again,
         "limits": ListsWanted,
         "over": HolderLimitExceeded,
     },
@@ -104,11 +106,19 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
     },
     "remnants": {"": tuple},
-    "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple},
+    "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple, "pools": Again},
     "server": {"": tuple},
     "set_channel": {"noshow": ShowNotFound, "ok": ChannelChange, "unknown": UnknownSeats, "full": InvalidRequest},
     "status": {"noshow": ShowNotFound, "past": InvalidRequest, "ok": str},
+    "stock": {
+        "retiring": ShowInUse,
+        "ok": type(None),
+        "conflict": PlanConflict,
+        "dropped": PlanConflict,
+        "lost": ScriptFailed,
+    },
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
+    "sweep_pool": {"noshow": ShowNotFound, "ok": tuple},
     "vitals": {"noshow": ShowNotFound, "ok": Vitals},
     "unblock": {"noshow": ShowNotFound, "ok": Unblock, "unknown": UnknownSeats},
     "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
@@ -250,8 +260,8 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("cancel", "argument + 2, place", "argument + 1, place"),
         ("cancel", "answer(ARGV[argument], terms[1]", "answer(ARGV[argument], terms[2]"),
         ("confirm", "terms_of(ARGV[argument + 3]", "terms_of(ARGV[argument + 2]"),
-        ("extend", "0, 2 ^ 49, 1, 512}", "1, 512}"),
-        ("release", "BOUNDS = {0, 1, 1, 512}", "BOUNDS = {1, 512}"),
+        ("extend", "0, 2 ^ 49, 0, 512}", "0, 512}"),
+        ("release", "BOUNDS = {0, 1, 0, 512}", "BOUNDS = {0, 512}"),
         ("reclaim", "ARGV[argument + 4]", "ARGV[argument + 2]"),
         ("reclaim", "argument + 6, place", "argument + 4, place"),
         ("reclaim", "{'regained'", "{'reclaimed'"),

@@ -41,7 +41,7 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "ZCARD": set(),
     "ZCOUNT": set(),
     "ZMSCORE": set(),
-    "ZRANGEBYSCORE": {"LIMIT"},
+    "ZRANGEBYSCORE": {"LIMIT", "WITHSCORES"},
     "ZREM": set(),
     "ZSCAN": {"COUNT"},
 }

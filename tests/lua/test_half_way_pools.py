@@ -1,0 +1,125 @@
+"""As test_half_way.py, with pools: every command in turn is made to fail, and the counts never lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+
+from seatlock import SeatsUnavailable, _pools
+from tests.lua.house import PLAN, T1, House
+from tests.lua.test_half_way import MOST_COMMANDS, WRITES, clock, fails, houses, server
+from tests.support.clock import Clock
+from tests.support.servers import RedisServer
+
+__all__ = ["clock", "server"]
+
+POOLS: Final = {"floor": 10, "bal cony": 3}
+WANTED: Final = {"floor": 2, "bal cony": 3}
+Prepared = tuple[Callable[[], Any], dict[str, str]]
+"""A call, and the counts of each pool when it was made as often as it takes."""
+
+
+def acquiring(house: House) -> Prepared:
+    return lambda: house.acquire("A-1", pools=WANTED, token=T1), {"floor": "10 2 0", "bal cony": "3 3 0"}
+
+
+def acquiring_after_others(house: House) -> Prepared:
+    house.acquire(holder="early", pools={"floor": 9}, ttl=60)
+    house.advance(61)
+    return acquiring(house)
+
+
+def extending(house: House) -> Prepared:
+    hold = house.acquire("A-1", pools=WANTED, ttl=60)
+    return lambda: house.locker.extend(hold, ttl=600), {"floor": "10 2 0", "bal cony": "3 3 0"}
+
+
+def confirming(house: House) -> Prepared:
+    hold = house.acquire("A-1", pools=WANTED)
+    return lambda: house.locker.confirm(hold, payment="pay"), {"floor": "10 0 2", "bal cony": "3 0 3"}
+
+
+def confirming_pools_alone(house: House) -> Prepared:
+    hold = house.acquire(pools=WANTED)
+    return lambda: house.locker.confirm(hold), {"floor": "10 0 2", "bal cony": "3 0 3"}
+
+
+def releasing(house: House) -> Prepared:
+    hold = house.acquire("A-1", pools=WANTED)
+    return lambda: house.locker.release(hold), {"floor": "10 0 0", "bal cony": "3 0 0"}
+
+
+def cancelling(house: House) -> Prepared:
+    booking = house.locker.confirm(house.acquire("A-1", pools=WANTED))
+    return lambda: house.locker.cancel(booking), {"floor": "10 0 0", "bal cony": "3 0 0"}
+
+
+def sweeping(house: House) -> Prepared:
+    house.acquire("A-1", pools=WANTED, ttl=60)
+    house.advance(61)
+    return lambda: house.locker.sweep(house.show), {"floor": "10 0 0", "bal cony": "3 0 0"}
+
+
+def stocking(house: House) -> Prepared:
+    house.acquire(pools=WANTED)
+    more = (("bal cony", 4), ("gallery", 7), ("floor", 2))
+    return lambda: house.run(_pools.stock("seatlock", house.show, more)), {
+        "floor": "2 2 0",
+        "bal cony": "4 3 0",
+        "gallery": "7 0 0",
+    }
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        acquiring,
+        acquiring_after_others,
+        extending,
+        confirming,
+        confirming_pools_alone,
+        releasing,
+        cancelling,
+        sweeping,
+        stocking,
+    ],
+)
+def test_counts_and_claims_never_part(prepare: Callable[[House], Prepared], server: RedisServer, clock: Clock) -> None:
+    half_way = 0
+    for number, house in houses(server, clock, {}):
+        house.locker.warm(house.show, PLAN, pools=POOLS)
+        call, counts = prepare(house)
+        assert house.bridge
+        before = house.dump()
+        house.bridge.fail_at = number
+        failed = fails(call)
+        sent, house.bridge.fail_at = house.bridge.sent[:], 0
+        if not failed:
+            assert half_way, "it never failed between two writes"
+            return
+        if WRITES.intersection(sent[:-1]):
+            half_way += 1
+        elif prepare not in (sweeping, stocking):  # which are several scripts
+            assert house.dump() == before, sent
+        for pool in counts:
+            never_too_many(house, pool)
+        call()
+        assert {pool: house.counts(pool) for pool in counts} == counts, sent
+        facts = {str({**fact, "at": ""}) for fact in house.outbox()}
+        # a cancel that was stopped between pools and locks tells what is left again, by itself
+        most = {confirming: 1, confirming_pools_alone: 1, cancelling: 3}.get(prepare, 0)
+        assert min(most, 2) <= len(facts) <= most
+        assert len({fact["booking"] for fact in house.outbox()}) == min(most, 1)
+        house.audit()
+    raise AssertionError(f"more than {MOST_COMMANDS} commands")
+
+
+def never_too_many(house: House, pool: str) -> None:
+    """Somebody else gets what is left, and not one more."""
+    found = house.locker.availability(house.show).pools.get(pool)
+    if found is not None:
+        house.failing(
+            SeatsUnavailable, lambda: house.locker.acquire(house.show, holder="x", pools={pool: found.free + 1})
+        )

@@ -1,0 +1,259 @@
+"""The rules of shows with pools in plain Python, written from docs/decisions/pools.md and not from the scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+Pools = dict[str, int]
+MAX_HOLD = 1800.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """A seat under a hold, or so many of a pool."""
+
+    token: str
+    holder: str
+    quantity: int
+    fence: int
+    deadline: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Sold:
+    """A seat of a booking, or so many of a pool."""
+
+    token: str
+    holder: str
+    quantity: int
+    fence: int
+    booking: str
+    payment: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a request must be answered with; only what matters for its kind is set. No pool is named as a seat is."""
+
+    kind: str
+    token: str = ""
+    fence: int = 0
+    left: float = 0.0
+    yours: dict[str, bool] = field(default_factory=dict)
+    free: Pools = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str | int] = field(default_factory=dict)
+    booking: str = ""
+
+
+class Show:
+    """One show; a seat is looked up by its name, a claim by its pool and holder, a sale by its pool and owner."""
+
+    def __init__(self, seats: list[str], pools: Pools) -> None:
+        self.capacity = pools
+        self.seats: dict[str, Held | Sold | None] = dict.fromkeys(seats)
+        self.claims: dict[tuple[str, str], Held] = {}
+        self.sales: dict[tuple[str, str, str], Sold] = {}
+        self.now = 0.0
+        self.fence = 0
+
+    def seat(self, seat: str) -> Held | Sold | None:
+        """What stands on a seat now."""
+        found = self.seats[seat]
+        return None if isinstance(found, Held) and self.now > found.deadline else found
+
+    def claim(self, pool: str, holder: str) -> Held | None:
+        """What a holder has of a pool now."""
+        found = self.claims.get((pool, holder))
+        return None if found is None or self.now > found.deadline else found
+
+    def counts(self, pool: str) -> tuple[int, int]:
+        """How many of a pool are held and sold."""
+        held = sum(h.quantity for (name, _), h in self.claims.items() if name == pool and self.now <= h.deadline)
+        return held, sum(sale.quantity for (name, *_), sale in self.sales.items() if name == pool)
+
+    def free(self, pool: str) -> int:
+        """How many of a pool are left."""
+        return self.capacity[pool] - sum(self.counts(pool))
+
+    def own(self, token: str, holder: str, name: str, quantity: int) -> Held | None:
+        """What the token has of a seat or pool, if it is as much as this."""
+        found = self.seat(name) if name in self.seats else self.claim(name, holder)
+        mine = isinstance(found, Held) and (found.token, found.holder) == (token, holder) and found.quantity >= quantity
+        return found if mine and isinstance(found, Held) else None
+
+    def sale(self, token: str, holder: str, name: str) -> Sold | None:
+        """What was sold under the token of a seat or pool."""
+        found = self.seat(name) if name in self.seats else self.sales.get((name, token, holder))
+        mine = isinstance(found, Sold) and (found.token, found.holder) == (token, holder)
+        return found if mine and isinstance(found, Sold) else None
+
+    # acquire
+
+    def acquire(self, token: str, holder: str, seats: list[str], pools: Pools, ttl: float) -> Outcome:
+        """Hold seats and quantities, all or none."""
+        wanted = {**dict.fromkeys(seats, 1), **pools}
+        own = {name: held for name, number in wanted.items() if (held := self.own(token, holder, name, number))}
+        if len(own) == len(wanted):
+            return self._held("held", list(own.values()))
+        yours = [held for name, number in wanted.items() if (held := self._yours(token, holder, name, number))]
+        if len(yours) == len(wanted) and len({held.token for held in yours}) == 1:
+            return self._held("resumed", yours)
+        refused, growing = self._refused(token, holder, wanted, own)
+        if refused:
+            free = {name: self.free(name) for name in refused if name in self.capacity}
+            return Outcome("refused", yours=refused, free=free)
+        basket = [*own.values(), *growing]
+        if basket:
+            hold = _whole(basket)
+        else:
+            self.fence += 1
+            limit = self.now + MAX_HOLD
+            hold = Held(token, holder, 1, self.fence, min(self.now + ttl, limit), limit)
+        for name in wanted.keys() - own.keys():
+            if name in self.seats:
+                self.seats[name] = replace(hold, quantity=1)
+            else:
+                self.claims[name, holder] = replace(hold, quantity=wanted[name])
+        return self._held("held", [hold])
+
+    def _yours(self, token: str, holder: str, name: str, quantity: int) -> Held | None:
+        found = self.seat(name) if name in self.seats else self.claim(name, holder)
+        enough = isinstance(found, Held) and found.holder == holder and found.quantity >= quantity
+        return found if enough and isinstance(found, Held) and found.token != token else None
+
+    def _refused(
+        self, token: str, holder: str, wanted: Pools, own: dict[str, Held]
+    ) -> tuple[dict[str, bool], list[Held]]:
+        """What stands in the way, and whether it is the holder's own; and the claims that are to grow."""
+        refused: dict[str, bool] = {}
+        growing: list[Held] = []
+        for name, quantity in wanted.items():
+            if name in own:
+                continue
+            if name in self.seats:
+                found = self.seat(name)
+                if found is not None:
+                    refused[name] = found.holder == holder
+                continue
+            claim = self.claim(name, holder)
+            if (claim and claim.token != token) or (name, token, holder) in self.sales:
+                refused[name] = True
+            elif self.free(name) < quantity - (claim.quantity if claim else 0):
+                refused[name] = False
+            elif claim:
+                growing.append(claim)
+        return refused, growing
+
+    def _held(self, kind: str, holds: list[Held]) -> Outcome:
+        hold = _whole(holds)
+        return Outcome(kind, token=hold.token, fence=hold.fence, left=hold.deadline - self.now)
+
+    # the other verbs
+
+    def _lost(self, token: str, holder: str, wanted: Pools, told: float) -> dict[str, str]:
+        lost: dict[str, str] = {}
+        for name, quantity in wanted.items():
+            if self.own(token, holder, name, quantity) and (
+                name in self.seats or (name, token, holder) not in self.sales
+            ):
+                continue
+            found = self.seat(name) if name in self.seats else self.sales.get((name, token, holder))
+            if isinstance(found, Sold):
+                lost[name] = "sold"
+            elif isinstance(found, Held):
+                lost[name] = "taken"
+            else:
+                lost[name] = "expired" if self.now > told else "ended"  # released, or ran out under a token used again
+        return lost
+
+    def extend(self, token: str, holder: str, seats: list[str], pools: Pools, ttl: float, told: float) -> Outcome:
+        """Set the time left, never shorter."""
+        wanted = {**dict.fromkeys(seats, 1), **pools}
+        holds = {name: held for name, number in wanted.items() if (held := self.own(token, holder, name, number))}
+        if len(holds) < len(wanted):
+            lost = self._lost(token, holder, {name: wanted[name] for name in wanted.keys() - holds.keys()}, told)
+            return Outcome("lost", reasons=lost)
+        longer: list[Held] = []
+        for name, hold in holds.items():
+            more = replace(hold, deadline=max(hold.deadline, min(self.now + ttl, hold.limit)))
+            if name in self.seats:
+                self.seats[name] = more
+            else:
+                self.claims[name, holder] = more
+            longer.append(more)
+        return self._held("held", longer)
+
+    def confirm(
+        self, token: str, holder: str, seats: list[str], pools: Pools, booking: str, payment: str | None, told: float
+    ) -> Outcome:
+        """Sell the seats and quantities of a hold."""
+        wanted = {**dict.fromkeys(seats, 1), **pools}
+        sales = {name: sale for name in wanted if (sale := self.sale(token, holder, name))}
+        if sales:
+            first = next(iter(sales.values()))
+            same = len(sales) == len(wanted) and len({sale.booking for sale in sales.values()}) == 1
+            again = same and first.payment == payment and all(s.quantity == wanted[n] for n, s in sales.items())
+            return Outcome("booked" if again else "conflict", booking=first.booking, fence=first.fence)
+        if lost := self._lost(token, holder, wanted, told):
+            return Outcome("lost", reasons=lost)
+        holds = {name: held for name, number in wanted.items() if (held := self.own(token, holder, name, number))}
+        fence = _whole(list(holds.values())).fence
+        for name, quantity in wanted.items():
+            sold = Sold(token, holder, quantity, fence, booking, payment)
+            if name in self.seats:
+                self.seats[name] = sold
+            else:
+                self.sales[name, token, holder] = sold
+                self._take_off(name, holder, quantity)
+        return Outcome("booked", booking=booking, fence=fence)
+
+    def _take_off(self, pool: str, holder: str, quantity: int) -> None:
+        claim = self.claims.pop((pool, holder))
+        if claim.quantity > quantity:
+            self.claims[pool, holder] = replace(claim, quantity=claim.quantity - quantity)
+
+    def release(self, token: str, holder: str, seats: list[str], pools: Pools) -> Outcome:
+        """Give back what the token still owns; of pools, all that it has there."""
+        words: dict[str, str | int] = {}
+        for seat in seats:
+            found = self.seat(seat)
+            if found is None:
+                words[seat] = "gone"
+            elif isinstance(found, Sold):
+                words[seat] = "sold"
+            elif (found.token, found.holder) != (token, holder):
+                words[seat] = "taken"
+            else:
+                words[seat], self.seats[seat] = "released", None
+        for pool in pools:
+            claim = self.own(token, holder, pool, 1)
+            words[pool] = claim.quantity if claim else 0
+            if claim:
+                del self.claims[pool, holder]
+        return Outcome("released", words=words)
+
+    def cancel(self, booking: str, fence: int, seats: list[str], pools: Pools) -> Outcome:
+        """Undo a booking."""
+        words: dict[str, str | int] = {}
+        for seat in seats:
+            found = self.seat(seat)
+            mine = isinstance(found, Sold) and (found.booking, found.fence) == (booking, fence)
+            words[seat] = "cancelled" if mine else "gone"
+            if mine:
+                self.seats[seat] = None
+        for pool in pools:
+            keys = [k for k, s in self.sales.items() if k[0] == pool and (s.booking, s.fence) == (booking, fence)]
+            words[pool] = sum(self.sales.pop(key).quantity for key in keys)
+        return Outcome("cancelled", words=words)
+
+
+def _whole(holds: list[Held]) -> Held:
+    """What is under one token amounts to: the highest fence, the soonest deadline and the soonest limit."""
+    return replace(
+        holds[0],
+        fence=max(hold.fence for hold in holds),
+        deadline=min(hold.deadline for hold in holds),
+        limit=min(hold.limit for hold in holds),
+    )

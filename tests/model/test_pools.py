@@ -1,0 +1,259 @@
+"""Random sales of seats and pools together against a plain-Python model; as test_model.py, which is about seats."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+
+from seatlock import (
+    AcquireRequest,
+    Booking,
+    BookingConflict,
+    ConfirmRequest,
+    Hold,
+    HoldLost,
+    PoolCounts,
+    SeatLocker,
+    SeatsUnavailable,
+    new_token,
+)
+from seatlock._commands import derived_booking_id
+from tests.model.pools import Outcome, Show
+from tests.model.test_model import HOLDERS, JUMPS, PAYMENTS, TOLERANCE, TTLS, LossyClient, attempt
+from tests.support.clock import Clock
+from tests.support.keyspace import base, contradictions, pool_contradictions
+from tests.support.servers import RedisServer, backend
+
+SEATS = ["S-0", "S-1", "S-2"]
+POOLS = {"floor": 5, "bal cony": 2}
+
+
+class Sale(RuleBasedStateMachine):
+    """One show, sold at random."""
+
+    server: RedisServer
+    clock: Clock
+    numbers = itertools.count()
+    replies_lost = 0
+
+    holds: Bundle[Hold] = Bundle("holds")
+    bookings: Bundle[Booking] = Bundle("bookings")
+    wanted = st.tuples(
+        st.lists(st.sampled_from(SEATS), max_size=2, unique=True),
+        st.dictionaries(st.sampled_from(list(POOLS)), st.integers(1, 3), max_size=2),
+    ).filter(any)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock.reset()
+        self.raw = self.server.unix_client()
+        self.raw.flushall()
+        self.client = LossyClient(self.raw)
+        self.locker = SeatLocker(self.client)  # type: ignore[arg-type]
+        self.show = f"show-{next(self.numbers)}"
+        self.locker.warm(self.show, SEATS, pools=POOLS)
+        self.locker.open_sale(self.show)
+        self.model = Show(SEATS, POOLS)
+        self.tokens: list[str] = []
+        self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
+
+    def teardown(self) -> None:
+        """Count what was lost, so that the test can tell that the fault fired."""
+        type(self).replies_lost += self.client.lost
+        assert contradictions(self.raw, self.show) == []
+        self.raw.close()
+
+    def token(self, choice: int) -> str:
+        """A new token, or one of those used before, whoever used it."""
+        if choice == 0 or not self.tokens:
+            self.tokens.append(new_token())
+            return self.tokens[-1]
+        return self.tokens[choice % len(self.tokens)]
+
+    def check_hold(self, hold: Hold | Exception, expected: Outcome, asked: str) -> None:
+        """Compare an answer about a hold with the model's."""
+        if expected.kind in ("held", "resumed"):
+            assert isinstance(hold, Hold), (hold, expected)
+            assert hold.resumed == (expected.kind == "resumed")
+            assert hold.token == expected.token == (expected.token if hold.resumed else asked)
+            assert hold.fence == 2**40 + expected.fence
+            assert expected.left - TOLERANCE < hold.ttl <= expected.left + 0.001
+            self.told[hold.deadline] = self.model.now + expected.left
+        elif expected.kind == "refused":
+            assert isinstance(hold, SeatsUnavailable), (hold, expected)
+            assert {n: c.yours for n, c in [*hold.conflicts.items(), *hold.pools.items()]} == expected.yours
+            assert {name: conflict.left for name, conflict in hold.pools.items()} == expected.free
+        else:
+            assert expected.kind == "lost"
+            assert isinstance(hold, HoldLost), (hold, expected)
+            assert {**hold.seats, **hold.pools}.keys() == expected.reasons.keys()
+            for name, reason in expected.reasons.items():
+                found = {**hold.seats, **hold.pools}[name]
+                assert found in (("expired", "released") if reason == "ended" else (reason,)), (name, expected)
+
+    @rule(
+        target=holds,
+        wanted=wanted,
+        holder=st.sampled_from(HOLDERS),
+        ttl=st.sampled_from(TTLS),
+        choice=st.integers(0, 5),
+        lose=st.sampled_from([0, 0, 0, 1, 2]),
+    )
+    def acquire(self, wanted: tuple[list[str], dict[str, int]], holder: str, ttl: float, choice: int, lose: int) -> Any:
+        """Acquire, with a new token or one used before, perhaps losing replies."""
+        seats, pools = wanted
+        token = self.token(choice)
+        expected = self.model.acquire(token, holder, seats, pools, ttl)
+        self.client.lose_next = lose
+        answer = attempt(
+            lambda: self.locker.acquire(self.show, seats, holder=holder, ttl=ttl, token=token, pools=pools or None)
+        )
+        self.check_hold(answer, expected, token)
+        return answer if isinstance(answer, Hold) else multiple()
+
+    @rule(target=holds, requests=st.lists(st.tuples(wanted, st.sampled_from(HOLDERS), st.integers(0, 3)), max_size=5))
+    def acquire_many(self, requests: list[tuple[tuple[list[str], dict[str, int]], str, int]]) -> Any:
+        """A batch is answered as if each request had come alone, in order."""
+        asks = [AcquireRequest(s, holder, 600.0, self.token(choice), p or None) for (s, p), holder, choice in requests]
+        expected = [
+            self.model.acquire(a.token or "", a.holder, list(a.seats), dict(a.pools or {}), 600.0) for a in asks
+        ]
+        answers = self.locker.acquire_many(self.show, asks)
+        for answer, outcome, ask in zip(answers, expected, asks, strict=True):
+            self.check_hold(answer, outcome, ask.token or "")
+        return multiple(*(answer for answer in answers if isinstance(answer, Hold)))
+
+    @rule(target=holds, hold=holds, ttl=st.sampled_from(TTLS), lose=st.sampled_from([0, 0, 1]))
+    def extend(self, hold: Hold, ttl: float, lose: int) -> Any:
+        """Extend a hold, old or new."""
+        expected = self.model.extend(
+            hold.token, hold.holder, list(hold.seats), dict(hold.pools), ttl, self.told[hold.deadline]
+        )
+        self.client.lose_next = lose
+        answer = attempt(lambda: self.locker.extend(hold, ttl=ttl))
+        self.check_hold(answer, expected, hold.token)
+        return answer if isinstance(answer, Hold) else multiple()
+
+    def expect_booking(self, hold: Hold, payment: str | None) -> Outcome:
+        """What the model says of a confirm."""
+        booking = derived_booking_id(hold.token, hold.seats, hold.pools)
+        told = self.told[hold.deadline]
+        return self.model.confirm(hold.token, hold.holder, list(hold.seats), dict(hold.pools), booking, payment, told)
+
+    def check_booking(self, answer: Any, expected: Outcome) -> Any:
+        """Compare the answer to a confirm with the model's."""
+        if expected.kind == "booked":
+            assert isinstance(answer, Booking), (answer, expected)
+            assert (answer.id, answer.fence) == (expected.booking, 2**40 + expected.fence)
+            return answer
+        if expected.kind == "conflict":
+            assert isinstance(answer, BookingConflict), (answer, expected)
+            assert answer.booking is not None
+            assert answer.booking.id == expected.booking
+        else:
+            self.check_hold(answer, expected, "")
+        return multiple()
+
+    @rule(target=bookings, hold=holds, payment=st.sampled_from(PAYMENTS), lose=st.sampled_from([0, 0, 1, 2]))
+    def confirm(self, hold: Hold, payment: str | None, lose: int) -> Any:
+        """Confirm a hold, old or new."""
+        expected = self.expect_booking(hold, payment)
+        self.client.lose_next = lose
+        return self.check_booking(attempt(lambda: self.locker.confirm(hold, payment=payment)), expected)
+
+    @rule(target=bookings, some=st.lists(holds, max_size=4), payment=st.sampled_from(PAYMENTS))
+    def confirm_many(self, some: list[Hold], payment: str | None) -> Any:
+        """A batch of confirms, the same hold perhaps several times."""
+        expected = [self.expect_booking(hold, payment) for hold in some]
+        answers = self.locker.confirm_many(self.show, [ConfirmRequest(hold, payment) for hold in some])
+        for answer, outcome in zip(answers, expected, strict=True):
+            self.check_booking(answer, outcome)
+        return multiple(*(answer for answer in answers if isinstance(answer, Booking)))
+
+    @rule(hold=holds, lose=st.sampled_from([0, 0, 1]))
+    def release(self, hold: Hold, lose: int) -> None:
+        """Release a hold, old or new; a lost reply makes the second try say that it is gone."""
+        for _ in range(1 + lose):
+            expected = self.model.release(hold.token, hold.holder, list(hold.seats), dict(hold.pools))
+        self.client.lose_next = lose
+        done = self.locker.release(hold)
+        assert {**done.seats, **done.pools} == expected.words
+
+    @rule(booking=bookings)
+    def cancel(self, booking: Booking) -> None:
+        """Cancel a booking, perhaps again."""
+        expected = self.model.cancel(booking.id, booking.fence - 2**40, list(booking.seats), dict(booking.pools))
+        done = self.locker.cancel(booking)
+        assert {**done.seats, **done.pools} == expected.words
+
+    @rule(jump=st.sampled_from(JUMPS))
+    def time_moves(self, jump: float) -> None:
+        """Move the server's clock."""
+        self.clock.advance(jump)
+        self.model.now += jump
+
+    @rule()
+    def sweep(self) -> None:
+        """Sweep: changes nothing that a reader can see."""
+        self.locker.sweep(self.show)
+
+    @invariant()
+    def readers_agree(self) -> None:
+        """Availability says what the model says, counts add up, and nothing contradicts anything."""
+        if not hasattr(self, "model"):
+            return
+        found = self.locker.availability(self.show)
+        for pool, capacity in POOLS.items():
+            held, sold = self.model.counts(pool)
+            assert found.pools[pool] == PoolCounts(capacity, capacity - held - sold, held, sold)
+        start = base(self.show)
+        kept: dict[str, Any] = {"pools": ("hash", self.raw.hgetall(f"{start}pools"), False)}
+        for pool in POOLS:
+            due = self.raw.zrange(f"{start}pool-due:{pool}", 0, -1, withscores=True)
+            kept[f"pool-due:{pool}"] = ("zset", dict(due), False)
+        assert pool_contradictions(kept) == []
+
+    @invariant()
+    def what_is_told_adds_up(self) -> None:
+        """The last change of each pool is what its counts are, and what is sold is what the outbox tells."""
+        if not hasattr(self, "model"):
+            return
+        counts: dict[bytes, bytes] = {}
+        for _, fields in self.raw.xrange(f"seatlock:{{{self.show}}}:changes"):
+            counts |= {name[5:]: value for name, value in fields.items() if name.startswith(b"pool\n")}
+        for pool, value in counts.items():
+            assert self.raw.hget(f"seatlock:{{{self.show}}}:pools", b"c\n" + pool) == value
+        sold = dict.fromkeys(POOLS, 0)
+        for _, fact in self.raw.xrange(f"seatlock:{{{self.show}}}:outbox"):
+            for line in filter(None, fact.get(b"pools", b"").decode().split("\n")):
+                quantity, _, pool = line.partition(" ")
+                sold[pool] += int(quantity) * (1 if fact[b"kind"] == b"confirmed" else -1)
+        assert sold == {pool: self.model.counts(pool)[1] for pool in POOLS}
+
+
+@pytest.fixture(scope="module", params=["redis-7", "redis-6.2"])
+def sale(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Sale]]:
+    """The state machine over a server whose clock the test moves."""
+    clock = Clock(tmp_path_factory.mktemp("clock"))
+    with RedisServer(backend(request.param), env=clock.env) as server:
+        yield type("Sale", (Sale,), {"server": server, "clock": clock, "replies_lost": 0})
+
+
+def test_sales_of_pools_go_as_the_model_says(sale: type[Sale]) -> None:
+    """Random sales agree with the model after every step, and replies really were lost on the way."""
+    from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415
+
+    profile = settings.get_profile(os.environ.get("SEATLOCK_MODEL", "ci"))
+    if "6.2" in str(sale.server.executable) or sale.server.version < (7,):
+        profile = settings(profile, max_examples=max(profile.max_examples // 5, 10))
+    else:
+        profile = settings(profile, max_examples=profile.max_examples // 2)
+    run_state_machine_as_test(sale, settings=profile)
+    assert sale.replies_lost > 10
