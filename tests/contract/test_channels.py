@@ -311,3 +311,36 @@ def test_limits_count_the_seats_of_channels(stage: Stage) -> None:
     assert stage.mirror("A-1") == "c0@2"
     assert stage.acquire("A-2", "A-3", channel="partner")
     assert stage.locker.check(stage.show).sound
+
+
+def test_seats_of_a_channel_and_pools_in_one_hold(stage: Stage) -> None:
+    stage.open(pools={"floor": 3})
+    _set(stage, "A-1", "A-2")
+    before = stage.everything()
+    with pytest.raises(SeatsUnavailable) as refusal:
+        stage.acquire("A-1", pools={"floor": 4})
+    assert stage.everything() == before
+    assert ({s: c.state for s, c in refusal.value.conflicts.items()}, refusal.value.pools["floor"].left) == (
+        {"A-1": "channel"},
+        3,
+    )
+    hold = stage.acquire("A-1", pools={"floor": 2}, channel="partner")
+    assert (hold.seats, hold.pools) == (("A-1",), {"floor": 2})
+    requests = [
+        AcquireRequest(["A-2"], "bo", pools={"floor": 1}),
+        AcquireRequest(["A-2"], "cy", pools={"floor": 1}, channel="partner"),
+        AcquireRequest([], "di", pools={"floor": 1}, channel="partner"),
+        AcquireRequest(["A-3"], "eve", channel="agency"),
+    ]
+    answers = stage.locker.acquire_many(stage.show, requests)
+    assert [isinstance(answer, Hold) for answer in answers] == [False, True, False, True]
+    found = stage.locker.availability(stage.show, channel="partner")
+    assert (found.counts["channel"], found.pools["floor"].free) == (0, 0)
+    stage.locker.release(answers[1])
+    stage.locker.cancel(stage.locker.confirm(hold))
+    assert (stage.mirror("A-1"), stage.mirror("A-2")) == ("c0@1", "c0@1")
+    with stage.locker.holding(stage.show, ["A-2"], holder="bo", pools={"floor": 3}, channel="partner") as other:
+        assert (other.seats, other.pools) == (("A-2",), {"floor": 3})
+    found = stage.locker.availability(stage.show)
+    assert (found.counts["channel"], found.pools["floor"].free) == (2, 3)
+    assert stage.locker.check(stage.show).sound

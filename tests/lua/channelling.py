@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seatlock import HoldLost, InvalidRequest, ScriptFailed, SeatState, UnknownSeats
+from seatlock import HoldLost, InvalidRequest, PoolConflict, ScriptFailed, SeatState, SeatsUnavailable, UnknownSeats
 from seatlock import _commands as commands
 from tests.lua.house import PLAN, T1, T2, House
 from tests.lua.limiting import listed, over
@@ -132,6 +132,60 @@ def requests_of_a_batch_name_their_channels(house: House) -> None:
     assert operation.args[-4:] == [b"c 2 agency", b"c 3 partner", b"c 4 nobody", b"c 5 agency"]
     answers = house.run(operation)
     assert [not isinstance(answer, Exception) for answer in answers] == [False, False, True, False, True, True]
+
+
+@scenario
+def channels_and_pools_together(house: House) -> None:
+    house.open(pools={"floor": 5, "balcony": 2})
+    put(house, "A-1", "A-2", "A-3")
+    with house.unchanged():
+        error = house.failing(SeatsUnavailable, lambda: house.acquire("A-1", "A-4", pools={"floor": 6}))
+    assert {seat: conflict.state for seat, conflict in error.conflicts.items()} == {"A-1": "channel"}
+    assert error.pools == {"floor": PoolConflict(5, None, False)}
+
+    def ask(holder: str, *seats: str, **options: object) -> commands.Ask:  # type: ignore[type-arg]
+        return commands.acquire("seatlock", house.show, seats, holder, 60, None, **options)
+
+    asks = [
+        ask("ada", "A-1", pools={"floor": 2}),
+        ask("bo", "A-1", pools={"balcony": 1, "floor": 2}, channel="partner"),
+        ask("cy", pools={"floor": 2}, channel="nobody"),
+        ask("di", "A-2", channel="partner"),
+        ask("ed", "A-3", pools={"floor": 2}, channel="partner"),
+        ask("flo", "A-4"),
+    ]
+    operation = commands.of_asks("seatlock", asks)
+    assert operation.args[-9:] == [
+        *(b"c 2 partner", b"c 3 nobody", b"c 4 partner", b"c 5 partner"),
+        *(b"p 1 1 2", b"p 2 2 1", b"p 2 1 2", b"p 3 1 2", b"p 5 1 2"),
+    ]
+    answers = house.run(operation)
+    assert [not isinstance(answer, Exception) for answer in answers] == [False, True, True, True, False, True]
+    assert answers[4].conflicts == {}
+    assert answers[4].pools["floor"].left == 1
+    assert (house.counts(), house.counts("balcony")) == ("5 4 0", "2 1 0")
+    found = house.locker.availability(house.show, channel="partner")
+    assert (found.seats["A-1"], found.seats["A-3"], found.pools["floor"].free) == ("held", "free", 1)
+    booking = house.locker.confirm(answers[1])
+    assert (house.mirror("A-1"), house.counts()) == ("s0@1", "5 2 2")
+    house.locker.release(answers[3])
+    house.locker.cancel(booking)
+    assert [house.mirror(seat) for seat in ("A-1", "A-2", "A-3")] == ["c0@1", "c1@1", "c1@1"]
+    assert (house.counts(), house.counts("balcony")) == ("5 2 0", "2 0 0")
+
+
+@scenario
+def a_channel_is_asked_for_by_acquire_alone(house: House) -> None:
+    house.open()
+    put(house, "A-1")
+    hold = house.acquire("A-1", channel="partner")
+    asks = (commands.extend("seatlock", hold, 900), commands.confirm("seatlock", hold, None, None))
+    for ask in (*asks, commands.release("seatlock", hold)):
+        operation = commands.of_asks("seatlock", [ask])
+        operation.args.append(b"c 1 partner")
+        with house.unchanged():
+            error = house.failing(ScriptFailed, lambda operation=operation: house.run(operation))
+        assert "SEATLOCK an argument behind the requests is nothing that this script knows" in str(error)
 
 
 @scenario
