@@ -305,9 +305,7 @@ def mirrors(namespace: str, show: str, seats: Sequence[str], pools: Sequence[str
         names = tuple(channels.decode().split("\n")) if channels else ()
         stock = _pools.Stock.read(reply[9], reply[10])
         fields = reply[11:]
-        return Snapshot(
-            status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, names, stock, fields
-        )
+        return Snapshot(status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, names, stock, fields)
 
     fixed = [keys.meta, keys.seats, keys.pools, *keys.pool_dues(pools)]
     return Operation(load("availability"), show, fixed, [seat.encode() for seat in seats], decode)

@@ -141,7 +141,7 @@ def channels_and_pools_together(house: House) -> None:
     with house.unchanged():
         error = house.failing(SeatsUnavailable, lambda: house.acquire("A-1", "A-4", pools={"floor": 6}))
     assert {seat: conflict.state for seat, conflict in error.conflicts.items()} == {"A-1": "channel"}
-    assert error.pools == {"floor": PoolConflict(5, None, False)}
+    assert error.pools == {"floor": PoolConflict(5, None)}
 
     def ask(holder: str, *seats: str, **options: object) -> commands.Ask:  # type: ignore[type-arg]
         return commands.acquire("seatlock", house.show, seats, holder, 60, None, **options)
