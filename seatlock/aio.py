@@ -14,6 +14,7 @@ from seatlock import _connect, _requests
 from seatlock._attempts import Attempts
 from seatlock._batcher import Batcher
 from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
+from seatlock._cancelling import heeding
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
 from seatlock._operation import Ask, Command, Step
@@ -181,7 +182,7 @@ class AsyncSeatLocker:
 
         ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats are still free,
         they are sold at once, under a new token, fence and booking id (one given stays); else `HoldLost` says what to
-        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
+        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded. Pools are not regained.
         """
         ask = self._core.confirm(hold, payment, booking, reclaim)
         future = self._batcher.queue(ask)
@@ -424,11 +425,11 @@ class AsyncSeatLocker:
         if isinstance(step, Ask):
             return await self._batcher.submit(step)
         async with self._batcher.visit():
-            return await self._run(step, self._core.patience)
+            return await heeding(self._run(step, self._core.patience))
 
     async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
         async with self._batcher.visit():
-            return await self._drive(procedure, math.inf)
+            return await heeding(self._drive(procedure, math.inf))
 
     async def _drive(self, procedure: Generator[Step, Any, T], deadline: float) -> T:
         """Carry out the steps of a procedure: each with the locker's patience, but none is tried again too late."""

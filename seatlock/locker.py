@@ -156,7 +156,7 @@ class SeatLocker:
 
         ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats are still free,
         they are sold at once, under a new token, fence and booking id (one given stays); else `HoldLost` says what to
-        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
+        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded. Pools are not regained.
         """
         return self._one(self._core.confirm(hold, payment, booking, reclaim))
 
