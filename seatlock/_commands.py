@@ -73,8 +73,8 @@ def acquire(
         keys.locks(seats),
         (f"{token}\n{holder}".encode(), b"%d %d" % (milliseconds, len(seats))),
         _replies.hold,
-        minted,
         quantities,
+        minted,
         () if channel is None else ((b"c", _bounds.channel(channel).encode()),),
     )
 
@@ -101,7 +101,7 @@ def acquire_best(
         keys.locks(seats),
         (f"{token}\n{holder}".encode(), b"%d %d %d" % (milliseconds, len(sets[0]), len(seats))),
         _replies.best,
-        minted,
+        minted=minted,
     )
 
 
@@ -110,7 +110,10 @@ def checked_hold(namespace: str, hold: object) -> tuple[Hold, Keys]:
     if not isinstance(hold, Hold):
         raise InvalidRequest(f"hold must be a seatlock.Hold, not {type(hold).__name__}.")
     keys = keys_of(namespace, hold.show)
-    _bounds.seats_with_pools(hold.seats, hold.holder, hold.pools)
+    if hold.pools:
+        _bounds.seats_with_pools(hold.seats, hold.holder, hold.pools)
+    else:
+        _bounds.seats_and_holder(hold.seats, hold.holder)
     _bounds.token(hold.token)
     _bounds.fence("hold.fence", hold.fence)
     if type(hold.deadline) is not int or not 0 <= hold.deadline < 2**49:
@@ -187,8 +190,8 @@ def _owner(hold: Hold) -> bytes:
 
 def _on_hold(verb: Verb, hold: Hold, keys: Keys, args: tuple[bytes, ...], read: Any) -> Ask[Any]:
     seats = tuple(hold.seats)  # a list, where the hold was stored and its types were not looked at
-    pools = tuple(hold.pools.items())
-    return Ask(verb, keys.show, seats, hold.holder, hold.token, keys.locks(seats), args, read, pools=pools)
+    pools = tuple(hold.pools.items()) if hold.pools else ()
+    return Ask(verb, keys.show, seats, hold.holder, hold.token, keys.locks(seats), args, read, pools)
 
 
 def cancel(namespace: str, booking: object) -> Ask[Cancellation]:

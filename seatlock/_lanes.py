@@ -108,7 +108,7 @@ class Lanes:
         while queue and len(batch) < most:
             waiter = queue[0]
             if not waiter.future.done():
-                seats -= waiter.ask.size
+                seats -= len(waiter.ask.seats) + len(waiter.ask.pools)
                 if seats < 0 and batch:
                     break
                 batch.append(waiter)

@@ -57,14 +57,9 @@ class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
     keys: tuple[bytes, ...]
     args: tuple[bytes, ...]
     read: Callable[[Ask[Any], list[Any]], T_co | SeatLockError]
-    minted: bool = False
     pools: Pools = ()
+    minted: bool = False
     extras: tuple[tuple[bytes, bytes], ...] = ()
-
-    @property
-    def size(self) -> int:
-        """What it counts for in a batch: its seats and its pools."""
-        return len(self.seats) + len(self.pools)
 
     def __repr__(self) -> str:  # without token and arguments: error trackers print local variables
         return f"Ask({self.verb!r}, {self.show!r}, {self.seats!r})"
@@ -122,13 +117,14 @@ def batch(
     """
     keys = fixed_keys.copy()
     args = [b"%d" % len(asks)]
-    for ask in asks:
+    carried: list[bytes] = []
+    for number, ask in enumerate(asks, 1):
         keys += ask.keys
         args += ask.args
-    for number, ask in enumerate(asks, 1):
-        for letter, rest in ask.extras:
-            args.append(b"%b %d %b" % (letter, number, rest))
+        if ask.extras:
+            carried += [b"%b %d %b" % (letter, number, rest) for letter, rest in ask.extras]
     keys += extras[0]
+    args += carried
     args += extras[1]
     keys += lists
 
@@ -152,17 +148,22 @@ def batch(
 
 def chunks(asks: Sequence[Ask[T]]) -> Iterator[Sequence[Ask[T]]]:
     """Cut asks into batches that keep the bounds, in order."""
-    if asks and len(asks) <= MAX_BATCH_ASKS and sum([ask.size for ask in asks]) <= MAX_BATCH_SEATS:
+    if (
+        asks
+        and len(asks) <= MAX_BATCH_ASKS
+        and sum([len(ask.seats) + len(ask.pools) for ask in asks]) <= MAX_BATCH_SEATS
+    ):
         yield asks  # as nearly all are: the group commit cut them itself
         return
     chunk: list[Ask[T]] = []
     seats = 0
     for ask in asks:
-        if chunk and (len(chunk) == MAX_BATCH_ASKS or seats + ask.size > MAX_BATCH_SEATS):
+        size = len(ask.seats) + len(ask.pools)
+        if chunk and (len(chunk) == MAX_BATCH_ASKS or seats + size > MAX_BATCH_SEATS):
             yield chunk
             chunk, seats = [], 0
         chunk.append(ask)
-        seats += ask.size
+        seats += size
     if chunk:
         yield chunk
 

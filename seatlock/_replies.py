@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, cast, get_args
 
 import msgspec
 
-from seatlock._operation import Again, Ask
+from seatlock._operation import Again, Ask, Pools
 from seatlock.errors import (
     BookingConflict,
     HolderLimitExceeded,
@@ -95,17 +95,10 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     word = answer[0]
     if word in (b"held", b"resumed"):
         resumed = word == b"resumed"
-        return Hold(
-            ask.show,
-            ask.seats,
-            ask.holder,
-            answer[5].decode() if resumed else cast("str", ask.token),
-            fence_of(answer[1], answer[2]),
-            answer[3] / 1000,
-            resumed,
-            answer[4],
-            dict(ask.pools),
-        )
+        token = answer[5].decode() if resumed else cast("str", ask.token)
+        fence, left = fence_of(answer[1], answer[2]), answer[3] / 1000
+        found = Hold(ask.show, ask.seats, ask.holder, token, fence, left, resumed, answer[4])
+        return msgspec.structs.replace(found, pools=dict(ask.pools)) if ask.pools else found
     if word == b"refused":
         return _unavailable(ask, answer)
     if word == b"lost":
@@ -253,17 +246,13 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
     if word == b"lost":
         return hold_lost(ask, answer)
     on_record = word == b"conflict"  # its booking may have other seats than those asked for
-    seats, pools = _on_record(ask, answer[6:]) if on_record else (ask.seats, dict(ask.pools))
-    found = Booking(
-        (answer[4] if word != b"booked" else ask.args[1]).decode(),
-        ask.show,
-        seats,
-        ask.holder,
-        optional_text(answer[5] if on_record else ask.args[2]),
-        fence_of(answer[1], answer[2]),
-        answer[3] / 1000,
-        pools=pools,
-    )
+    booking_id = (answer[4] if word != b"booked" else ask.args[1]).decode()
+    payment = optional_text(answer[5] if on_record else ask.args[2])
+    fence, since = fence_of(answer[1], answer[2]), answer[3] / 1000
+    seats, pools = _on_record(ask, answer[6:]) if on_record else (ask.seats, ask.pools)
+    found = Booking(booking_id, ask.show, seats, ask.holder, payment, fence, since)
+    if pools:
+        found = msgspec.structs.replace(found, pools=dict(pools))
     if on_record:
         what = listing([*found.seats, *found.pools])
         return BookingConflict(
@@ -274,17 +263,17 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
     return found
 
 
-def _on_record(ask: Ask[Any], answer: list[int]) -> tuple[tuple[str, ...], dict[str, int]]:
+def _on_record(ask: Ask[Any], answer: list[int]) -> tuple[tuple[str, ...], Pools]:
     """The seats and the quantities of pools that a booking on record has, of those asked for."""
     seats: list[str] = []
-    pools: dict[str, int] = {}
+    pools: list[tuple[str, int]] = []
     for place, quantity in zip(answer[::2], answer[1::2], strict=True):
         pool = _pool_at(ask, place)
         if pool is None:
             seats.append(ask.seats[place - 1])
         else:
-            pools[pool] = quantity
-    return tuple(seats), pools
+            pools.append((pool, quantity))
+    return tuple(seats), tuple(pools)
 
 
 def _given_back(ask: Ask[Any], answer: list[Any]) -> dict[str, int]:
