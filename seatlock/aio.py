@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect, _requests
-from seatlock._attempts import Attempts
-from seatlock._batcher import Batcher
+from seatlock._async_door import AsyncDoor
 from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
-from seatlock._cancelling import heeding
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
-from seatlock._operation import Ask, Command, Step
+from seatlock._operation import Ask
 from seatlock._pursuit import pursue_async
-from seatlock._seam import FOREIGN
 from seatlock._warming import Progress
 from seatlock.errors import SeatLockError
 from seatlock.model import (
@@ -44,7 +38,7 @@ from seatlock.plan import Seat, SeatingPlan
 T = TypeVar("T")
 
 
-class AsyncSeatLocker:
+class AsyncSeatLocker(AsyncDoor[Core]):
     """Holds, confirms and releases seats of shows in Redis. A locker belongs to one event loop.
 
     Calls made at the same time share script calls (the group commit), without a timer: throughput is many times that of
@@ -68,12 +62,7 @@ class AsyncSeatLocker:
         patience: Duration = DEFAULT_PATIENCE,
         batching: bool = True,
     ) -> None:
-        self._client = _connect.checked_async(client)
-        self._core = Core(namespace, patience)
-        self._batcher = Batcher(self._carry_out, self._core.patience, GROUPED if batching else ONE_BY_ONE)
-        self._sends_again = _connect.sends_again(client)
-        self._may_hang = _connect.may_hang(client)
-        self._owned: list[Any] = []
+        super().__init__(client, Core(namespace, patience), GROUPED if batching else ONE_BY_ONE)
 
     @classmethod
     def from_url(
@@ -96,30 +85,6 @@ class AsyncSeatLocker:
         locker = cls(client, namespace=namespace, patience=patience, batching=batching)
         locker._owned = [client, *([server] if server else [])]
         return locker
-
-    async def aclose(self) -> None:
-        """Answer what was asked, then close the client, if the locker made it; may be called again.
-
-        If this is cancelled, it does not wait for answers: those who still wait for one get an error.
-        """
-        try:
-            await self._batcher.drain()
-        except asyncio.CancelledError:
-            await self._close_owned()
-            raise
-        await self._close_owned()
-
-    async def _close_owned(self) -> None:
-        while self._owned:
-            await _connect.close(self._owned.pop(0))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     # The four verbs of a hold, and cancel
 
@@ -409,54 +374,3 @@ class AsyncSeatLocker:
         Raises `ShowInUse` while anything is held, or while outbox entries are unread unless ``unread="discard"``.
         """
         await self._follow(self._core.retire(show, unread))
-
-    # Driving
-
-    async def _many(self, show: str, asks: list[Ask[T] | SeatLockError]) -> list[T | SeatLockError]:
-        async with self._batcher.visit():
-            await self._drive(self._core.prepare(show), math.inf)
-            answers = iter(await self._batcher.submit_together([ask for ask in asks if isinstance(ask, Ask)]))
-        return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
-
-    async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
-        return await self._drive(self._core.group(asks, patience), time.monotonic() + patience)
-
-    async def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
-        if isinstance(step, Ask):
-            return await self._batcher.submit(step)
-        async with self._batcher.visit():
-            return await heeding(self._run(step, self._core.patience))
-
-    async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
-        async with self._batcher.visit():
-            return await heeding(self._drive(procedure, math.inf))
-
-    async def _drive(self, procedure: Generator[Step, Any, T], deadline: float) -> T:
-        """Carry out the steps of a procedure: each with the locker's patience, but none is tried again too late."""
-        try:
-            step = next(procedure)
-            while True:
-                patience = min(self._core.patience, deadline - time.monotonic())
-                try:
-                    result = await self._run(step, patience)
-                except SeatLockError as error:
-                    step = procedure.throw(error)
-                else:
-                    step = procedure.send(result)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
-
-    async def _run(self, step: Step, patience: float) -> Any:
-        attempts = Attempts(step, patience, client_sends_again=self._sends_again)
-        while True:
-            try:
-                if self._may_hang:
-                    async with asyncio.timeout(attempts.longest()):
-                        reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
-                else:  # as a rule: a timeout of our own would cost as much as all the rest of an attempt
-                    reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
-            except FOREIGN as error:
-                await asyncio.sleep(attempts.failed(error))
-            else:
-                return step.decode(reply)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect
-from seatlock._attempts import Attempts
 from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
-from seatlock._operation import Ask, Command, Step
+from seatlock._door import Door
+from seatlock._operation import Ask
 from seatlock._pursuit import pursue
-from seatlock._seam import FOREIGN
 from seatlock._warming import Progress
 from seatlock.errors import SeatLockError
 from seatlock.model import (
@@ -42,7 +39,7 @@ T = TypeVar("T")
 _log = logging.getLogger("seatlock")
 
 
-class SeatLocker:
+class SeatLocker(Door[Core]):
     """Holds, confirms and releases seats of shows in Redis. Threads may share one locker.
 
     ``client`` is a `redis.Redis` or `redis.RedisCluster`; it keeps its own settings, and stays open when the locker
@@ -62,10 +59,7 @@ class SeatLocker:
         namespace: str = "seatlock",
         patience: Duration = DEFAULT_PATIENCE,
     ) -> None:
-        self._client = _connect.checked_sync(client)
-        self._core = Core(namespace, patience)
-        self._sends_again = _connect.sends_again(client)
-        self._owned: list[Any] = []
+        super().__init__(client, Core(namespace, patience))
 
     @classmethod
     def from_url(
@@ -87,19 +81,6 @@ class SeatLocker:
         locker = cls(client, namespace=namespace, patience=patience)
         locker._owned = [client, *([server] if server else [])]
         return locker
-
-    def close(self) -> None:
-        """Close the client, if the locker made it; may be called again."""
-        while self._owned:
-            _connect.close_sync(self._owned.pop(0))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # The four verbs of a hold, and cancel
 
@@ -378,35 +359,3 @@ class SeatLocker:
         Raises `ShowInUse` while anything is held, or while outbox entries are unread unless ``unread="discard"``.
         """
         self._follow(self._core.retire(show, unread))
-
-    # Driving
-
-    def _one(self, ask: Ask[T]) -> T:
-        return self._follow(self._core.one(ask))
-
-    def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
-        return self._one(step) if isinstance(step, Ask) else self._run(step)
-
-    def _follow(self, procedure: Generator[Step, Any, T]) -> T:
-        try:
-            step = next(procedure)
-            while True:
-                try:
-                    result = self._run(step)
-                except SeatLockError as error:
-                    step = procedure.throw(error)
-                else:
-                    step = procedure.send(result)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
-
-    def _run(self, step: Step) -> Any:
-        attempts = Attempts(step, self._core.patience, client_sends_again=self._sends_again)
-        while True:
-            try:
-                reply = self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
-            except FOREIGN as error:
-                time.sleep(attempts.failed(error))
-            else:
-                return step.decode(reply)

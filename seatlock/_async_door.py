@@ -1,0 +1,108 @@
+"""The way to Redis of asyncio, with the group commit in it: twin of `seatlock._door`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Generator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from seatlock import _connect
+from seatlock._attempts import Attempts
+from seatlock._batcher import Batcher
+from seatlock._cancelling import heeding
+from seatlock._core import Core
+from seatlock._lanes import Limits
+from seatlock._operation import Ask, Command, Step
+from seatlock._seam import FOREIGN
+from seatlock.errors import SeatLockError
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Core)
+
+
+class AsyncDoor(Generic[C]):
+    """A client, the core whose requests go through it, and the batcher that groups them. Belongs to one event loop."""
+
+    def __init__(self, client: _connect.AsyncClient, core: C, limits: Limits) -> None:
+        self._client = _connect.checked_async(client)
+        self._core = core
+        self._batcher = Batcher(self._carry_out, core.patience, limits)
+        self._sends_again = _connect.sends_again(client)
+        self._may_hang = _connect.may_hang(client)
+        self._owned: list[Any] = []
+
+    async def aclose(self) -> None:
+        """Answer what was asked, then close the client, if the locker made it; may be called again.
+
+        If this is cancelled, it does not wait for answers: those who still wait for one get an error.
+        """
+        try:
+            await self._batcher.drain()
+        except asyncio.CancelledError:
+            await self._close_owned()
+            raise
+        await self._close_owned()
+
+    async def _close_owned(self) -> None:
+        while self._owned:
+            await _connect.close(self._owned.pop(0))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _many(self, show: str, asks: list[Ask[T] | SeatLockError]) -> list[T | SeatLockError]:
+        async with self._batcher.visit():
+            await self._drive(self._core.prepare(show), math.inf)
+            answers = iter(await self._batcher.submit_together([ask for ask in asks if isinstance(ask, Ask)]))
+        return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
+
+    async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
+        return await self._drive(self._core.group(asks, patience), time.monotonic() + patience)
+
+    async def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
+        if isinstance(step, Ask):
+            return await self._batcher.submit(step)
+        async with self._batcher.visit():
+            return await heeding(self._run(step, self._core.patience))
+
+    async def _follow(self, procedure: Generator[Step, Any, T]) -> T:
+        async with self._batcher.visit():
+            return await heeding(self._drive(procedure, math.inf))
+
+    async def _drive(self, procedure: Generator[Step, Any, T], deadline: float) -> T:
+        """Carry out the steps of a procedure: each with the locker's patience, but none is tried again too late."""
+        try:
+            step = next(procedure)
+            while True:
+                patience = min(self._core.patience, deadline - time.monotonic())
+                try:
+                    result = await self._run(step, patience)
+                except SeatLockError as error:
+                    step = procedure.throw(error)
+                else:
+                    step = procedure.send(result)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    async def _run(self, step: Step, patience: float) -> Any:
+        attempts = Attempts(step, patience, client_sends_again=self._sends_again)
+        while True:
+            try:
+                if self._may_hang:
+                    async with asyncio.timeout(attempts.longest()):
+                        reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
+                else:  # as a rule: a timeout of our own would cost as much as all the rest of an attempt
+                    reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
+            except FOREIGN as error:
+                await asyncio.sleep(attempts.failed(error))
+            else:
+                return step.decode(reply)

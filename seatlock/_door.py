@@ -1,0 +1,71 @@
+"""The blocking way to Redis: carries out what the pure modules ask for. `seatlock._async_door` is its twin."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from seatlock import _connect
+from seatlock._attempts import Attempts
+from seatlock._core import Core
+from seatlock._operation import Ask, Command, Step
+from seatlock._seam import FOREIGN
+from seatlock.errors import SeatLockError
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Core)
+
+
+class Door(Generic[C]):
+    """A client, and the core whose requests go through it. Threads may share it."""
+
+    def __init__(self, client: _connect.SyncClient, core: C) -> None:
+        self._client = _connect.checked_sync(client)
+        self._core = core
+        self._sends_again = _connect.sends_again(client)
+        self._owned: list[Any] = []
+
+    def close(self) -> None:
+        """Close the client, if the locker made it; may be called again."""
+        while self._owned:
+            _connect.close_sync(self._owned.pop(0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _one(self, ask: Ask[T]) -> T:
+        return self._follow(self._core.one(ask))
+
+    def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
+        return self._one(step) if isinstance(step, Ask) else self._run(step)
+
+    def _follow(self, procedure: Generator[Step, Any, T]) -> T:
+        try:
+            step = next(procedure)
+            while True:
+                try:
+                    result = self._run(step)
+                except SeatLockError as error:
+                    step = procedure.throw(error)
+                else:
+                    step = procedure.send(result)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    def _run(self, step: Step) -> Any:
+        attempts = Attempts(step, self._core.patience, client_sends_again=self._sends_again)
+        while True:
+            try:
+                reply = self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
+            except FOREIGN as error:
+                time.sleep(attempts.failed(error))
+            else:
+                return step.decode(reply)
