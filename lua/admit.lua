@@ -1,0 +1,99 @@
+-- admit: lets in those who are next of the present, as many as rate, concurrency and the caller's own bound allow, and
+-- writes them to the stream of admissions. Silent places are passed over and keep their place.
+--
+-- KEYS  room queue passes grants here_0 here_1 admissions |
+-- ARGV  most |                                         no more than so many in this call
+-- REPLY noroom
+--       ok status more wait_ms live names              more: 1 if the line goes on and the limits allow it; wait_ms:
+--                                                      until the rate lets somebody in; live: passes in time before;
+--                                                      names: place, holder and deadline of each that was let in
+local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local here_keys, admissions_key = {KEYS[5], KEYS[6]}, KEYS[7]
+-- @include room
+-- @include rate
+-- @include walk
+
+local live = redis.call('ZCOUNT', passes_key, digits(now), '(+inf')
+local allowed = 0
+if room.status == 'open' then
+  allowed = math.min(integer(ARGV[1], 0, 1000), integer(limits.batch, 1, 1000), affordable())
+  local concurrency = integer(limits.concurrency, 0, 10 ^ 7)
+  if concurrency > 0 then
+    allowed = math.min(allowed, math.max(concurrency - live, 0))
+  end
+end
+
+-- One who was let in by a script that was stopped half-way may have a place still.
+local function has_pass(holder)
+  local deadline = redis.call('ZSCORE', passes_key, holder)
+  return deadline and tonumber(deadline) >= now
+end
+
+local let_in, looked, from, more = {}, {}, low, false
+if allowed > 0 then
+  local next_entry = redis.call('XRANGE', admissions_key, '0-' .. digits(version + 1), '+', 'COUNT', '1')
+  if #next_entry > 0 then
+    error('SEATLOCK the stream of admissions is ahead of the version of the room')
+  end
+  local byte, spans = math.floor(low / 8), 0
+  while #let_in < allowed and spans < SPANS do
+    byte = next_byte(byte)
+    if not byte then
+      from = last_place + 1
+      break
+    end
+    spans = spans + 1
+    from = math.max(from, byte * 8)
+    for _, one in ipairs(holders_at(present_in(byte, from))) do
+      if #let_in == allowed then
+        break
+      elseif not has_pass(one.holder) then
+        let_in[#let_in + 1] = one
+      end
+      from = one.place + 1
+    end
+    if #let_in < allowed then
+      from = (byte + SPAN) * 8
+    end
+    looked[#looked + 1] = byte
+    byte = byte + SPAN
+  end
+  from = math.min(math.max(from, low), last_place + 1)
+  more = from <= last_place and (spans == SPANS or #let_in == allowed)
+end
+
+if #let_in == 0 then
+  if from > low or bucket.anew then
+    redis.call('HSET', room_key, 'low', digits(from), 'served', digits(math.max(served, from - 1)), 'level',
+      digits(bucket.level), 'filled', digits(bucket.filled))
+  end
+  return {'ok', room.status, more and 1 or 0, wait_ms(), live, {}}
+end
+
+local deadline = now + integer(room.reserve, 1, 86400000)
+local renewals = digits(integer(room.renewals, 0, 1000))
+local passes, grants, gone, entry, names = {}, {}, {}, {}, {}
+for at, one in ipairs(let_in) do
+  passes[2 * at - 1], passes[2 * at] = digits(deadline), one.holder
+  grants[2 * at - 1], grants[2 * at] = one.holder, digits(one.place) .. ' ' .. renewals .. ' 0'
+  gone[at] = one.holder
+  entry[2 * at - 1], entry[2 * at] = digits(one.place), one.holder
+  names[3 * at - 2], names[3 * at - 1], names[3 * at] = one.place, one.holder, deadline
+end
+spend(#let_in)
+version = version + 1
+served = math.max(served, from - 1)
+-- What is spent goes first, so that a script that is stopped later lets in too few, never too many; then passes, then
+-- the stream. Whoever has a pass and still a place is looked at again, and gets nothing more: see `places`.
+redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served),
+  'level', digits(bucket.level), 'filled', digits(bucket.filled), 'admitted', digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in), 'pace', paced(served))
+redis.call('ZADD', passes_key, unpack(passes))
+redis.call('HSET', grants_key, unpack(grants))
+redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), unpack(entry))
+redis.call('ZREM', queue_key, unpack(gone))
+-- The bits of all who were looked at have done their work: otherwise each silent place that comes back would have the
+-- next call look at all of them again.
+for _, byte in ipairs(looked) do
+  clear(byte, from)
+end
+return {'ok', room.status, more and 1 or 0, wait_ms(), live, names}

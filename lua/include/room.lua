@@ -1,0 +1,30 @@
+-- @include clock
+-- @include integer
+-- The facts of a waiting room that most of its scripts want. No facts, no room: fail closed.
+local ROOM = {'status', 'version', 'next', 'low', 'served', 'most', 'reserve', 'pass', 'renewals', 'here', 'kept', 'pace', 'poll'}
+local room = {}
+do
+  local found = redis.call('HMGET', room_key, unpack(ROOM))
+  if not found[1] then
+    return {'noroom'}
+  end
+  for at, name in ipairs(ROOM) do
+    room[name] = found[at]
+  end
+end
+local MOST_PLACES = 2 ^ 32 - 1 -- a place is a bit of a string, and a string has no more of them
+local version = integer(room.version, 0, 2 ^ 49)
+local last_place = integer(room.next, 0, MOST_PLACES)
+local low = integer(room.low, 1, MOST_PLACES + 1) -- the lowest place that no admission has looked at
+local served = integer(room.served, 0, MOST_PLACES) -- the highest that one has: it never goes back
+
+-- What every answer about places begins with: how the room is, the clock, the place up to which it has been served, how
+-- many serving moved lately and in how many milliseconds (-1 where that is not known), and how often to ask.
+local function serving()
+  local since, from = string.match(room.pace, '^(%d+) (%d+)')
+  local span, moved = -1, 0
+  if since and room.status == 'open' then
+    span, moved = math.max(now - integer(since, 0, 2 ^ 49), 0), served - integer(from, 0, MOST_PLACES)
+  end
+  return room.status, now, served, moved, span, integer(room.poll, 1, 86400000)
+end

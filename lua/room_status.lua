@@ -1,0 +1,29 @@
+-- room_status: opens, pauses or closes a waiting room, or tells everybody in it that the show is sold out. The draw comes
+-- before the opening: while somebody is among the early, or drawn and without a place, it does not open.
+--
+-- KEYS  room early drawn admissions |
+-- ARGV  status |                                       open, paused, closed or sold_out
+-- REPLY noroom
+--       undrawn early                                  so many have no place yet; nothing was changed
+--       ok before
+local room_key, early_key, drawn_key, admissions_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- @include room
+
+local wanted = ARGV[1]
+if wanted ~= 'open' and wanted ~= 'paused' and wanted ~= 'closed' and wanted ~= 'sold_out' then
+  error('SEATLOCK a waiting room is open, paused, closed or sold out')
+end
+local undrawn = redis.call('ZCARD', early_key) + redis.call('ZCARD', drawn_key) - 2
+if undrawn > 0 and wanted ~= 'closed' and wanted ~= 'sold_out' then
+  return {'undrawn', undrawn}
+end
+if #redis.call('XRANGE', admissions_key, '0-' .. digits(version + 1), '+', 'COUNT', '1') > 0 then
+  error('SEATLOCK the stream of admissions is ahead of the version of the room')
+end
+if room.status ~= wanted then
+  version = version + 1
+  redis.call('HSET', room_key, 'version', digits(version), 'pace', '') -- how it moved before says nothing
+  redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), 'status', wanted)
+  redis.call('HSET', room_key, 'status', wanted) -- last: asking again does what is left to do
+end
+return {'ok', room.status}

@@ -1,0 +1,35 @@
+-- seat_drawn: gives those who are drawn their places in the line, a bounded number a call, in order. All of them count
+-- as present: who opens a room finds those who were early in it. May be repeated.
+--
+-- KEYS  room queue early drawn here_0 here_1 kept_0 kept_1 |
+-- ARGV  |
+-- REPLY noroom
+--       ok status left                                 left: the drawn that have no place yet; -1: not all are drawn
+local room_key, queue_key, early_key, drawn_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local here_keys, kept_keys = {KEYS[5], KEYS[6]}, {KEYS[7], KEYS[8]}
+-- @include room
+
+local STEP = 500 -- places that a call gives
+if room.status ~= 'drawing' then
+  return {'ok', room.status, 0}
+elseif redis.call('ZCARD', early_key) > 1 then
+  return {'ok', room.status, -1}
+end
+local early = redis.call('HMGET', room_key, 'early')[1]
+local place = redis.call('ZCOUNT', queue_key, '1', digits(integer(early, 0, MOST_PLACES)))
+local holders = redis.call('ZRANGEBYSCORE', drawn_key, '-inf', '(+inf', 'LIMIT', '0', digits(STEP))
+local adds = {}
+local here, kept = here_keys[integer(room.here, 0, 1) + 1], kept_keys[integer(room.kept, 0, 1) + 1]
+for at, holder in ipairs(holders) do
+  adds[2 * at - 1], adds[2 * at] = digits(place + at), holder
+end
+if #holders > 0 then
+  -- One command gives all of them their places; if what follows is cut off, the same ones come again and keep them.
+  redis.call('ZADD', queue_key, 'NX', unpack(adds))
+  for at = 1, #holders do
+    redis.call('SETBIT', here, digits(place + at), '1')
+    redis.call('SETBIT', kept, digits(place + at), '1')
+  end
+  redis.call('ZREM', drawn_key, unpack(holders))
+end
+return {'ok', room.status, redis.call('ZCARD', drawn_key) - 1}
