@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -128,11 +128,40 @@ def test_an_error_while_it_runs_is_one_message(run: Run, url: str) -> None:
     assert "Traceback" not in err
 
 
+TELLING = """
+import asyncio, signal, sys
+
+def tell(*_):
+    for task in list(asyncio.tasks._all_tasks)[:50]:
+        if not task.done():
+            print(task, file=sys.stderr)
+            task.print_stack(file=sys.stderr)
+
+signal.signal(signal.SIGUSR1, tell)
+from seatlock.cli import main
+main()
+"""
+"""The command, in a process that says what it waits for when it is asked."""
+
+
+def ended(child: subprocess.Popen[str], timeout: float) -> tuple[str, str]:
+    """What it printed, once it has ended; fails with what it waits for if it does not end."""
+    try:
+        return child.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGUSR1)
+        with suppress(subprocess.TimeoutExpired):
+            child.communicate(timeout=5)
+        child.kill()
+        out, err = child.communicate()
+        pytest.fail(f"it did not end within {timeout} s:\n{out}\n{err}")
+
+
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A simulation in a process of its own, with its show."""
     child = subprocess.Popen(
-        [sys.executable, "-c", "from seatlock.cli import main; main()", "simulate", *arguments],
+        [sys.executable, "-c", TELLING, "simulate", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -153,7 +182,7 @@ def test_interrupted_it_says_what_is_left(url: str, client: redis.Redis) -> None
     with running("--buyers", "1000000", "--redis", url) as (child, show):
         until(lambda: client.exists(f"seatlock:{{{show}}}:outbox"), "the show is warmed")
         child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=60)
+        _, err = ended(child, 60)
     assert child.returncode == 130
     assert f"seatlock retire {show} --discard-outbox" in err
     assert "Traceback" not in err
@@ -171,7 +200,7 @@ def test_a_proof_that_fails_ends_with_1_and_the_show_stays(url: str, client: red
 
     with running("--redis", url, "--hold", "0.5", "--abandon", "0.1") as (child, show):
         until(delete_a_sold_lock, "a seat is sold", timeout=30)
-        out, err = child.communicate(timeout=100)
+        out, err = ended(child, 100)
     assert child.returncode == 1
     assert re.search(r"^seats lost +[1-9]\d* by receipts, \d+ by raw keys +FAILED", out, re.MULTILINE)
     assert re.search(r"^seats lost: \S+: \S+ has a receipt, the seat is not sold", out, re.MULTILINE)
