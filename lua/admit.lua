@@ -6,7 +6,7 @@
 -- REPLY noroom
 --       ok status more wait_ms live names              more: 1 if the line goes on and the limits allow it; wait_ms:
 --                                                      until the rate lets somebody in; live: passes in time before;
---                                                      names: place, holder and deadline of each that was let in
+--                                                      names: place, holder and left_ms of each let in
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local here_keys, admissions_key = {KEYS[5], KEYS[6]}, KEYS[7]
 -- @include room
@@ -78,7 +78,7 @@ for at, one in ipairs(let_in) do
   grants[2 * at - 1], grants[2 * at] = one.holder, digits(one.place) .. ' ' .. renewals .. ' 0'
   gone[at] = one.holder
   entry[2 * at - 1], entry[2 * at] = digits(one.place), one.holder
-  names[3 * at - 2], names[3 * at - 1], names[3 * at] = one.place, one.holder, deadline
+  names[3 * at - 2], names[3 * at - 1], names[3 * at] = one.place, one.holder, deadline - now
 end
 spend(#let_in)
 version = version + 1

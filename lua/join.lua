@@ -15,7 +15,6 @@ local holders = {unpack(ARGV)}
 -- @include present
 
 local length = redis.call('ZCARD', queue_key) - 1 -- the sentinel is nobody
-local early_length = redis.call('ZCARD', early_key) - 1 + redis.call('ZCARD', drawn_key) - 1
 local most = integer(room.most, 1, MOST_PLACES)
 local new, new_of, early_new = {}, {}, {}
 
@@ -45,10 +44,10 @@ local function answer(request)
     return {'early'}
   elseif room.status == 'closed' or room.status == 'sold_out' then
     return {'over'}
-  elseif length + early_length >= most then
+  elseif length + undrawn >= most then
     return {'full', most}
   elseif room.status == 'early' then
-    early_length = early_length + 1
+    undrawn = undrawn + 1
     early_new[holder] = true
     early_new[#early_new + 1], early_new[#early_new + 2] = '0', holder
     return {'early'}

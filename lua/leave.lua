@@ -6,19 +6,37 @@
 --       ok status now_ms served moved span_ms poll_ms, then for each request one of
 --         left
 --         gone                                       had no place, and no pass in time
+--         kept                                       early, and the list of the early cannot change while it is drawn
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local early_key, drawn_key = KEYS[5], KEYS[6]
 local holders = {unpack(ARGV)}
 -- @include places
 
-local reply, left = {'ok', serving()}, {}
-for request = 1, #holders do
-  local there = standing(request) and not left[holders[request]]
-  left[holders[request]] = true
-  reply[#reply + 1] = {there and 'left' or 'gone'}
+local early_places = integer(redis.call('HMGET', room_key, 'early')[1], 0, MOST_PLACES)
+
+-- Whoever leaves a draw that is under way would change it for all others, and nobody could recompute it.
+local function answer(request)
+  if room.status == 'drawing' and not queued[request] and (early[request] or drawn[request]) then
+    return 'kept'
+  elseif room.status == 'drawing' and queued[request] and tonumber(queued[request]) <= early_places then
+    return 'kept'
+  end
+  return standing(request) and 'left' or 'gone'
 end
-for _, key in ipairs({queue_key, passes_key, early_key, drawn_key}) do
-  redis.call('ZREM', key, unpack(holders))
+
+local reply, gone, leaving = {'ok', serving()}, {}, {}
+for request, holder in ipairs(holders) do
+  local word = gone[holder] and 'gone' or answer(request)
+  reply[#reply + 1] = {word}
+  if word == 'left' then
+    gone[holder] = true
+    leaving[#leaving + 1] = holder
+  end
 end
-redis.call('HDEL', grants_key, unpack(holders))
+if #leaving > 0 then
+  for _, key in ipairs({queue_key, passes_key, early_key, drawn_key}) do
+    redis.call('ZREM', key, unpack(leaving))
+  end
+  redis.call('HDEL', grants_key, unpack(leaving))
+end
 return reply

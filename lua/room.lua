@@ -26,7 +26,7 @@ if not status then
   local first = {
     'status', status, 'version', '1', 'next', '0', 'low', '1', 'served', '0', 'here', '0', 'here_at', digits(now),
     'kept', '0', 'kept_at', digits(now), 'walked', '-', 'pace', '', 'filled', digits(now), 'admitted', '0', 'early', '0',
-    'level', digits(integer(ARGV[4], 1, 10 ^ 6) * integer(ARGV[3], 1, DAY)), 'seed', ARGV[13], 'commitment', commitment,
+    'level', digits(integer(ARGV[4], 1, 10 ^ 6) * integer(ARGV[3], 1, DAY)), 'seed', ARGV[13], 'commitment', commitment, 'participants', '', 'outside', '',
   }
   -- Nothing of an earlier room counts; and no key of a room is ever empty, so that it does not go away.
   redis.call('DEL', queue_key, passes_key, grants_key, early_key, drawn_key, here_0_key, here_1_key, kept_0_key,

@@ -38,7 +38,8 @@ local new_here, new_kept = turned('here', here, here_at, grace), turned('kept', 
 local ended = redis.call('ZRANGEBYSCORE', passes_key, '-inf', '(' .. digits(now), 'LIMIT', '0', digits(PASSES))
 
 -- Each time the bitmaps of those who keep their places were turned, the whole line is looked at once, part by part.
-local silent, at_end = {}, walked == '-'
+-- A draw that is under way must not lose anybody.
+local silent, at_end = {}, walked == '-' or room.status == 'drawing'
 if new_kept then
   set('walked', '0')
 elseif not at_end then

@@ -11,16 +11,16 @@ from typing import Any, Generic, Self, TypeVar
 
 from seatlock import _connect
 from seatlock._attempts import Attempts
+from seatlock._base import Base
 from seatlock._batcher import Batcher
 from seatlock._cancelling import heeding
-from seatlock._core import Core
 from seatlock._lanes import Limits
 from seatlock._operation import Ask, Command, Step
 from seatlock._seam import FOREIGN
 from seatlock.errors import SeatLockError
 
 T = TypeVar("T")
-C = TypeVar("C", bound=Core)
+C = TypeVar("C", bound=Base)
 
 
 class AsyncDoor(Generic[C]):

@@ -5,7 +5,6 @@ Every method is pure until its procedure is driven; bad arguments raise `Invalid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeVar
 
 from seatlock import (
@@ -20,6 +19,7 @@ from seatlock import (
     _requests,
     _warming,
 )
+from seatlock._base import Base
 from seatlock._board import Board
 from seatlock._choosing import Wish
 from seatlock._operation import Ask
@@ -55,8 +55,6 @@ from seatlock.plan import SeatingPlan
 
 T = TypeVar("T")
 
-DEFAULT_PATIENCE: Final = 5.0  # seconds
-
 CERTAINLY_NO_HOLD: Final = (
     HolderLimitExceeded,
     InvalidRequest,
@@ -70,18 +68,14 @@ CERTAINLY_NO_HOLD: Final = (
 """What an acquire may raise when it has surely left no hold behind."""
 
 
-class Core:
-    """What a locker knows: namespace, patience (seconds), the plans it has read, the servers it has checked."""
+class Core(Base):
+    """What a locker knows besides: the plans it has read, the shows with limits, the boards of free seats."""
 
-    CHECKED_SHOWS: Final = 10_000  # shows whose server is remembered as checked
     BOARDS: Final = 32  # shows whose free seats are kept for those who ask for the best
 
     def __init__(self, namespace: object, patience: object) -> None:
-        self.namespace = _bounds.namespace(namespace)
-        self.patience = _bounds.milliseconds("patience", patience) / 1000
+        super().__init__(namespace, patience, _procedures.Listed())
         self._plans = _procedures.PlanCache()
-        self._checked: set[str] = set()
-        self._listed = _procedures.Listed()
         self._boards: dict[str, Board] = {}
 
     # Asks: one caller's request each
@@ -175,12 +169,6 @@ class Core:
 
     # Procedures
 
-    def one(self, ask: Ask[T]) -> Procedure[T]:
-        """Carry out one ask in a call of its own."""
-        if ask.show not in self._checked:
-            yield from self.check_server(ask.show)
-        return (yield from _procedures.one(self.namespace, ask, self._listed, self.patience))
-
     def acquire_many(self, show: object, requests: object) -> Procedure[list[Hold | SeatLockError]]:
         """Carry out many acquires."""
         return (yield from self._many(show, _requests.acquire_asks(self.namespace, show, requests)))
@@ -192,23 +180,6 @@ class Core:
     def release_many(self, show: object, holds: object) -> Procedure[list[Release | SeatLockError]]:
         """Carry out many releases."""
         return (yield from self._many(show, _requests.release_asks(self.namespace, show, holds)))
-
-    def prepare(self, show: object) -> Procedure[None]:
-        """Find out once whether the server of a show is fit for what follows."""
-        yield from self._ready(show)
-
-    def group(self, asks: Sequence[Ask[T]], patience: float) -> Procedure[list[T | SeatLockError]]:
-        """Carry out asks of one verb and one show: an answer each, also where the server is found unfit."""
-        if asks[0].show not in self._checked:
-            try:
-                yield from self.check_server(asks[0].show)
-            except SeatLockError as error:
-                return _procedures.copies(error, asks)
-        return (yield from _procedures.many(self.namespace, asks, self._listed, patience))
-
-    def _many(self, show: object, asks: Sequence[Ask[T] | SeatLockError]) -> Procedure[list[T | SeatLockError]]:
-        yield from self._ready(show)
-        return (yield from _procedures.valid(self.namespace, asks, self._listed, self.patience))
 
     def availability(self, show: object, section: object, channel: object = None) -> Procedure[Availability]:
         """Read the states of a show or of one of its sections."""
@@ -327,19 +298,6 @@ class Core:
     def _forget(self, show: str) -> None:
         self._plans.forget(show)
         self._boards.pop(show, None)
-
-    def _ready(self, show: object) -> Procedure[str]:
-        show = _bounds.show_id(show)
-        if show not in self._checked:
-            yield from self.check_server(show)
-        return show
-
-    def check_server(self, show: str) -> Procedure[None]:
-        """Find out whether the server of a show can keep locks."""
-        yield from _procedures.check_server(self.namespace, show)
-        if len(self._checked) >= self.CHECKED_SHOWS:
-            self._checked.clear()
-        self._checked.add(show)
 
 
 def _section(section: object) -> str | None:

@@ -9,12 +9,29 @@ from hashlib import sha256
 from seatlock import _bounds
 
 
+class Room:
+    """The keys of the waiting room of a show."""
+
+    __slots__ = ("admissions", "drawn", "early", "grants", "here", "kept", "passes", "queue", "room")
+
+    def __init__(self, base: bytes) -> None:
+        self.room = base + b"room"
+        self.queue = base + b"queue"
+        self.passes = base + b"passes"
+        self.grants = base + b"grants"
+        self.early = base + b"early"
+        self.drawn = base + b"drawn"
+        self.here = [base + b"here:0", base + b"here:1"]
+        self.kept = [base + b"kept:0", base + b"kept:1"]
+        self.admissions = base + b"admissions"
+
+
 class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
         *("audit", "blocks", "changes", "due", "list_prefix", "lock_prefix", "meta", "note_prefix", "outbox", "plan"),
-        *("pool_due_prefix", "pools", "probe", "retired", "seats", "show"),
+        *("pool_due_prefix", "pools", "probe", "retired", "room", "seats", "show"),
     )
 
     def __init__(self, namespace: str, show: str) -> None:
@@ -35,6 +52,7 @@ class Keys:
         self.pool_due_prefix = base + b"pool-due:"
         self.list_prefix = base + b"holder:"
         self.note_prefix = base + b"best:"
+        self.room = Room(base)
 
     def locks(self, seats: tuple[str, ...]) -> tuple[bytes, ...]:
         """The lock key of each seat, in order."""

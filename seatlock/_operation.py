@@ -25,13 +25,30 @@ MAX_BATCH_ASKS: Final = 256
 MAX_BATCH_SEATS: Final = 512
 
 READERS: Final = frozenset(
-    ["availability", "changes", "check", "compare", "held", "holds", "inspect", "remnants", "server", "vitals"]
+    [
+        *("availability", "changes", "check", "compare", "held", "holds", "inspect", "place", "remnants", "served"),
+        *("server", "vitals"),
+    ]
 )
 """The scripts that write nothing."""
 
 Pools = tuple[tuple[str, int], ...]
 """Quantities of pools, by name."""
-Verb = Literal["acquire", "acquire_best", "extend", "confirm", "reclaim", "release", "cancel", "force_release"]
+Verb = Literal[
+    "acquire",
+    "acquire_best",
+    "extend",
+    "confirm",
+    "reclaim",
+    "release",
+    "cancel",
+    "force_release",
+    "join",
+    "heartbeat",
+    "place",
+    "leave",
+    "renew",
+]
 
 
 class ListsWanted(SeatLockError):

@@ -11,7 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -61,6 +61,14 @@ def check_server(namespace: str, show: str) -> Procedure[None]:
         _log.warning("the server of show %r does not tell its maxmemory-policy; make sure it is noeviction", show)
 
 
+class Sender(Protocol):
+    """Makes one script call of asks of one verb and one show, and gives an answer to each."""
+
+    def send(self, namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+        """Carry them out."""
+        ...  # a protocol
+
+
 class Listed:
     """The shows that are known to have limits, and to want the lists of the holders with every call; bounded."""
 
@@ -85,11 +93,11 @@ class Listed:
         return answers
 
 
-def one(namespace: str, ask: Ask[T], listed: Listed, patience: float = PATIENCE) -> Procedure[T]:
+def one(namespace: str, ask: Ask[T], sender: Sender, patience: float = PATIENCE) -> Procedure[T]:
     """Carry out one ask alone; ``patience`` is how many seconds it may be asked again if it has to be."""
-    answers = yield from listed.send(namespace, [ask])
+    answers = yield from sender.send(namespace, [ask])
     if isinstance(answers[0], Again):
-        yield from _until_answered(namespace, [ask], answers, listed, patience)
+        yield from _until_answered(namespace, [ask], answers, sender, patience)
     answer = answers[0]
     if isinstance(answer, SeatLockError):
         raise answer
@@ -97,7 +105,7 @@ def one(namespace: str, ask: Ask[T], listed: Listed, patience: float = PATIENCE)
 
 
 def _until_answered(
-    namespace: str, asks: Sequence[Ask[T]], answers: list[T | SeatLockError], listed: Listed, patience: float
+    namespace: str, asks: Sequence[Ask[T]], answers: list[T | SeatLockError], sender: Sender, patience: float
 ) -> Procedure[None]:
     """Ask those again who were told to: each time, more of a pool has been taken back that nobody holds any more."""
     deadline = time.monotonic() + patience
@@ -109,33 +117,33 @@ def _until_answered(
                     "a pool is being taken back from holds that have ended; nothing was taken: ask again."
                 )
             return
-        again = yield from _all_of(namespace, [asks[place] for place in places], listed)
+        again = yield from _all_of(namespace, [asks[place] for place in places], sender)
         for place, answer in zip(places, again, strict=True):
             answers[place] = answer
 
 
 def valid(
-    namespace: str, asks: Sequence[Ask[T] | SeatLockError], listed: Listed, patience: float = PATIENCE
+    namespace: str, asks: Sequence[Ask[T] | SeatLockError], sender: Sender, patience: float = PATIENCE
 ) -> Procedure[list[T | SeatLockError]]:
     """Carry out those asks that could be made; each gets an answer, in order, and the errors stay where they are."""
-    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)], listed, patience)))
+    answers = iter((yield from many(namespace, [ask for ask in asks if isinstance(ask, Ask)], sender, patience)))
     return [next(answers) if isinstance(ask, Ask) else ask for ask in asks]
 
 
 def many(
-    namespace: str, asks: Sequence[Ask[T]], listed: Listed, patience: float = PATIENCE
+    namespace: str, asks: Sequence[Ask[T]], sender: Sender, patience: float = PATIENCE
 ) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order.
 
     ``patience`` is how many seconds those may be asked again who are told to.
     """
-    answers = yield from _all_of(namespace, asks, listed)
+    answers = yield from _all_of(namespace, asks, sender)
     if Again in map(type, answers):
-        yield from _until_answered(namespace, asks, answers, listed, patience)
+        yield from _until_answered(namespace, asks, answers, sender, patience)
     return answers
 
 
-def _all_of(namespace: str, asks: Sequence[Ask[T]], listed: Listed) -> Procedure[list[T | SeatLockError]]:
+def _all_of(namespace: str, asks: Sequence[Ask[T]], sender: Sender) -> Procedure[list[T | SeatLockError]]:
     """Carry out asks of one verb and one show in as few calls as the bounds allow; each gets an answer, in order."""
     answers: list[T | SeatLockError] = []
     # each with the error of an earlier attempt, where one failed
@@ -143,7 +151,7 @@ def _all_of(namespace: str, asks: Sequence[Ask[T]], listed: Listed) -> Procedure
     while waiting:
         chunk, before = waiting.popleft()
         try:
-            answers += yield from listed.send(namespace, chunk)
+            answers += yield from sender.send(namespace, chunk)
         except SeatLockError as error:
             broken = _fate(error) in (Fate.BROKEN, Fate.REFUSED)
             if broken and len(chunk) > 1:

@@ -9,8 +9,9 @@ from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect, _requests
 from seatlock._async_door import AsyncDoor
+from seatlock._base import DEFAULT_PATIENCE
 from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
-from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
+from seatlock._core import CERTAINLY_NO_HOLD, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
 from seatlock._operation import Ask
 from seatlock._pursuit import pursue_async

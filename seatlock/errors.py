@@ -35,6 +35,7 @@ __all__ = [
     "ShowNotFound",
     "UnknownSeats",
     "UnsafeServer",
+    "WaitingRoomClosed",
     "WaitingRoomFull",
 ]
 
@@ -156,6 +157,14 @@ class WaitingRoomFull(SeatLockError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class WaitingRoomClosed(SeatLockError):
+    """The waiting room takes nobody any more: ``status`` is ``closed`` or ``sold_out``."""
+
+    def __init__(self, message: str, *, status: str = "closed") -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class HoldLost(SeatLockError):

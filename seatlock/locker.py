@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Literal, Self, TypeVar
 
 from seatlock import _connect
+from seatlock._base import DEFAULT_PATIENCE
 from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
-from seatlock._core import CERTAINLY_NO_HOLD, DEFAULT_PATIENCE, Core
+from seatlock._core import CERTAINLY_NO_HOLD, Core
 from seatlock._door import Door
 from seatlock._operation import Ask
 from seatlock._pursuit import pursue

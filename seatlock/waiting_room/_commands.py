@@ -1,0 +1,252 @@
+"""Builds the script calls of a waiting room and reads their answers: pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, TypeVar, cast
+
+import msgspec
+
+from seatlock._keys import Room, keys_of
+from seatlock._operation import Ask, Command, Operation
+from seatlock._procedures import Procedure
+from seatlock._script import load
+from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
+from seatlock.waiting_room.estimate import estimate, pace
+from seatlock.waiting_room.model import Admission, Admitted, RoomSettings, RoomStatus, Served
+
+T = TypeVar("T")
+
+MOST_A_CALL: Final = 1000  # people whom one call of the script lets in, so that it never holds the server for long
+STEP: Final = 500  # of the early, that one call looks at or moves
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What every answer about places begins with; ``moved`` places were served in the last ``span`` seconds."""
+
+    room: RoomStatus
+    now: int
+    served: int
+    moved: int
+    span: float | None
+    poll: float
+
+    @classmethod
+    def read(cls, raw: Sequence[Any]) -> Facts:
+        """Read what a script tells."""
+        status, now, served, moved, span, poll = raw
+        return cls(status.decode(), now, served, moved, None if span < 0 else span / 1000, poll / 1000)
+
+
+FACTS: Final = len(Facts.__struct_fields__)
+WITHOUT_PRESENCE: Final = frozenset(["place", "leave", "renew"])
+
+
+def check_room(reply: list[Any], show: str) -> None:
+    """Raise ShowNotFound where the script found no room."""
+    if reply[0] == b"noroom":
+        raise ShowNotFound(f"show {show!r} has no waiting room on this server: prepare one.", show=show)
+
+
+class Line:
+    """Makes one script call of asks about places, as a `seatlock._procedures.Sender` does."""
+
+    def send(self, namespace: str, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+        """Carry them out."""
+        answers: list[T | SeatLockError] = yield of_asks(namespace, asks)
+        return answers
+
+
+def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLockError]]:
+    """Put asks of one verb and one show into one script call."""
+    verb, show = asks[0].verb, asks[0].show
+    room = keys_of(namespace, show).room
+    keys = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn]
+    if verb not in WITHOUT_PRESENCE:
+        keys += [*room.here, *room.kept]
+    args: list[bytes] = []
+    for ask in asks:
+        args += ask.args
+
+    def decode(reply: list[Any]) -> list[T | SeatLockError]:
+        check_room(reply, show)
+        facts = Facts.read(reply[1 : 1 + FACTS])
+        return [ask.read(ask, [facts, *answer]) for ask, answer in zip(asks, reply[1 + FACTS :], strict=True)]
+
+    return Operation(load(verb), show, keys, args, decode)
+
+
+def about(
+    verb: Literal["join", "heartbeat", "place", "leave", "renew"],
+    show: str,
+    holder: str,
+    read: Callable[[Ask[Any], list[Any]], T | SeatLockError],
+    renewals: int | None = None,
+) -> Ask[T]:
+    """One request of one holder."""
+    args = (holder.encode(),) if renewals is None else (holder.encode(), b"%d" % renewals)
+    return Ask(verb, show, (), holder, None, (), args, read)
+
+
+def admit(namespace: str, show: str, most: int) -> Operation[Admission]:
+    """Let up to ``most`` people in."""
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> Admission:
+        check_room(reply, show)
+        status, more, wait, live, names = reply[1:]
+        now_in = tuple(
+            Admitted(holder.decode(), place, left / 1000)
+            for place, holder, left in zip(names[::3], names[1::3], names[2::3], strict=True)
+        )
+        return Admission(
+            show, status.decode(), now_in, bool(more), None if wait < 0 else wait / 1000, live + len(now_in)
+        )
+
+    keys = [room.room, room.queue, room.passes, room.grants, *room.here, room.admissions]
+    return Operation(load("admit"), show, keys, [b"%d" % most], decode)
+
+
+def tidy(namespace: str, show: str) -> Operation[tuple[int, int, bool]]:
+    """Do what time asks for: gives the ended passes and the places that left, and whether there is more to do."""
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> tuple[int, int, bool]:
+        check_room(reply, show)
+        return reply[1], reply[2], bool(reply[3])
+
+    keys = [room.room, room.queue, room.passes, room.grants, *room.here, *room.kept]
+    return Operation(load("tidy"), show, keys, [], decode)
+
+
+def served(namespace: str, show: str) -> Operation[Served]:
+    """Read how far the line has been served."""
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> Served:
+        check_room(reply, show)
+        facts = Facts.read(reply[1 : 1 + FACTS])
+        behind, length, live, early, admitted = reply[1 + FACTS :]
+        observed = pace(facts.moved, facts.span)
+        return Served(show, facts.room, facts.served, behind, length, live, admitted, early, observed, facts.poll)
+
+    return Operation(load("served"), show, [room.room, room.queue, room.passes], [], decode)
+
+
+def _all_keys(room: Room) -> list[bytes]:
+    first = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn]
+    return [*first, *room.here, *room.kept, room.admissions]
+
+
+def prepare(
+    namespace: str, show: str, settings: RoomSettings, milliseconds: dict[str, int], seed: str, commitment: str
+) -> Operation[tuple[bool, RoomStatus, str]]:
+    """Make a room, or change its settings: gives whether it is new, its status, and its commitment to a seed."""
+    keys = _all_keys(keys_of(namespace, show).room)
+    numbers = [
+        settings.max_length,
+        settings.rate,
+        milliseconds["per"],
+        settings.burst,
+        settings.concurrency or 0,
+        settings.batch,
+        milliseconds["reservation"],
+        milliseconds["pass_ttl"],
+        settings.renewals,
+        milliseconds["grace"],
+        milliseconds["keep"],
+        milliseconds["poll"],
+    ]
+
+    def decode(reply: list[Any]) -> tuple[bool, RoomStatus, str]:
+        return bool(reply[1]), reply[2].decode(), reply[3].decode()
+
+    args = [*[b"%d" % number for number in numbers], seed.encode(), commitment.encode()]
+    return Operation(load("room"), show, keys, args, decode)
+
+
+def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomStatus]:
+    """Open, pause or close a room, or mark it sold out: gives the status before."""
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> RoomStatus:
+        check_room(reply, show)
+        if reply[0] == b"undrawn":
+            raise InvalidRequest(
+                f"{reply[1]:,} people came early to the waiting room of show {show!r} and have no order yet: open it, "
+                "which draws one."
+            )
+        return cast("RoomStatus", reply[1].decode())
+
+    keys = [room.room, room.early, room.drawn, room.admissions]
+    return Operation(load("room_status"), show, keys, [status.encode()], decode)
+
+
+def close_early(namespace: str, show: str) -> Operation[tuple[RoomStatus, int]]:
+    """Let nobody join the early any more: gives the status from now on, and how many were early."""
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> tuple[RoomStatus, int]:
+        check_room(reply, show)
+        return reply[1].decode(), reply[2]
+
+    return Operation(load("close_early"), show, [room.room, room.early], [], decode)
+
+
+def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[int]:
+    """Move some of the early to the drawn, each with its number: gives how many are left."""
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> int:
+        check_room(reply, show)
+        return int(reply[2])
+
+    args: list[bytes] = []
+    for holder, number in numbers.items():
+        args += [holder.encode(), b"%d" % number]
+    return Operation(load("draw"), show, [room.room, room.early, room.drawn], args, decode)
+
+
+def seat_drawn(namespace: str, show: str) -> Operation[int]:
+    """Give some of the drawn their places: gives how many are left."""
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> int:
+        check_room(reply, show)
+        return int(reply[2])
+
+    keys = [room.room, room.queue, room.early, room.drawn, *room.here, *room.kept]
+    return Operation(load("seat_drawn"), show, keys, [], decode)
+
+
+def part(
+    namespace: str, show: str, key: Literal["early", "drawn", "queue"], first: int, last: int | None = None
+) -> Command[list[str]]:
+    """Read up to `STEP` of the early, the drawn, or the line up to the place ``last``, in order, from a rank on.
+
+    The sentinel of a key, which has no name, is the last in it, and left out.
+    """
+    found = getattr(keys_of(namespace, show).room, key)
+    until = "(+inf" if last is None else last
+    return Command(show, ["ZRANGEBYSCORE", found, "-inf", until, "LIMIT", first, STEP], _named)
+
+
+def note_draw(namespace: str, show: str, participants: str, outside: str) -> Operation[tuple[str, str, str, str]]:
+    """Write down once what the draw is made with: gives seed, commitment, participants' digest and outside value."""
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> tuple[str, str, str, str]:
+        check_room(reply, show)
+        seed, commitment, digest, value = [text.decode() for text in reply[1:]]
+        return seed, commitment, digest, value
+
+    return Operation(load("note_draw"), show, [room.room], [participants.encode(), outside.encode()], decode)
+
+
+def _named(reply: list[bytes]) -> list[str]:
+    return [holder.decode() for holder in reply if holder]
+
+
+def line_estimate(facts: Facts, place: int) -> Any:
+    """How long a place has to wait, as far as can be said."""
+    return estimate(place - facts.served, facts.moved, facts.span) if facts.room == "open" else None

@@ -1,0 +1,252 @@
+"""What a waiting room does, once for both twins: checks arguments, builds asks, and goes through what takes many steps.
+
+Pure: a procedure yields the calls that a door carries out.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from seatlock import _bounds
+from seatlock._base import Base
+from seatlock._operation import Ask
+from seatlock._procedures import Procedure
+from seatlock.errors import InvalidRequest, NotAdmitted, SeatLockError, WaitingRoomClosed, WaitingRoomFull
+from seatlock.waiting_room import _commands
+from seatlock.waiting_room._commands import MOST_A_CALL, Facts
+from seatlock.waiting_room.draw import (
+    TAG_BYTES,
+    Draw,
+    Participants,
+    commitment_of,
+    digest_of,
+    key_of,
+    number_of,
+    tag_of,
+)
+from seatlock.waiting_room.model import Admission, Pass, Place, RoomSettings, RoomStatus, Served
+from seatlock.waiting_room.passes import PassKeys
+
+JoinLimiter = Callable[[str, str], "float | None"]
+"""Asked before a join with show and holder: None lets it through, else the seconds after which to try again."""
+
+DRAW_STEPS: Final = 1_000_000  # calls of one draw, at most
+TIDY_STEPS: Final = 200  # calls of one tidy, at most
+MOST_PLACES: Final = 2**32 - 1
+WHOLE: Final = {"max_length": (1, MOST_PLACES), "rate": (1, 10**6), "burst": (1, 10**6), "batch": (1, MOST_A_CALL)}
+
+
+class RoomCore(Base):
+    """What the twins know: the keys that passes are signed with, and who limits joins."""
+
+    def __init__(
+        self, namespace: object, patience: object, keys: PassKeys | None, join_limiter: JoinLimiter | None
+    ) -> None:
+        super().__init__(namespace, patience, _commands.Line())
+        self._keys = keys
+        self._limiter = join_limiter
+
+    # One holder's requests
+
+    def join(self, show: object, holder: object) -> Ask[Place]:
+        """Check a join, and ask the limiter."""
+        show, holder = _bounds.show_id(show), _holder(holder)
+        wait = self._limiter(show, holder) if self._limiter else None
+        if wait is not None:
+            raise WaitingRoomFull(
+                f"too many join the waiting room of show {show!r} from there: try again in {wait:g} s.",
+                retry_after=wait,
+            )
+        return _commands.about("join", show, holder, self._place)
+
+    def heartbeat(self, show: object, holder: object) -> Ask[Place]:
+        """Check a heartbeat."""
+        return _commands.about("heartbeat", _bounds.show_id(show), _holder(holder), self._place)
+
+    def status(self, show: object, holder: object) -> Ask[Place]:
+        """Check a status."""
+        return _commands.about("place", _bounds.show_id(show), _holder(holder), self._place)
+
+    def leave(self, show: object, holder: object) -> Ask[bool]:
+        """Check a leave."""
+        return _commands.about("leave", _bounds.show_id(show), _holder(holder), _left)
+
+    def renew(self, held: object) -> Ask[Pass]:
+        """Check a renewal."""
+        if not isinstance(held, Pass):
+            raise InvalidRequest(f"renew takes a seatlock.Pass, not {type(held).__name__}.")
+        renewals = held.renewals
+        if type(renewals) is not int or not 0 <= renewals <= 1000:  # noqa: PLR2004 - as the settings allow
+            raise InvalidRequest("pass.renewals is not what the server gave: keep passes as they are.")
+        return _commands.about("renew", _bounds.show_id(held.show), _holder(held.holder), self._renewed, renewals)
+
+    def _place(self, ask: Ask[Any], answer: list[Any]) -> Place | SeatLockError:
+        facts: Facts = answer[0]
+        word, *rest = answer[1:]
+        if word == b"waiting":
+            wait = _commands.line_estimate(facts, rest[0])
+            return Place(ask.show, ask.holder, "waiting", facts.room, rest[0], rest[1], wait, facts.poll)
+        if word == b"admitted":
+            held = self._pass(ask, rest)
+            return Place(ask.show, ask.holder, "admitted", facts.room, rest[0], ask_again=facts.poll, pass_=held)
+        if word == b"full":
+            return WaitingRoomFull(
+                f"the waiting room of show {ask.show!r} holds {rest[0]:,} people and is full; nobody lost a place: try "
+                f"again in {facts.poll:g} s.",
+                retry_after=facts.poll,
+            )
+        if word == b"over":
+            return WaitingRoomClosed(
+                f"the waiting room of show {ask.show!r} takes nobody any more: it is "
+                f"{'sold out' if facts.room == 'sold_out' else 'closed'}.",
+                status=facts.room,
+            )
+        return Place(ask.show, ask.holder, "early" if word == b"early" else "gone", facts.room, ask_again=facts.poll)
+
+    def _pass(self, ask: Ask[Any], answer: list[Any]) -> Pass:
+        place, left, deadline, renewals = answer
+        token = self._keys.sign(ask.show, ask.holder, place, deadline / 1000) if self._keys else None
+        return Pass(ask.show, ask.holder, place, left / 1000, renewals, token)
+
+    def _renewed(self, ask: Ask[Any], answer: list[Any]) -> Pass | SeatLockError:
+        word, *rest = answer[1:]
+        if word == b"admitted":
+            return self._pass(ask, rest)
+        why = "has been renewed as often as it can be" if word == b"spent" else "has ended"
+        return NotAdmitted(f"the pass of this holder for show {ask.show!r} {why}: join the waiting room again.")
+
+    # Running a room
+
+    def prepare(self, show: object) -> Procedure[None]:
+        """Find out once whether the server of a show is fit for what follows."""
+        yield from self._ready(show)
+
+    def make(self, show: object, settings: object) -> Procedure[str]:
+        """Make a room, or change its settings: gives the commitment to the seed of its draw."""
+        if not isinstance(settings, RoomSettings):
+            raise InvalidRequest(f"settings must be seatlock.RoomSettings, not {type(settings).__name__}.")
+        milliseconds = _checked(settings)
+        show = yield from self._ready(show)
+        seed = secrets.token_hex(32)
+        made = _commands.prepare(self.namespace, show, settings, milliseconds, seed, commitment_of(seed))
+        _, _, commitment = yield made
+        return cast("str", commitment)
+
+    def set_status(self, show: object, status: RoomStatus) -> Procedure[None]:
+        """Pause or close a room, mark it sold out, or open one in which nobody waits for a draw."""
+        show = yield from self._ready(show)
+        yield _commands.set_status(self.namespace, show, status)
+
+    def admit(self, show: object, most: object) -> Procedure[Admission]:
+        """Let people in."""
+        most = _whole("most", most, 0, MOST_A_CALL)
+        show = yield from self._ready(show)
+        admission: Admission = yield _commands.admit(self.namespace, show, most)
+        return admission
+
+    def tidy(self, show: object) -> Procedure[tuple[int, int]]:
+        """Do what time asks for, in bounded steps."""
+        show = yield from self._ready(show)
+        ended = left = 0
+        for _ in range(TIDY_STEPS):
+            some_ended, some_left, more = yield _commands.tidy(self.namespace, show)
+            ended, left = ended + some_ended, left + some_left
+            if not more:
+                break
+        return ended, left
+
+    def served(self, show: object) -> Procedure[Served]:
+        """Read how far the line has been served."""
+        show = yield from self._ready(show)
+        found: Served = yield _commands.served(self.namespace, show)
+        return found
+
+    # The draw
+
+    def close_early(self, show: object) -> Procedure[Participants]:
+        """Close the list of the early, and tell what it is."""
+        show = yield from self._ready(show)
+        status, _ = yield _commands.close_early(self.namespace, show)
+        if status != "drawing":
+            raise InvalidRequest(f"the waiting room of show {show!r} is {status}: nobody in it is early any more.")
+        return (yield from self._participants(show))
+
+    def _participants(self, show: str) -> Procedure[Participants]:
+        tags = bytearray()
+        for step in range(DRAW_STEPS):
+            holders = yield _commands.part(self.namespace, show, "early", step * _commands.STEP)
+            for holder in holders:
+                tags += tag_of(show, holder)
+            if len(holders) < _commands.STEP:
+                break
+        split = (bytes(tags[at : at + TAG_BYTES]) for at in range(0, len(tags), TAG_BYTES))
+        return Participants(show, len(tags) // TAG_BYTES, digest_of(split), bytes(tags))
+
+    def open(self, show: object, outside: object) -> Procedure[Draw | None]:
+        """Open a room: draw the order of the early first, if there are any or were; may be repeated."""
+        outside = "" if outside is None else _bounds.reference("outside", outside)
+        show = yield from self._ready(show)
+        status, count = yield _commands.close_early(self.namespace, show)
+        drawn = None
+        if status == "drawing":
+            drawn = yield from self._draw(show, outside, count)
+        yield _commands.set_status(self.namespace, show, "open")
+        return drawn
+
+    def _draw(self, show: str, outside: str, count: int) -> Procedure[Draw]:
+        closed = yield from self._participants(show)
+        seed, commitment, digest, outside = yield _commands.note_draw(self.namespace, show, closed.digest, outside)
+        tags = closed.tags
+        if digest != closed.digest:  # another call began to draw: some of them are no longer among the early
+            tags = yield from self._everyone(show, count)
+        key = key_of(seed, outside)
+        for _ in range(DRAW_STEPS):
+            holders = yield _commands.part(self.namespace, show, "early", 0)
+            if not holders:
+                break
+            yield _commands.draw(
+                self.namespace, show, {holder: number_of(key, tag_of(show, holder)) for holder in holders}
+            )
+        for _ in range(DRAW_STEPS):
+            left = yield _commands.seat_drawn(self.namespace, show)
+            if left == 0:
+                break
+        return Draw(show, commitment, seed, outside, digest, tags)
+
+    def _everyone(self, show: str, count: int) -> Procedure[bytes]:
+        """The tags of all early, wherever the draw has brought them by now, in the order of their ids."""
+        found: set[str] = set()
+        for key, last in (("early", None), ("drawn", None), ("queue", count)):
+            for step in range(DRAW_STEPS):
+                holders = yield _commands.part(self.namespace, show, key, step * _commands.STEP, last)
+                found.update(holders)
+                if len(holders) < _commands.STEP:
+                    break
+        return b"".join(tag_of(show, holder) for holder in sorted(found, key=str.encode))
+
+
+def _left(_: Ask[Any], answer: list[Any]) -> bool:
+    return bool(answer[1] == b"left")
+
+
+def _holder(value: object) -> str:
+    return _bounds.text("holder", value, limit=_bounds.MAX_HOLDER_BYTES)
+
+
+def _whole(name: str, value: object, least: int, most: int) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise InvalidRequest(f"{name} is {value!r}; give a whole number from {least:,} to {most:,}.")
+    return value
+
+
+def _checked(settings: RoomSettings) -> dict[str, int]:
+    """Check settings: gives their times in milliseconds."""
+    for name, (least, most) in WHOLE.items():
+        _whole(f"settings.{name}", getattr(settings, name), least, most)
+    _whole("settings.renewals", settings.renewals, 0, 1000)
+    if settings.concurrency is not None:
+        _whole("settings.concurrency", settings.concurrency, 1, 10**7)
+    names = ("per", "reservation", "pass_ttl", "grace", "keep", "poll")
+    return {name: _bounds.milliseconds(f"settings.{name}", getattr(settings, name)) for name in names}

@@ -1,0 +1,147 @@
+"""`WaitingRoom`: the blocking door to a waiting room. `seatlock.waiting_room.aio` is its twin."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from seatlock import _connect
+from seatlock._base import DEFAULT_PATIENCE
+from seatlock._bounds import Duration
+from seatlock._door import Door
+from seatlock.waiting_room._commands import MOST_A_CALL
+from seatlock.waiting_room._core import JoinLimiter, RoomCore
+from seatlock.waiting_room.draw import Draw, Participants
+from seatlock.waiting_room.model import Admission, Pass, Place, RoomSettings, Served
+from seatlock.waiting_room.passes import PassKeys
+
+
+class WaitingRoom(Door[RoomCore]):
+    """The lines before the sales of shows, in Redis. Threads may share one.
+
+    ``client``, ``namespace`` and ``patience`` are those of `SeatLocker`. ``keys`` sign the passes, so that front ends can
+    check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join, with show
+    and holder: None lets it through, a number refuses it for so many seconds (`WaitingRoomFull`).
+
+    Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound` (no room
+    was made), `UnsafeServer`, `ServerUnavailable`, `OutcomeUnknown` (ask again: all calls can be repeated) and
+    `ScriptFailed`.
+    """
+
+    def __init__(
+        self,
+        client: _connect.SyncClient,
+        *,
+        namespace: str = "seatlock",
+        patience: Duration = DEFAULT_PATIENCE,
+        keys: PassKeys | None = None,
+        join_limiter: JoinLimiter | None = None,
+    ) -> None:
+        super().__init__(client, RoomCore(namespace, patience, keys, join_limiter))
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        namespace: str = "seatlock",
+        patience: Duration = DEFAULT_PATIENCE,
+        keys: PassKeys | None = None,
+        join_limiter: JoinLimiter | None = None,
+        **options: Any,
+    ) -> Self:
+        """Make a waiting room with a client of its own, closed with it; ``url`` and ``options`` as for `SeatLocker`."""
+        RoomCore(namespace, patience, keys, join_limiter)  # refuses what is wrong before a server is started
+        client, server = _connect.sync_client(url, options)
+        room = cls(client, namespace=namespace, patience=patience, keys=keys, join_limiter=join_limiter)
+        room._owned = [client, *([server] if server else [])]
+        return room
+
+    # What one holder asks for
+
+    def join(self, show: str, holder: str) -> Place:
+        """Take a place in the line, at its end; who has one, or a pass, is told of that, from any tab or device.
+
+        Before the room opens there is no order: the place is ``early``. Raises `WaitingRoomFull` (nothing was changed)
+        or `WaitingRoomClosed`.
+        """
+        return self._one(self._core.join(show, holder))
+
+    def status(self, show: str, holder: str) -> Place:
+        """How a holder stands in the line. Changes nothing: the holder is not present for it."""
+        return self._one(self._core.status(show, holder))
+
+    def heartbeat(self, show: str, holder: str) -> Place:
+        """Say that a holder is still there, and how the holder stands: what a waiting page asks now and then.
+
+        The first one after an admission starts the pass; who never comes loses it after the reservation time.
+        """
+        return self._one(self._core.heartbeat(show, holder))
+
+    def leave(self, show: str, holder: str) -> bool:
+        """Give up a place or a pass; whether that was done: not where there was none.
+
+        Nor, for the early, while their order is drawn: the list cannot change then.
+        """
+        return self._one(self._core.leave(show, holder))
+
+    def renew(self, pass_: Pass) -> Pass:
+        """Give a pass its full time again. Raises `NotAdmitted` where it has ended, or no renewal is left."""
+        return self._one(self._core.renew(pass_))
+
+    # Running it
+
+    def prepare(self, show: str, settings: RoomSettings | None = None) -> str:
+        """Make the waiting room of a show, or change its settings; may be repeated.
+
+        A new room is ``early`` until `open`. Gives the commitment to the seed of its draw: publish it before anybody
+        comes.
+        """
+        return self._follow(self._core.make(show, settings or RoomSettings()))
+
+    def close_early(self, show: str) -> Participants:
+        """End the early time: whoever joins from now on comes after all who are there.
+
+        Gives who they are, without names; publish the digest before the outside value of `open` can be known. Raises
+        `InvalidRequest` where the room has been opened.
+        """
+        return self._follow(self._core.close_early(show))
+
+    def open(self, show: str, *, outside: str | None = None) -> Draw | None:
+        """Let people in from now on. The first time, the order of the early is drawn: gives the public record of that.
+
+        ``outside`` is a value that nobody could know when the list of the early was closed, such as a public beacon's;
+        without one, who knew the seed could have aimed. May be repeated after a failure: what was drawn stays.
+        """
+        return self._follow(self._core.open(show, outside))
+
+    def pause(self, show: str) -> None:
+        """Let nobody in for the moment; places stay, and people may join. `open` goes on."""
+        self._follow(self._core.set_status(show, "paused"))
+
+    def close_room(self, show: str) -> None:
+        """Let nobody in and nobody join any more; passes stay in time."""
+        self._follow(self._core.set_status(show, "closed"))
+
+    def sold_out(self, show: str) -> None:
+        """Tell all who wait that the show is sold out; nobody is let in and nobody can join any more."""
+        self._follow(self._core.set_status(show, "sold_out"))
+
+    def admit(self, show: str, *, most: int = MOST_A_CALL) -> Admission:
+        """Let in those who are next of the present: as many as rate, concurrency and batch allow, and ``most`` at most.
+
+        Any number of processes may call it at once: together they let in no more than the limits allow, nobody twice, and
+        nobody before one who is present and was before. For a bound of your own, such as the seats still free, give
+        it as ``most``.
+        """
+        return self._follow(self._core.admit(show, most))
+
+    def tidy(self, show: str) -> tuple[int, int]:
+        """Do what time asks for: end passes, have silent places leave; gives how many. At least every few seconds.
+
+        Without it nobody falls silent, and the line waits for those who went away.
+        """
+        return self._follow(self._core.tidy(show))
+
+    def served(self, show: str) -> Served:
+        """How far the line has been served: the same for everybody, so keep it and hand it out to millions."""
+        return self._follow(self._core.served(show))
