@@ -2,7 +2,7 @@
 -- writes them to the stream of admissions. Silent places are passed over and keep their place.
 --
 -- KEYS  room queue passes grants here_0 here_1 admissions |
--- ARGV  most |                                         no more than so many in this call
+-- ARGV  most most_live |                               no more than so many in this call, or passes in time
 -- REPLY noroom
 --       ok status more wait_ms live names              more: 1 if the line goes on and the limits allow it; wait_ms:
 --                                                      until the rate lets somebody in; live: passes in time before;
@@ -21,6 +21,7 @@ if room.status == 'open' then
   if concurrency > 0 then
     allowed = math.min(allowed, math.max(concurrency - live, 0))
   end
+  allowed = math.min(allowed, math.max(integer(ARGV[2], 0, 10 ^ 9) - live, 0))
 end
 
 -- One who was let in by a script that was stopped half-way may have a place still.

@@ -18,6 +18,7 @@ from seatlock.waiting_room.model import Admission, Admitted, RoomSettings, RoomS
 T = TypeVar("T")
 
 MOST_A_CALL: Final = 1000  # people whom one call of the script lets in, so that it never holds the server for long
+MOST_LIVE: Final = 10**9  # passes in time: no bound
 STEP: Final = 500  # of the early, that one call looks at or moves
 
 
@@ -88,8 +89,8 @@ def about(
     return Ask(verb, show, (), holder, None, (), args, read)
 
 
-def admit(namespace: str, show: str, most: int) -> Operation[Admission]:
-    """Let up to ``most`` people in."""
+def admit(namespace: str, show: str, most: int, most_live: int) -> Operation[Admission]:
+    """Let up to ``most`` people in, as long as no more than ``most_live`` passes are in time."""
     room = keys_of(namespace, show).room
 
     def decode(reply: list[Any]) -> Admission:
@@ -104,7 +105,7 @@ def admit(namespace: str, show: str, most: int) -> Operation[Admission]:
         )
 
     keys = [room.room, room.queue, room.passes, room.grants, *room.here, room.admissions]
-    return Operation(load("admit"), show, keys, [b"%d" % most], decode)
+    return Operation(load("admit"), show, keys, [b"%d" % most, b"%d" % most_live], decode)
 
 
 def tidy(namespace: str, show: str) -> Operation[tuple[int, int, bool]]:

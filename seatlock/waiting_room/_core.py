@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from seatlock import _bounds
 from seatlock._base import Base
@@ -15,7 +15,7 @@ from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock.errors import InvalidRequest, NotAdmitted, SeatLockError, WaitingRoomClosed, WaitingRoomFull
 from seatlock.waiting_room import _commands
-from seatlock.waiting_room._commands import MOST_A_CALL, Facts
+from seatlock.waiting_room._commands import MOST_A_CALL, MOST_LIVE, Facts
 from seatlock.waiting_room.draw import (
     TAG_BYTES,
     Draw,
@@ -139,11 +139,12 @@ class RoomCore(Base):
         show = yield from self._ready(show)
         yield _commands.set_status(self.namespace, show, status)
 
-    def admit(self, show: object, most: object) -> Procedure[Admission]:
+    def admit(self, show: object, most: object, most_live: object) -> Procedure[Admission]:
         """Let people in."""
         most = _whole("most", most, 0, MOST_A_CALL)
+        most_live = MOST_LIVE if most_live is None else _whole("most_live", most_live, 0, MOST_LIVE)
         show = yield from self._ready(show)
-        admission: Admission = yield _commands.admit(self.namespace, show, most)
+        admission: Admission = yield _commands.admit(self.namespace, show, most, most_live)
         return admission
 
     def tidy(self, show: object) -> Procedure[tuple[int, int]]:
@@ -218,7 +219,9 @@ class RoomCore(Base):
     def _everyone(self, show: str, count: int) -> Procedure[bytes]:
         """The tags of all early, wherever the draw has brought them by now, in the order of their ids."""
         found: set[str] = set()
-        for key, last in (("early", None), ("drawn", None), ("queue", count)):
+        parts: list[tuple[Literal["early", "drawn", "queue"], int | None]]
+        parts = [("early", None), ("drawn", None), ("queue", count)]
+        for key, last in parts:
             for step in range(DRAW_STEPS):
                 holders = yield _commands.part(self.namespace, show, key, step * _commands.STEP, last)
                 found.update(holders)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 
 from seatlock import _connect
@@ -14,6 +17,7 @@ from seatlock.waiting_room._core import JoinLimiter, RoomCore
 from seatlock.waiting_room.draw import Draw, Participants
 from seatlock.waiting_room.model import Admission, Pass, Place, RoomSettings, Served
 from seatlock.waiting_room.passes import PassKeys
+from seatlock.waiting_room.pump import OUTLASTED, Pump
 
 
 class AsyncWaitingRoom(AsyncDoor[RoomCore]):
@@ -21,9 +25,9 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
 
     Calls made at the same time share script calls (the group commit), as those of `AsyncSeatLocker`.
 
-    ``client``, ``namespace`` and ``patience`` are those of `AsyncSeatLocker`. ``keys`` sign the passes, so that front ends can
-    check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join, with show
-    and holder: None lets it through, a number refuses it for so many seconds (`WaitingRoomFull`).
+    ``client``, ``namespace`` and ``patience`` are as for `AsyncSeatLocker`. ``keys`` sign the passes, so that front ends
+    can check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join, with
+    show and holder: None lets it through, a number refuses it for so many seconds (`WaitingRoomFull`).
 
     Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound` (no room
     was made), `UnsafeServer`, `ServerUnavailable`, `OutcomeUnknown` (ask again: all calls can be repeated) and
@@ -52,7 +56,7 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         join_limiter: JoinLimiter | None = None,
         **options: Any,
     ) -> Self:
-        """Make a waiting room with a client of its own, closed with it; ``url`` and ``options`` as for `AsyncSeatLocker`."""
+        """Make a waiting room with a client of its own; ``url`` and ``options`` as for `AsyncSeatLocker`."""
         RoomCore(namespace, patience, keys, join_limiter)  # refuses what is wrong before a server is started
         client, server = _connect.async_client(url, options)
         room = cls(client, namespace=namespace, patience=patience, keys=keys, join_limiter=join_limiter)
@@ -129,14 +133,14 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """Tell all who wait that the show is sold out; nobody is let in and nobody can join any more."""
         await self._follow(self._core.set_status(show, "sold_out"))
 
-    async def admit(self, show: str, *, most: int = MOST_A_CALL) -> Admission:
+    async def admit(self, show: str, *, most: int = MOST_A_CALL, most_live: int | None = None) -> Admission:
         """Let in those who are next of the present: as many as rate, concurrency and batch allow, and ``most`` at most.
 
-        Any number of processes may call it at once: together they let in no more than the limits allow, nobody twice, and
-        nobody before one who is present and was before. For a bound of your own, such as the seats still free, give
-        it as ``most``.
+        Any number of processes may call it at once: together they let in no more than the limits allow, nobody twice,
+        and nobody before one who is present and was before. ``most_live`` is a bound of your own on the passes in time,
+        such as the seats still free plus those that you expect back.
         """
-        return await self._follow(self._core.admit(show, most))
+        return await self._follow(self._core.admit(show, most, most_live))
 
     async def tidy(self, show: str) -> tuple[int, int]:
         """Do what time asks for: end passes, have silent places leave; gives how many. At least every few seconds.
@@ -148,3 +152,33 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
     async def served(self, show: str) -> Served:
         """How far the line has been served: the same for everybody, so keep it and hand it out to millions."""
         return await self._follow(self._core.served(show))
+
+    async def run(
+        self,
+        show: str,
+        *,
+        stop: asyncio.Event | None = None,
+        most_live: Callable[[], int] | None = None,
+        on_admission: Callable[[Admission], object] | None = None,
+    ) -> None:
+        """Let people in and keep the room tidy, until it is closed or sold out, or ``stop`` is set: the pump.
+
+        Run as many as you like, in any processes. Outlasts a server that does not answer. ``most_live`` is asked before
+        each call of `admit`; ``on_admission`` is told of each that let somebody in.
+        """
+        pump = Pump(show)
+        stop = stop or asyncio.Event()
+        while not stop.is_set() and not pump.over:
+            try:
+                if pump.tidy_is_due():
+                    await self.tidy(show)
+                admission = await self.admit(show, most_live=None if most_live is None else most_live())
+            except OUTLASTED as error:
+                pump.failed(error)
+            else:
+                pump.admitted(admission)
+                if on_admission is not None and admission.admitted:
+                    on_admission(admission)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pump.pause):
+                    await stop.wait()

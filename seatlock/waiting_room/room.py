@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any, Self
 
 from seatlock import _connect
@@ -13,14 +15,15 @@ from seatlock.waiting_room._core import JoinLimiter, RoomCore
 from seatlock.waiting_room.draw import Draw, Participants
 from seatlock.waiting_room.model import Admission, Pass, Place, RoomSettings, Served
 from seatlock.waiting_room.passes import PassKeys
+from seatlock.waiting_room.pump import OUTLASTED, Pump
 
 
 class WaitingRoom(Door[RoomCore]):
     """The lines before the sales of shows, in Redis. Threads may share one.
 
-    ``client``, ``namespace`` and ``patience`` are those of `SeatLocker`. ``keys`` sign the passes, so that front ends can
-    check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join, with show
-    and holder: None lets it through, a number refuses it for so many seconds (`WaitingRoomFull`).
+    ``client``, ``namespace`` and ``patience`` are those of `SeatLocker`. ``keys`` sign the passes, so that front ends
+    can check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join, with
+    show and holder: None lets it through, a number refuses it for so many seconds (`WaitingRoomFull`).
 
     Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound` (no room
     was made), `UnsafeServer`, `ServerUnavailable`, `OutcomeUnknown` (ask again: all calls can be repeated) and
@@ -49,7 +52,7 @@ class WaitingRoom(Door[RoomCore]):
         join_limiter: JoinLimiter | None = None,
         **options: Any,
     ) -> Self:
-        """Make a waiting room with a client of its own, closed with it; ``url`` and ``options`` as for `SeatLocker`."""
+        """Make a waiting room with a client of its own; ``url`` and ``options`` as for `SeatLocker`."""
         RoomCore(namespace, patience, keys, join_limiter)  # refuses what is wrong before a server is started
         client, server = _connect.sync_client(url, options)
         room = cls(client, namespace=namespace, patience=patience, keys=keys, join_limiter=join_limiter)
@@ -126,14 +129,14 @@ class WaitingRoom(Door[RoomCore]):
         """Tell all who wait that the show is sold out; nobody is let in and nobody can join any more."""
         self._follow(self._core.set_status(show, "sold_out"))
 
-    def admit(self, show: str, *, most: int = MOST_A_CALL) -> Admission:
+    def admit(self, show: str, *, most: int = MOST_A_CALL, most_live: int | None = None) -> Admission:
         """Let in those who are next of the present: as many as rate, concurrency and batch allow, and ``most`` at most.
 
-        Any number of processes may call it at once: together they let in no more than the limits allow, nobody twice, and
-        nobody before one who is present and was before. For a bound of your own, such as the seats still free, give
-        it as ``most``.
+        Any number of processes may call it at once: together they let in no more than the limits allow, nobody twice,
+        and nobody before one who is present and was before. ``most_live`` is a bound of your own on the passes in time,
+        such as the seats still free plus those that you expect back.
         """
-        return self._follow(self._core.admit(show, most))
+        return self._follow(self._core.admit(show, most, most_live))
 
     def tidy(self, show: str) -> tuple[int, int]:
         """Do what time asks for: end passes, have silent places leave; gives how many. At least every few seconds.
@@ -145,3 +148,31 @@ class WaitingRoom(Door[RoomCore]):
     def served(self, show: str) -> Served:
         """How far the line has been served: the same for everybody, so keep it and hand it out to millions."""
         return self._follow(self._core.served(show))
+
+    def run(
+        self,
+        show: str,
+        *,
+        stop: threading.Event | None = None,
+        most_live: Callable[[], int] | None = None,
+        on_admission: Callable[[Admission], object] | None = None,
+    ) -> None:
+        """Let people in and keep the room tidy, until it is closed or sold out, or ``stop`` is set: the pump.
+
+        Run as many as you like, in any processes. Outlasts a server that does not answer. ``most_live`` is asked before
+        each call of `admit`; ``on_admission`` is told of each that let somebody in.
+        """
+        pump = Pump(show)
+        stop = stop or threading.Event()
+        while not stop.is_set() and not pump.over:
+            try:
+                if pump.tidy_is_due():
+                    self.tidy(show)
+                admission = self.admit(show, most_live=None if most_live is None else most_live())
+            except OUTLASTED as error:
+                pump.failed(error)
+            else:
+                pump.admitted(admission)
+                if on_admission is not None and admission.admitted:
+                    on_admission(admission)
+            stop.wait(pump.pause)
