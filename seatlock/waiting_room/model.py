@@ -71,8 +71,8 @@ class Place(msgspec.Struct, frozen=True):
 
     ``state`` is ``waiting`` (with ``position``, from 1, and ``ahead``, how many are before), ``admitted`` (with
     ``pass_``), ``early`` (the order is drawn when the room opens) or ``gone`` (neither place nor pass: join).
-    ``number`` is the place's own and never changes. ``wait`` is None where nothing can be said, as while the room is paused.
-    ``ask_again`` is the seconds after which a client should ask again.
+    ``number`` is the place's own and never changes. ``wait`` is None where nothing can be said, as while the room is
+    paused. ``ask_again`` is the seconds after which a client should ask again.
     """
 
     show: str
