@@ -24,12 +24,6 @@ if room.status == 'open' then
   allowed = math.min(allowed, math.max(integer(ARGV[2], 0, 10 ^ 9) - live, 0))
 end
 
--- One who was let in by a script that was stopped half-way may have a place still.
-local function has_pass(holder)
-  local deadline = redis.call('ZSCORE', passes_key, holder)
-  return deadline and tonumber(deadline) >= now
-end
-
 local let_in, looked, from, more = {}, {}, low, false
 if allowed > 0 then
   local next_entry = redis.call('XRANGE', admissions_key, '0-' .. digits(version + 1), '+', 'COUNT', '1')
@@ -48,7 +42,7 @@ if allowed > 0 then
     for _, one in ipairs(holders_at(present_in(byte, from))) do
       if #let_in == allowed then
         break
-      elseif not has_pass(one.holder) then
+      elseif not one.has_pass then
         let_in[#let_in + 1] = one
       end
       from = one.place + 1

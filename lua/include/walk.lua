@@ -66,6 +66,19 @@ local function present_in(first, from)
   return places
 end
 
+-- One who was let in by a script that was stopped half-way may have a place still.
+local function mark_passes(found)
+  local holders = {}
+  for at, one in ipairs(found) do
+    holders[at] = one.holder
+  end
+  local deadlines = #found > 0 and redis.call('ZMSCORE', passes_key, unpack(holders)) or {}
+  for at, one in ipairs(found) do
+    one.has_pass = deadlines[at] and tonumber(deadlines[at]) >= now
+  end
+  return found
+end
+
 -- Who has these places, in order; places that were given up are left out.
 local function holders_at(places)
   local found = {}
@@ -88,7 +101,7 @@ local function holders_at(places)
       end
     end
   end
-  return found
+  return mark_passes(found)
 end
 
 -- Empties the bits of a span below a place: whoever has been looked at is heard of again, or silent from now on.
