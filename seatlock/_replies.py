@@ -137,7 +137,7 @@ def _over_limit(
     elif pool:
         of = f"{limit} of pool {pool!r}"
     elif ask.pools:
-        of += ", those of pools counted"
+        of += ", quantities of pools counted"
     return HolderLimitExceeded(
         f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so "
         f"{'nothing' if ask.pools else 'no seat'} was taken: ask for fewer, or release a hold.",
