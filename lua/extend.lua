@@ -68,7 +68,8 @@ local function answer(owner, begins, ttl, told, first, count, wanted)
     end
   end
   if wanted then
-    claims.extend(wanted, holder, claimed, begins, ttl, OVERTIME)
+    local changed = claims.extend(wanted, holder, claimed, begins, ttl, OVERTIME)
+    claims.list(wanted, token, holder, changed and enlist or mend)
   end
   local hold = whole_hold(owned, claimed)
   return {'held', tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}

@@ -61,7 +61,7 @@ local function answer(owner, booking, payment, new_token, new_booking, told, fir
     local head = held_by(new_owner)
     if not all_there(usual, head, first) then
       return usual
-    elseif lists and exceeded(holder_of(owner), places_of(first, count)) then
+    elseif lists and exceeded(holder_of(owner), places_of(first, count), wanted, true) then
       return usual -- its holder has as much by now as the show allows
     end
     fence = fence + 1

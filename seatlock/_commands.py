@@ -374,12 +374,13 @@ def probe(namespace: str, show: str) -> Operation[list[str]]:
     return Operation(load("probe"), show, keys_of(namespace, show).probe, [], decode)
 
 
-def remnants(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes, list[str]]]:
-    """Some seats of a retired show whose locks remain, and the cursor to go on from."""
+def remnants(namespace: str, show: str, cursor: bytes, *, pools: bool = False) -> Operation[tuple[bytes, list[str]]]:
+    """Some seats of a retired show whose locks remain, or fields of its pools, and the cursor to go on from."""
+    keys = keys_of(namespace, show)
     return Operation(
         load("remnants"),
         show,
-        [keys_of(namespace, show).retired],
+        [keys.pools if pools else keys.retired],
         [cursor],
         lambda reply: (reply[0], [seat.decode() for seat in reply[1:]]),
     )
@@ -395,11 +396,18 @@ def buyers(namespace: str, show: str, seats: Sequence[str]) -> Command[list[str]
     return Command(show, ["MGET", *keys_of(namespace, show).locks(tuple(seats))], decode)
 
 
-def forget(namespace: str, show: str, seats: Sequence[str], holders: Sequence[str] = ()) -> Operation[int]:
-    """Delete the locks of some seats of a retired show, and the lists of their holders; gives the seats left."""
+def forget(
+    namespace: str, show: str, seats: Sequence[str], holders: Sequence[str] = (), of_pools: Sequence[str] = ()
+) -> Operation[int]:
+    """Delete the locks of some seats of a retired show, some fields of its pools, and the lists of the holders.
+
+    Gives how many seats are left.
+    """
     keys = keys_of(namespace, show)
-    declared = [keys.retired, *keys.locks(tuple(seats)), *keys.lists(holders)]
-    return Operation(load("forget"), show, declared, [], lambda reply: int(reply[0]))
+    declared = [keys.retired, keys.pools, *keys.locks(tuple(seats)), *keys.lists(holders)]
+    return Operation(
+        load("forget"), show, declared, [field.encode() for field in of_pools], lambda reply: int(reply[0])
+    )
 
 
 def listed(namespace: str, show: str, holder: str) -> Operation[tuple[str, ...] | None]:

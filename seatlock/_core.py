@@ -247,7 +247,7 @@ class Core:
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
         quantities = _bounds.quantities("pools", pools, most=_bounds.MAX_CAPACITY)
         plan = SeatingPlan.of(plan, needs_seats=not quantities)
-        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan), quantities)
+        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan, quantities), quantities)
         show = yield from self._ready(show)
         self._forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from seatlock import _commands, _pools
+from seatlock import _commands, _pools, _retiring
 from seatlock._operation import Again, Ask, ListsWanted, Step, chunks
 from seatlock._replies import channel_number, count_states, listing, state_of, wanted
 from seatlock._seam import Fate, fate_of
@@ -41,7 +41,6 @@ PATIENCE: Final = 5.0  # seconds that those are asked again who are told to
 SNAPSHOT_TRIES: Final = 5  # times a snapshot starts again when the plan changed or the change stream was cut
 CATCH_UP_STEPS: Final = 500  # calls that bring a snapshot to one version, at most
 SWEEP_STEPS: Final = 10_000  # calls of one sweep, at most
-RETIRE_STEPS: Final = 100_000  # calls that delete what a retired show left, at most
 
 
 def check_server(namespace: str, show: str) -> Procedure[None]:
@@ -413,13 +412,4 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Pro
             holds=holds,
             outbox=entries,
         )
-    cursor = b"0"
-    for _ in range(RETIRE_STEPS):
-        cursor, seats = yield _commands.remnants(namespace, show, cursor)
-        left = 1
-        for at in range(0, len(seats), 400):
-            some = seats[at : at + 400]
-            buyers = yield _commands.buyers(namespace, show, some)
-            left = yield _commands.forget(namespace, show, some, buyers)
-        if left == 0 or (cursor == b"0" and not seats):
-            return
+    yield from _retiring.clear(namespace, show)

@@ -274,7 +274,7 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         return await self._follow(self._core.force_release(show, seats, by, reason))
 
     async def holds(self, show: str, *, holder: str) -> list[HeldSeats]:
-        """List what a holder has on hold, oldest first; a hold made in several calls is listed once for each.
+        """List what a holder has on hold, of pools too, oldest first; one made in several calls is listed for each.
 
         Tokens are not told: to act on a hold, acquire its seats again, which resumes it. A show with limits keeps a
         list of each holder's seats; on one without, all seats that are on hold are looked at, in bounded steps.
@@ -302,10 +302,10 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         ``pools`` maps up to 32 pools to their capacities; a show with pools may do without a plan. Warming again can
         change a capacity, and add a pool.
 
-        ``limit`` is how many seats one holder may have, held and sold together (1 to 500; by default there is none),
-        ``limits`` how many of a category, by its name; where there is any, a holder has at most 500 in all. They can
-        be changed by warming again, also with holds about; a show that has given holds without any can get none.
-        What a holder has of pools does not count.
+        ``limit`` is how many seats one holder may have, held and sold together, what it has of pools counted (1 to 500;
+        by default there is none), ``limits`` how many of a category or a pool, by its name; where there is any, a
+        holder has at most 500 in all. They can be changed by warming again, also with holds about; a show that has
+        given holds without any can get none.
 
         Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, likewise a pool,
         or where limits come too late.

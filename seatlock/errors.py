@@ -137,17 +137,20 @@ class NotAdmitted(SeatLockError):
 
 
 class HolderLimitExceeded(SeatLockError):
-    """The holder would have more seats, held and sold, than one holder may have; no seat was taken.
+    """The holder would have more, held and sold, than one holder may have; nothing was taken.
 
-    ``limit`` is how many that is, of the show or, where it is set, of ``category``; ``held`` is how many of these the
-    holder has already, held and sold.
+    ``limit`` is how many seats and quantities of pools that is, of the show or, where it is set, of ``category`` or
+    ``pool``; ``held`` is how many of these the holder has already, held and sold.
     """
 
-    def __init__(self, message: str, *, limit: int = 0, held: int = 0, category: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, limit: int = 0, held: int = 0, category: str | None = None, pool: str | None = None
+    ) -> None:
         super().__init__(message)
         self.limit = limit
         self.held = held
         self.category = category
+        self.pool = pool
 
 
 class WaitingRoomFull(SeatLockError):

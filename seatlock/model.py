@@ -93,9 +93,10 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
 
 class HeldSeats(msgspec.Struct, frozen=True):
-    """Seats that a holder has on hold, as `holds` lists them: without the token, so nobody can act on them with it.
+    """What a holder has on hold, as `holds` lists it: without the token, so nobody can act on it with that.
 
-    ``fence`` is that of the call that held them; ``ttl`` is the seconds that are left.
+    ``seats``, and how many of each of ``pools``. ``fence`` is that of the call that held them; ``ttl`` is the seconds
+    that are left.
     """
 
     show: str
@@ -103,6 +104,7 @@ class HeldSeats(msgspec.Struct, frozen=True):
     holder: str
     fence: int
     ttl: float
+    pools: Mapping[str, int] = {}
 
 
 class BestHold(msgspec.Struct, frozen=True, gc=False):

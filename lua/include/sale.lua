@@ -61,6 +61,10 @@ local function explain(token, holder, payment, told, first, count, wanted)
       local place = place_of[names[first + index]]
       strike(holder, place, lock_at(place))
     end
+    if wanted then
+      claims.list(wanted, token, holder, mend)
+      claims.strike(wanted, holder)
+    end
     return {'lost', unpack(lost)}
   elseif #booked < 2 * all or not same or sale.payment ~= payment then
     return {'conflict', tonumber(sale.epoch), sale.fence, sale.since, sale.booking, sale.payment, unpack(booked)}
@@ -73,6 +77,9 @@ local function explain(token, holder, payment, told, first, count, wanted)
     if lists and mirrors[place] then
       mend(holder, names[place], as_listed(mirrors[place]))
     end
+  end
+  if wanted then
+    claims.list(wanted, token, holder, mend)
   end
   return {'again', tonumber(sale.epoch), sale.fence, sale.since, sale.booking}
 end
@@ -111,6 +118,7 @@ local function confirm_hold(owner, booking, payment, told, first, count, wanted)
     end
     claims.sell(wanted, claimed, {token = token_of(owner), holder = holder_of(owner), since = now, booking = booking,
                                   payment = payment, epoch = hold_epoch, fence = fence})
+    claims.list(wanted, token_of(owner), holder_of(owner), enlist)
   end
   local value = sold_lock(owner, hold_epoch, fence, now, booking, payment)
   for index = 1, count do

@@ -15,6 +15,7 @@ from seatlock import (
     _blocks,
     _channels,
     _commands,
+    _limits,
     _operators,
     _pools,
     _warming,
@@ -115,6 +116,11 @@ def _holds(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.listed(NS, show, HOLDER)
 
 
+def _claimed(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    pooled_hold(locker, show)
+    return _limits._claimed(NS, show, HOLDER)
+
+
 def _retired(name: str) -> Prepare:
     def prepare(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
         locker.confirm(hold_of(locker, show))
@@ -208,9 +214,10 @@ CALLS: Final[dict[str, Prepare]] = {
     "stock": _stock,
     "holds": _holds,
     "held": lambda _locker, _raw, show: _commands.held(NS, show, b"0"),
+    "claimed": _claimed,
 }
 READS: Final = frozenset(
-    ["check", "remnants", "inspect", "vitals", "compare", "availability", "changes", "holds", "held"]
+    ["check", "remnants", "inspect", "vitals", "compare", "availability", "changes", "holds", "held", "claimed"]
 )
 
 

@@ -269,7 +269,7 @@ def test_a_hold_with_pools_is_confirmed_beside_reclaims_and_not_regained(stage: 
 
 @only_on("redis-7", "fakeredis")
 def test_a_show_with_limits_and_pools(stage: Stage) -> None:
-    stage.open(pools=POOLS, limit=1)
+    stage.open(pools=POOLS, limit=6)
     hold = stage.acquire("A-1", pools={"floor": 2})
     booking = stage.locker.confirm(stage.locker.extend(hold, ttl=900.0))
     assert (booking.pools, claim(stage, 3).pools) == ({"floor": 2}, {"floor": 3})

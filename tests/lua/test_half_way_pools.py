@@ -11,6 +11,7 @@ from seatlock import SeatsUnavailable, _pools
 from tests.lua.house import PLAN, T1, House
 from tests.lua.test_half_way import MOST_COMMANDS, WRITES, clock, fails, houses, server
 from tests.support.clock import Clock
+from tests.support.keyspace import too_little
 from tests.support.servers import RedisServer
 
 __all__ = ["clock", "server"]
@@ -72,6 +73,7 @@ def stocking(house: House) -> Prepared:
     }
 
 
+@pytest.mark.parametrize("settings", [{}, {"limit": 20}], ids=["no-limits", "limits"])
 @pytest.mark.parametrize(
     "prepare",
     [
@@ -86,9 +88,12 @@ def stocking(house: House) -> Prepared:
         stocking,
     ],
 )
-def test_counts_and_claims_never_part(prepare: Callable[[House], Prepared], server: RedisServer, clock: Clock) -> None:
+def test_counts_and_claims_never_part(
+    prepare: Callable[[House], Prepared], settings: dict[str, Any], server: RedisServer, clock: Clock
+) -> None:
+    """Nor do lists ever say too little."""
     half_way = 0
-    for number, house in houses(server, clock, {}):
+    for number, house in houses(server, clock, settings):
         house.locker.warm(house.show, PLAN, pools=POOLS)
         call, counts = prepare(house)
         assert house.bridge
@@ -103,6 +108,8 @@ def test_counts_and_claims_never_part(prepare: Callable[[House], Prepared], serv
             half_way += 1
         elif prepare not in (sweeping, stocking):  # which are several scripts
             assert house.dump() == before, sent
+        if settings:
+            assert too_little(house.raw, house.show) == {}
         for pool in counts:
             never_too_many(house, pool)
         call()
@@ -113,6 +120,29 @@ def test_counts_and_claims_never_part(prepare: Callable[[House], Prepared], serv
         assert min(most, 2) <= len(facts) <= most
         assert len({fact["booking"] for fact in house.outbox()}) == min(most, 1)
         house.audit()
+    raise AssertionError(f"more than {MOST_COMMANDS} commands")
+
+
+@pytest.mark.parametrize("plan", [PLAN, ()], ids=["with-seats", "pools-alone"])
+def test_a_show_that_was_retired_in_part_is_retired_by_asking_again(
+    plan: Any, server: RedisServer, clock: Clock
+) -> None:
+    half_way = 0
+    for number, house in houses(server, clock, {}):
+        house.show = f"{house.show}-limited"
+        house.open(plan, limit=20, pools=POOLS)
+        for holder in ("ada", "bo"):
+            house.locker.confirm(house.acquire(holder=holder, pools={"floor": 2}))
+        assert house.bridge
+        house.bridge.fail_at = number
+        failed = fails(lambda house=house: house.locker.retire(house.show, unread="discard"))
+        sent, house.bridge.fail_at = house.bridge.sent[:], 0
+        if not failed:
+            assert half_way, "it never failed between two writes"
+            return
+        half_way += bool(WRITES.intersection(sent[:-1]))
+        house.locker.retire(house.show, unread="discard")
+        assert house.dump() == {}, sent
     raise AssertionError(f"more than {MOST_COMMANDS} commands")
 
 

@@ -45,6 +45,7 @@ class Outcome:
     reasons: dict[str, str] = field(default_factory=dict)
     words: dict[str, str | int] = field(default_factory=dict)
     booking: str = ""
+    over: tuple[int, int, str | None] = (0, 0, None)
 
 
 class Show:
@@ -57,6 +58,27 @@ class Show:
         self.sales: dict[tuple[str, str, str], Sold] = {}
         self.now = 0.0
         self.fence = 0
+        self.limit: int | None = None
+        self.limits: Pools = {}  # of pools
+
+    def has(self, holder: str, pool: str | None = None) -> int:
+        """How many of a pool a holder has, held and sold; or of everything, seats too."""
+        counted = [1 for seat in self.seats if pool is None and (found := self.seat(seat)) and found.holder == holder]
+        names = [name for name in self.capacity if pool in (None, name)]
+        counted += [claim.quantity for name in names if (claim := self.claim(name, holder))]
+        counted += [sale.quantity for key, sale in self.sales.items() if key[0] in names and sale.holder == holder]
+        return sum(counted)
+
+    def _over(self, holder: str, more: Pools) -> Outcome | None:
+        """The limit that so much more would exceed, if any."""
+        has = self.has(holder)
+        most = self.limit or (500 if self.limits else None)
+        if most is not None and has + sum(more.values()) > most:
+            return Outcome("over", over=(most, has, None))
+        for name in more:
+            if name in self.limits and self.has(holder, name) + more[name] > self.limits[name]:
+                return Outcome("over", over=(self.limits[name], self.has(holder, name), name))
+        return None
 
     def seat(self, seat: str) -> Held | Sold | None:
         """What stands on a seat now."""
@@ -104,6 +126,10 @@ class Show:
         if refused:
             free = {name: self.free(name) for name in refused if name in self.capacity}
             return Outcome("refused", yours=refused, free=free)
+        claimed = {pool: claim.quantity for pool in pools if (claim := self.claim(pool, holder))}
+        more = {name: wanted[name] - claimed.get(name, 0) for name in wanted if name not in own}
+        if over := self._over(holder, more):
+            return over
         basket = [*own.values(), *growing]
         if basket:
             hold = _whole(basket)

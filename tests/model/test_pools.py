@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from seatlock import (
     AcquireRequest,
@@ -18,6 +18,7 @@ from seatlock import (
     BookingConflict,
     ConfirmRequest,
     Hold,
+    HolderLimitExceeded,
     HoldLost,
     PoolCounts,
     SeatLocker,
@@ -25,7 +26,7 @@ from seatlock import (
     new_token,
 )
 from seatlock._commands import derived_booking_id
-from tests.model.pools import Outcome, Show
+from tests.model.pools import Held, Outcome, Show
 from tests.model.test_model import HOLDERS, JUMPS, PAYMENTS, TOLERANCE, TTLS, LossyClient, attempt
 from tests.support.clock import Clock
 from tests.support.keyspace import base, contradictions, pool_contradictions
@@ -41,7 +42,7 @@ class Sale(RuleBasedStateMachine):
     server: RedisServer
     clock: Clock
     numbers = itertools.count()
-    replies_lost = 0
+    replies_lost = over = 0
 
     holds: Bundle[Hold] = Bundle("holds")
     bookings: Bundle[Booking] = Bundle("bookings")
@@ -63,6 +64,12 @@ class Sale(RuleBasedStateMachine):
         self.model = Show(SEATS, POOLS)
         self.tokens: list[str] = []
         self.told: dict[int, float] = {}  # the server's deadline of a hold → the model's
+
+    @initialize(limit=st.sampled_from([None, None, 2, 4]), of_floor=st.sampled_from([None, 2]))
+    def limit(self, limit: int | None, of_floor: int | None) -> None:
+        """Perhaps a holder may have only so many."""
+        self.model.limit, self.model.limits = limit, {"floor": of_floor} if of_floor else {}
+        self.locker.warm(self.show, SEATS, pools=POOLS, limit=limit, limits=self.model.limits)
 
     def teardown(self) -> None:
         """Count what was lost, so that the test can tell that the fault fired."""
@@ -90,6 +97,10 @@ class Sale(RuleBasedStateMachine):
             assert isinstance(hold, SeatsUnavailable), (hold, expected)
             assert {n: c.yours for n, c in [*hold.conflicts.items(), *hold.pools.items()]} == expected.yours
             assert {name: conflict.left for name, conflict in hold.pools.items()} == expected.free
+        elif expected.kind == "over":
+            assert isinstance(hold, HolderLimitExceeded), (hold, expected)
+            assert (hold.limit, hold.held, hold.pool) == expected.over
+            type(self).over += 1
         else:
             assert expected.kind == "lost"
             assert isinstance(hold, HoldLost), (hold, expected)
@@ -221,6 +232,22 @@ class Sale(RuleBasedStateMachine):
         assert pool_contradictions(kept) == []
 
     @invariant()
+    def holders_are_told_what_they_hold(self) -> None:
+        """And no holder has more than it may."""
+        if not hasattr(self, "model"):
+            return
+        for holder in HOLDERS:
+            found = self.locker.holds(self.show, holder=holder)
+            seats = {seat: held.fence - 2**40 for held in found for seat in held.seats}
+            pools = {pool: (number, held.fence - 2**40) for held in found for pool, number in held.pools.items()}
+            mine = {seat: held for seat in SEATS if isinstance(held := self.model.seat(seat), Held)}
+            assert seats == {seat: held.fence for seat, held in mine.items() if held.holder == holder}
+            claims = {pool: claim for pool in POOLS if (claim := self.model.claim(pool, holder))}
+            assert pools == {pool: (claim.quantity, claim.fence) for pool, claim in claims.items()}
+            if self.model.limit:
+                assert self.model.has(holder) <= self.model.limit
+
+    @invariant()
     def what_is_told_adds_up(self) -> None:
         """The last change of each pool is what its counts are, and what is sold is what the outbox tells."""
         if not hasattr(self, "model"):
@@ -243,7 +270,7 @@ def sale(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """The state machine over a server whose clock the test moves."""
     clock = Clock(tmp_path_factory.mktemp("clock"))
     with RedisServer(backend(request.param), env=clock.env) as server:
-        yield type("Sale", (Sale,), {"server": server, "clock": clock, "replies_lost": 0})
+        yield type("Sale", (Sale,), {"server": server, "clock": clock, "replies_lost": 0, "over": 0})
 
 
 def test_sales_of_pools_go_as_the_model_says(sale: type[Sale]) -> None:
@@ -257,3 +284,4 @@ def test_sales_of_pools_go_as_the_model_says(sale: type[Sale]) -> None:
         profile = settings(profile, max_examples=profile.max_examples // 2)
     run_state_machine_as_test(sale, settings=profile)
     assert sale.replies_lost > 10
+    assert sale.over > 10

@@ -68,6 +68,7 @@ STRUCTS: Final = [
     Checked("show-1", (1, 42), 2, {"free": 1}, (Difference("A-2", "missing", "in the plan, and not in the hash"),)),
     Difference("A-1", "state", "the lock says held, the availability hash free"),
     HeldSeats("show-1", ("A-1", "A-2"), "ada", 7, 12.5),
+    HeldSeats("show-1", (), "ada", 7, 12.5, {"floor": 2}),
     Conflict("held", 12.5, yours=True, inconsistent=False),
     Conflict("sold"),
     SeatState("A-1", "held", "gold", expires_in=12.5, holder="ada", fence=7),
@@ -103,7 +104,7 @@ ERRORS: Final[list[SeatLockError]] = [
     errors.SeatsUnavailable("taken", conflicts={"A-1": Conflict("held", 1.0)}, pools={"floor": PoolConflict(1)}),
     errors.SaleNotOpen("closed", status="paused", opens_in=5.0),
     errors.NotAdmitted("not admitted"),
-    errors.HolderLimitExceeded("too many", limit=4, held=3, category="gold"),
+    errors.HolderLimitExceeded("too many", limit=4, held=3, category="gold", pool="floor"),
     errors.WaitingRoomFull("full", retry_after=1.0),
     errors.HoldLost(
         "lost",

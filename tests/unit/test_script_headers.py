@@ -70,6 +70,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "cancel": {"noshow": ShowNotFound, "limits": ListsWanted, "cancelled": Cancellation, "gone": Cancellation},
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
+    "claimed": {"noshow": ShowNotFound, "ok": dict},
     "compare": {"noshow": ShowNotFound, "ok": Compared},
     "confirm": {
         "noshow": ShowNotFound,
