@@ -20,6 +20,7 @@ from seatlock._operation import Again, Ask, ListsWanted, Step, chunks
 from seatlock._replies import channel_number, count_states, listing, state_of, wanted
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
+    HoldLost,
     OutcomeUnknown,
     ScriptFailed,
     SeatLockError,
@@ -143,7 +144,8 @@ def _all_of(namespace: str, asks: Sequence[Ask[T]], listed: Listed) -> Procedure
     while waiting:
         chunk, before = waiting.popleft()
         try:
-            answers += yield from listed.send(namespace, chunk)
+            told = yield from listed.send(namespace, chunk)
+            answers += told if before is None else [_after(before, *each) for each in zip(told, chunk, strict=True)]
         except SeatLockError as error:
             broken = _fate(error) in (Fate.BROKEN, Fate.REFUSED)
             if broken and len(chunk) > 1:
@@ -173,6 +175,13 @@ def in_doubt(ask: Ask[Any], cause: BaseException | None) -> OutcomeUnknown:
     )
     unknown.__cause__ = cause
     return unknown
+
+
+def _after(before: SeatLockError, answer: T | SeatLockError, ask: Ask[T]) -> T | SeatLockError:
+    """The answer to an ask whose earlier attempt, among others, failed: by then its fact may have been told."""
+    if isinstance(before, OutcomeUnknown) and isinstance(answer, HoldLost) and ask.verb in ("confirm", "reclaim"):
+        return in_doubt(ask, before.__cause__)
+    return answer
 
 
 def _again(before: SeatLockError | None, error: SeatLockError, ask: Ask[Any]) -> SeatLockError:
