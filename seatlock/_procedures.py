@@ -106,8 +106,9 @@ def _until_answered(
         if time.monotonic() >= deadline:
             for place in places:
                 answers[place] = ServerUnavailable(
-                    f"acquire for {wanted(asks[place])} of show {asks[place].show!r} found no end: more of "
-                    "a pool is being taken back from holds that have ended; nothing was taken: ask again."
+                    f"{asks[place].verb} for {wanted(asks[place])} of show {asks[place].show!r} found no end: more of "
+                    "a pool is being taken back from holds that have ended; nothing was "
+                    f"{'taken' if asks[place].verb == 'acquire' else 'sold'}: ask again."
                 )
             return
         again = yield from _all_of(namespace, [asks[place] for place in places], listed)
