@@ -137,7 +137,7 @@ def begin_payment(namespace: str, hold: object, expected: object) -> Ask[Hold]:
 
 
 def confirm(namespace: str, hold: object, payment: object, booking: object, *, reclaim: object = False) -> Ask[Booking]:
-    """Ask to turn a hold into a booking; with ``reclaim`` also one whose time has run out, if its seats are free."""
+    """Ask to turn a hold into a booking; with ``reclaim`` also one whose time has run out, if all of it is free."""
     if not isinstance(reclaim, bool):
         raise InvalidRequest(f"reclaim must be True or False, not {reclaim!r}.")
     hold, keys = checked_hold(namespace, hold)
@@ -150,7 +150,7 @@ def confirm(namespace: str, hold: object, payment: object, booking: object, *, r
     if not reclaim:
         return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
     token = reclaiming_token(hold.token)
-    new_id = derived_booking_id(token, hold.seats) if booking is None else booking_id
+    new_id = derived_booking_id(token, hold.seats, hold.pools) if booking is None else booking_id
     args = (_owner(hold), booking_id.encode(), paid, token.encode(), new_id.encode(), terms)
     return _on_hold("reclaim", hold, keys, args, _replies.booking)
 

@@ -20,6 +20,7 @@ from seatlock._operation import Again, Ask, ListsWanted, Step, chunks
 from seatlock._replies import channel_number, count_states, listing, state_of, wanted
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
+    HoldLost,
     OutcomeUnknown,
     ScriptFailed,
     SeatLockError,
@@ -104,8 +105,9 @@ def _until_answered(
         if time.monotonic() >= deadline:
             for place in places:
                 answers[place] = ServerUnavailable(
-                    f"acquire for {wanted(asks[place])} of show {asks[place].show!r} found no end: more of "
-                    "a pool is being taken back from holds that have ended; nothing was taken: ask again."
+                    f"{asks[place].verb} for {wanted(asks[place])} of show {asks[place].show!r} found no end: more of "
+                    "a pool is being taken back from holds that have ended; nothing was "
+                    f"{'taken' if asks[place].verb == 'acquire' else 'sold'}: ask again."
                 )
             return
         again = yield from _all_of(namespace, [asks[place] for place in places], listed)
@@ -142,7 +144,8 @@ def _all_of(namespace: str, asks: Sequence[Ask[T]], listed: Listed) -> Procedure
     while waiting:
         chunk, before = waiting.popleft()
         try:
-            answers += yield from listed.send(namespace, chunk)
+            told = yield from listed.send(namespace, chunk)
+            answers += told if before is None else [_after(before, *each) for each in zip(told, chunk, strict=True)]
         except SeatLockError as error:
             broken = _fate(error) in (Fate.BROKEN, Fate.REFUSED)
             if broken and len(chunk) > 1:
@@ -172,6 +175,13 @@ def in_doubt(ask: Ask[Any], cause: BaseException | None) -> OutcomeUnknown:
     )
     unknown.__cause__ = cause
     return unknown
+
+
+def _after(before: SeatLockError, answer: T | SeatLockError, ask: Ask[T]) -> T | SeatLockError:
+    """The answer to an ask whose earlier attempt, among others, failed: by then its fact may have been told."""
+    if isinstance(before, OutcomeUnknown) and isinstance(answer, HoldLost) and ask.verb in ("confirm", "reclaim"):
+        return in_doubt(ask, before.__cause__)
+    return answer
 
 
 def _again(before: SeatLockError | None, error: SeatLockError, ask: Ask[Any]) -> SeatLockError:

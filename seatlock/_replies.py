@@ -245,6 +245,7 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
         token=ask.token,
         payment=payment,
         paid_for=ask.seats if confirming else (),
+        paid_pools=dict(ask.pools) if confirming else {},
     )
 
 
@@ -253,6 +254,8 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
     word = answer[0]
     if word == b"lost":
         return hold_lost(ask, answer)
+    if word == b"more":
+        return Again("ask again.")
     on_record = word == b"conflict"  # its booking may have other seats than those asked for
     booking_id = (answer[4] if word != b"booked" else ask.args[1]).decode()
     payment = optional_text(answer[5] if on_record else ask.args[2])

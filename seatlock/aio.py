@@ -145,9 +145,9 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
         closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
 
-        ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats are still free,
-        they are sold at once, under a new token, fence and booking id (one given stays); else `HoldLost` says what to
-        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded. Pools are not regained.
+        ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats and quantities
+        are still free, they are sold at once, under a new token, fence and booking id (one given stays); else
+        `HoldLost` says what to refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
         """
         ask = self._core.confirm(hold, payment, booking, reclaim)
         future = self._batcher.queue(ask)

@@ -166,7 +166,7 @@ class HoldLost(SeatLockError):
 
     ``reason`` is the gravest of ``seats`` and ``pools``, which map each lost seat and each pool whose quantity is lost
     to its own reason. ``token`` is the hold's. After a confirm, ``payment`` is the reference to refund, if it was
-    given, and ``paid_for`` names all seats that it was for, lost or not.
+    given; ``paid_for`` names all seats that it was for, lost or not, and ``paid_pools`` the quantities of pools.
     """
 
     def __init__(
@@ -179,6 +179,7 @@ class HoldLost(SeatLockError):
         token: str | None = None,
         payment: str | None = None,
         paid_for: tuple[str, ...] = (),
+        paid_pools: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         super().__init__(message)
         self.reason: LostReason = reason
@@ -187,6 +188,7 @@ class HoldLost(SeatLockError):
         self.token = token
         self.payment = payment
         self.paid_for = paid_for
+        self.paid_pools = dict(paid_pools)
 
 
 class BookingConflict(SeatLockError):

@@ -10,8 +10,18 @@ local store, wants = nil, {}
 local function open_claims()
   local claims = {}
 
+  -- Where the claim of an owner stands: with its holder, or while it is being regained apart from what its holder may
+  -- have claimed meanwhile. Half of a token is address enough; whole tokens are compared. See regain.
+  function claims.apart_from(holder, token)
+    return table.concat({holder, string.sub(token, 1, 16)}, '\n')
+  end
+
+  local function slot_of(token, holder)
+    return claims.regaining and claims.apart_from(holder, token) or holder
+  end
+
   local function own_claim(want, token, holder)
-    local claim = store.claim(want.pool, holder)
+    local claim = store.claim(want.pool, slot_of(token, holder))
     if claim and not claim.past and claim.token == token and claim.quantity >= want.quantity then
       return claim
     end
@@ -208,7 +218,7 @@ local function open_claims()
       if claim.deadline then
         store.count(want.pool, -want.quantity, 0)
         claim.quantity = claim.quantity - want.quantity
-        store.put_claim(want.pool, sale.holder, claim)
+        store.put_claim(want.pool, slot_of(sale.token, sale.holder), claim)
         sale.quantity = want.quantity
         store.put_sale(want.pool, sale)
       end

@@ -9,6 +9,7 @@ redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 check_outbox()
 local values, sold = {}, {}
+local taken_back = false -- whether due claims that were taken back are to be written, also where nothing is sold
 
 -- What the seats and claims of a hold that cannot be confirmed are: the first sale under its token, the places and
 -- quantities of what this sale has, what is lost, and whether the quantities are those asked for.
@@ -131,10 +132,13 @@ local function confirm_hold(owner, booking, payment, told, first, count, wanted)
 end
 
 local function write_sales()
-  if #fields > 0 or store and store.dirty then
+  if #fields > 0 or #facts_noted > 0 or taken_back then
     write_outbox()
-    next_version()
-    publish(store and store.with_changes(fields) or fields)
+    local told = store and store.with_changes(fields) or fields
+    if #told > 0 then
+      next_version()
+      publish(told)
+    end
     write_lists()
     if store then
       store.write()

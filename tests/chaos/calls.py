@@ -157,6 +157,15 @@ def _confirm_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[A
     return _commands.of_asks(NS, [_commands.confirm(NS, pooled_hold(locker, show), "pay-1", None)])
 
 
+def _reclaim_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.warm(show, SEATS, pools=POOLS)
+    wanted = {"floor": 2, "bal cony": 3}
+    hold = locker.acquire(show, SEATS[:2], holder=HOLDER, ttl=0.001, token=token(), pools=wanted)
+    until(lambda: not any(found.held for found in locker.availability(show).pools.values()), "the claims have ended")
+    until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
+    return _commands.of_asks(NS, [_commands.confirm(NS, hold, "pay-1", None, reclaim=True)])
+
+
 def _release_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.release(NS, pooled_hold(locker, show))])
 
@@ -208,6 +217,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "acquire_pools": _acquire_pools,
     "extend_pools": _extend_pools,
     "confirm_pools": _confirm_pools,
+    "reclaim_pools": _reclaim_pools,
     "release_pools": _release_pools,
     "cancel_pools": _cancel_pools,
     "sweep_pool": _sweep_pool,

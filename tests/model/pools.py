@@ -235,6 +235,50 @@ class Show:
                 self._take_off(name, holder, quantity)
         return Outcome("booked", booking=booking, fence=fence)
 
+    def reclaim(
+        self,
+        tokens: tuple[str, str],
+        holder: str,
+        seats: list[str],
+        pools: Pools,
+        bookings: tuple[str, str],
+        payment: str | None,
+        told: float,
+    ) -> Outcome:
+        """Sell what a hold has, also of one that ran out, if all of it can be had: then as a hold of its own.
+
+        The first of ``tokens`` and ``bookings`` are those of the hold, the second those that it is regained under.
+        """
+        usual = self.confirm(tokens[0], holder, seats, pools, bookings[0], payment, told)
+        if usual.kind != "lost":
+            return usual
+        wanted = {**dict.fromkeys(seats, 1), **pools}
+        if any(self.sale(tokens[1], holder, name) for name in wanted):
+            return self.confirm(tokens[1], holder, seats, pools, bookings[1], payment, told)
+        moved = {pool: min(self._has(pool, holder, tokens[0]), number) for pool, number in pools.items()}
+        reasons = {
+            name: "taken"
+            if reason == "expired" and name in pools and self.free(name) < pools[name] - moved[name]
+            else reason
+            for name, reason in usual.reasons.items()
+        }
+        if set(reasons.values()) != {"expired"}:
+            return replace(usual, reasons=reasons)
+        self.fence += 1
+        for name, quantity in wanted.items():
+            sold = Sold(tokens[1], holder, quantity, self.fence, bookings[1], payment)
+            if name in self.seats:
+                self.seats[name] = sold
+            else:
+                self.sales[name, tokens[1], holder] = sold
+                if moved[name]:
+                    self._take_off(name, holder, moved[name])
+        return Outcome("booked", booking=bookings[1], fence=self.fence)
+
+    def _has(self, pool: str, holder: str, token: str) -> int:
+        claim = self.claim(pool, holder)
+        return claim.quantity if claim and claim.token == token else 0
+
     def _take_off(self, pool: str, holder: str, quantity: int) -> None:
         claim = self.claims.pop((pool, holder))
         if claim.quantity > quantity:

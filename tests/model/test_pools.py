@@ -25,7 +25,7 @@ from seatlock import (
     SeatsUnavailable,
     new_token,
 )
-from seatlock._commands import derived_booking_id
+from seatlock._commands import derived_booking_id, reclaiming_token
 from tests.model.pools import Held, Outcome, Show
 from tests.model.test_model import HOLDERS, JUMPS, PAYMENTS, TOLERANCE, TTLS, LossyClient, attempt
 from tests.support.clock import Clock
@@ -179,11 +179,40 @@ class Sale(RuleBasedStateMachine):
         self.client.lose_next = lose
         return self.check_booking(attempt(lambda: self.locker.confirm(hold, payment=payment)), expected)
 
-    @rule(target=bookings, some=st.lists(holds, max_size=4), payment=st.sampled_from(PAYMENTS))
-    def confirm_many(self, some: list[Hold], payment: str | None) -> Any:
-        """A batch of confirms, the same hold perhaps several times."""
-        expected = [self.expect_booking(hold, payment) for hold in some]
-        answers = self.locker.confirm_many(self.show, [ConfirmRequest(hold, payment) for hold in some])
+    def is_unclear(self, hold: Hold) -> bool:
+        """Whether it depends on if Redis has removed a seat's lock by now how the hold was lost."""
+        told = self.told[hold.deadline]
+        return "ended" in self.model._lost(hold.token, hold.holder, dict.fromkeys(hold.seats, 1), told).values()
+
+    def expect_late(self, hold: Hold, payment: str | None) -> Outcome:
+        """What the model says of a confirm that may come late."""
+        tokens = hold.token, reclaiming_token(hold.token)
+        first, second = (derived_booking_id(token, hold.seats, hold.pools) for token in tokens)
+        return self.model.reclaim(
+            tokens, hold.holder, list(hold.seats), dict(hold.pools), (first, second), payment, self.told[hold.deadline]
+        )
+
+    @rule(target=bookings, hold=holds, payment=st.sampled_from(PAYMENTS), lose=st.sampled_from([0, 0, 1, 2]))
+    def reclaim(self, hold: Hold, payment: str | None, lose: int) -> Any:
+        """Confirm a hold, in time or late."""
+        if self.is_unclear(hold):
+            return multiple()
+        expected = self.expect_late(hold, payment)
+        self.client.lose_next = lose
+        return self.check_booking(attempt(lambda: self.locker.confirm(hold, payment=payment, reclaim=True)), expected)
+
+    @rule(
+        target=bookings,
+        some=st.lists(st.tuples(holds, st.booleans()), max_size=4),
+        payment=st.sampled_from(PAYMENTS),
+    )
+    def confirm_many(self, some: list[tuple[Hold, bool]], payment: str | None) -> Any:
+        """A batch of confirms, the same hold perhaps several times, some of them perhaps late."""
+        some = [(hold, late and not self.is_unclear(hold)) for hold, late in some]
+        expected = [(self.expect_late if late else self.expect_booking)(hold, payment) for hold, late in some]
+        answers = self.locker.confirm_many(
+            self.show, [ConfirmRequest(hold, payment, reclaim=late) for hold, late in some]
+        )
         for answer, outcome in zip(answers, expected, strict=True):
             self.check_booking(answer, outcome)
         return multiple(*(answer for answer in answers if isinstance(answer, Booking)))

@@ -52,12 +52,13 @@ def server(server_of: Callable[[str], RedisServer]) -> RedisServer:
 async def _buyer(locker: AsyncSeatLocker, show: str, name: str, outcome: list[Any]) -> None:
     for number in range(ROUNDS):
         quantity = 1 + (number + len(name)) % 4
-        short = number % 3 == 0
+        short, pays_late = number % 3 == 0, number % 6 == 3
+        ttl = 0.001 if pays_late else 0.02 if short else 60.0
         try:
-            hold = await locker.acquire(
-                show, holder=f"{name}-{number}", pools={"floor": quantity}, ttl=0.02 if short else 60.0
-            )
-            if short:
+            hold = await locker.acquire(show, holder=f"{name}-{number}", pools={"floor": quantity}, ttl=ttl)
+            if pays_late:
+                outcome.append(await locker.confirm(hold, payment=name, reclaim=True))
+            elif short:
                 outcome.append(hold)  # walks away: it comes back by itself
             elif number % 3 == 1:
                 outcome.append(await locker.release(hold))
@@ -68,7 +69,7 @@ async def _buyer(locker: AsyncSeatLocker, show: str, name: str, outcome: list[An
 
 
 def buy_from_a_pool(place: Place, socket: str, show: str) -> Bought:
-    """Hold, walk away, give back or buy, as quickly as can be."""
+    """Hold, walk away, give back, buy or pay late, as quickly as can be."""
 
     async def rush() -> list[Any]:
         client = redis.asyncio.Redis(unix_socket_path=socket)

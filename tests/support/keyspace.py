@@ -157,7 +157,9 @@ def pool_contradictions(found: Dump) -> list[str]:
     for (kind, pool), counts in [(field, value) for field, value in fields.items() if len(field) == 2]:
         assert kind == b"c"
         capacity, held, sold = map(int, counts.split(b" "))
-        claims = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"h", pool)}
+        claims = {
+            b"\n".join(field[2:]): value.split(b"\n") for field, value in fields.items() if field[:2] == (b"h", pool)
+        }  # of a holder, or apart from it
         sales = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"s", pool)}
         owners = {field[2:]: value for field, value in fields.items() if field[:2] == (b"t", pool)}
         due = found.get(f"pool-due:{pool.decode()}", ("", {}, False))[1]

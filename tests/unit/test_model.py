@@ -114,6 +114,7 @@ ERRORS: Final[list[SeatLockError]] = [
         token=TOKEN,
         payment="pay-1",
         paid_for=("A-1", "A-2"),
+        paid_pools={"floor": 2},
     ),
     errors.BookingConflict("twice", booking=BOOKING),
     errors.OutcomeUnknown("unknown", show="show-1", seats=("A-1",), token=TOKEN),

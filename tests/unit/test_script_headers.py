@@ -100,6 +100,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "again": Booking,
         "conflict": BookingConflict,
         "lost": HoldLost,
+        "more": Again,
     },
     "release": {
         "noshow": ShowNotFound,
