@@ -124,6 +124,7 @@ end
 
 if fence > given then
   redis.call('HSET', meta_key, 'fence', digits(fence))
+  write_lists()
   -- Held first: if this script is stopped before they are sold, asking again sells them with the same fence.
   for at = 1, #regained, 2 do
     redis.call('SET', regained[at], regained[at + 1], 'PXAT', digits(longest))

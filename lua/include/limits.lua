@@ -138,6 +138,7 @@ local function write_lists()
   for _, list in pairs(lists or {}) do
     if list.touched then
       write_list(list)
+      list.touched = false
     end
   end
 end

@@ -305,7 +305,7 @@ def a_payment_for_pools_that_began_and_came_late(house: House) -> None:
 
 @scenario
 def late_payments_for_pools_and_limits(house: House) -> None:
-    house.open(pools=POOLS, limit=1)
+    house.open(pools=POOLS, limit=3)
     hold = house.acquire("A-1", pools={"floor": 2}, token=T1, ttl=60)
     house.advance(90)
     house.acquire("A-2", token=T2)
