@@ -25,7 +25,19 @@ MAX_BATCH_ASKS: Final = 256
 MAX_BATCH_SEATS: Final = 512
 
 READERS: Final = frozenset(
-    ["availability", "changes", "check", "compare", "held", "holds", "inspect", "remnants", "server", "vitals"]
+    [
+        "availability",
+        "changes",
+        "check",
+        "compare",
+        "held",
+        "holds",
+        "inspect",
+        "pooled",
+        "remnants",
+        "server",
+        "vitals",
+    ]
 )
 """The scripts that write nothing."""
 
