@@ -120,8 +120,8 @@ class Stocktaking(msgspec.Struct, frozen=True):
 def take_stock(namespace: str, show: str) -> Procedure[Stocktaking]:
     """Add up the claims and sales of each pool, in bounded steps, also while the sale runs.
 
-    Only where a pool did not change during a walk are sums and counts of one moment; so nothing else counts as wrong,
-    and not before it was found twice: a failover may have mixed up the one walk.
+    Only where a pool did not change during a walk are sums and counts of one moment: nothing else proves it right or
+    wrong. And it is not wrong before it was found twice: a failover may have mixed up the one walk.
     """
     pools: tuple[str, ...] = yield _pools.names(namespace, show)
     wrong: dict[PoolDifference, None] = {}
@@ -133,15 +133,14 @@ def take_stock(namespace: str, show: str) -> Procedure[Stocktaking]:
             pools, unsettled = found, set(found)
             continue
         wrong.update(dict.fromkeys(found.wrong))
-        for pool in sorted(unsettled):
+        for pool in sorted(unsettled - found.moved):
             error = found.error(pool)
             if error == (0, 0):
                 unsettled.discard(pool)
-            elif pool not in found.moved:
-                if error == suspects.get(pool):
-                    wrong[_miscounted(found, pool)] = None
-                    unsettled.discard(pool)
-                suspects[pool] = error
+            elif error == suspects.get(pool):
+                wrong[_miscounted(found, pool)] = None
+                unsettled.discard(pool)
+            suspects[pool] = error
         if not unsettled:
             break
     differences = sorted(wrong, key=lambda difference: (difference.pool, difference.kind, difference.detail))

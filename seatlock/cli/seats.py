@@ -204,7 +204,7 @@ _WORDS: Final = {
 
 
 def check(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Check that a show adds up: the counts, and lock, availability hash and due set for every seat.
+    """Check that a show adds up: the counts, lock, availability hash and due set of every seat, and every pool.
 
     Reads every seat, step by step, also while the sale runs. The exit status is 1 if something is wrong.
     """

@@ -74,6 +74,15 @@ def pools_that_do_not_add_up(house: House) -> None:
 
 
 @scenario
+def pools_whose_names_are_lost(house: House) -> None:
+    house.open(pools=POOLS)
+    house.acquire(pools={"floor": 2})
+    house.put_pool("names", None)
+    told = [(each.pool, each.kind) for each in house.locker.check(house.show).pool_differences]
+    assert told == [("bal cony", "surplus"), ("floor", "surplus")]
+
+
+@scenario
 def a_pool_that_is_not_swept_in_time(house: House) -> None:
     house.open(pools=POOLS)
     hold = house.acquire(pools={"floor": 2})

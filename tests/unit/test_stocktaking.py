@@ -82,6 +82,8 @@ def test_a_pool_that_changed_meanwhile_is_looked_at_again() -> None:
     walk = [step(5, claim("ada", 1), cursor=b"9"), step(7), moved]
     assert taken(NAMES, *walk, step(8, claim("bo", 2))) == Stocktaking((), ())
     assert taken(NAMES, *walk * LOOKS) == Stocktaking((), ("floor",))
+    by_chance = [step(5, claim("ada", 2), cursor=b"9"), step(7), moved]
+    assert taken(NAMES, *by_chance * LOOKS) == Stocktaking((), ("floor",))
 
 
 def test_where_others_changed_meanwhile_it_is_certain() -> None:
