@@ -6,7 +6,7 @@
 -- REPLY noshow
 --       ok epoch version cursor names pools (place kind holder quantity left_ms epoch fence booking payment)...
 --                                                       kind: claim, sale, unswept, owner, foreign or surplus
---                                                       cursor 0: the walk is at its end, or the show's pools are others
+--                                                       cursor 0: the walk has ended, or the show's pools are others
 --                                                       pools: of each its three counts, -1 where they are lost;
 --                                                       place 0: of no pool that is named; of surplus, holder is a name
 local FIXED_KEYS = 2
