@@ -16,8 +16,10 @@ from seatlock import (
     _commands,
     _limits,
     _operators,
+    _pools,
     _procedures,
     _requests,
+    _stocktaking,
     _warming,
 )
 from seatlock._board import Board
@@ -296,13 +298,13 @@ class Core:
         self._forget(show)
         yield from _procedures.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
 
-    def force_release(self, show: object, seats: object, by: object, reason: object) -> Procedure[Release]:
-        """Free seats whoever holds them."""
-        seats = _bounds.seat_ids(seats)
-        by = _bounds.text("by", by, limit=_bounds.MAX_HOLDER_BYTES)
-        reason = _bounds.reference("reason", reason)
+    def force_release(
+        self, show: object, seats: object, pools: object, holder: object, by: object, reason: object
+    ) -> Procedure[Release]:
+        """Free seats whoever holds them, and a holder's claims on pools."""
+        what = _operators.freeing(seats, pools, holder, by, reason)
         show = yield from self._ready(show)
-        return (yield from _operators.force_release(self.namespace, show, seats, by, reason, self._plans))
+        return (yield from _operators.force_release(self.namespace, show, what, self._plans))
 
     def check(self, show: object) -> Procedure[Checked]:
         """Count a show and compare what is kept twice."""
@@ -312,7 +314,13 @@ class Core:
     def vitals(self, show: object) -> Procedure[Vitals]:
         """Read how a show is."""
         show = yield from self._ready(show)
-        found: Vitals = yield _operators.vitals(self.namespace, show)
+        pools: tuple[str, ...] = yield _pools.names(self.namespace, show)
+        found: Vitals = yield _operators.vitals(self.namespace, show, pools)
+        return found
+
+    def look(self, show: str, pools: tuple[str, ...], cursor: bytes) -> Procedure[_stocktaking.Found]:
+        """Look at some claims and sales of the pools of a show that was read before; first with no pools and 0."""
+        found: _stocktaking.Found = yield _stocktaking.look(self.namespace, show, pools, cursor)
         return found
 
     def plan(self, show: object) -> Procedure[SeatingPlan]:

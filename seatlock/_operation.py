@@ -26,7 +26,8 @@ MAX_BATCH_SEATS: Final = 512
 
 READERS: Final = frozenset(
     [
-        *("availability", "changes", "check", "claimed", "compare", "held", "holds", "inspect", "remnants", "server"),
+        *("availability", "changes", "check", "claimed", "compare", "held", "holds", "inspect", "pooled", "remnants"),
+        "server",
         "vitals",
     ]
 )

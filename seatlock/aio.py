@@ -259,19 +259,31 @@ class AsyncSeatLocker(AsyncDoor[Core]):
     async def check(self, show: str) -> Checked:
         """Find out whether a show adds up: counts and capacity at one version, and all that is kept of each seat.
 
-        Lock, availability hash and due set are compared, in bounded steps, also while the sale runs. Nothing is changed
-        or repaired.
+        Lock, availability hash and due set are compared, in bounded steps, also while the sale runs. The claims and
+        sales of each pool are added up. Nothing is changed or repaired.
         """
         return await self._follow(self._core.check(show))
 
-    async def force_release(self, show: str, seats: Iterable[str], *, by: str, reason: str) -> Release:
+    async def force_release(
+        self,
+        show: str,
+        seats: Iterable[str] = (),
+        *,
+        pools: Iterable[str] = (),
+        holder: str | None = None,
+        by: str,
+        reason: str,
+    ) -> Release:
         """Free up to 100 seats whoever holds them, for the staff; never pinned or sold ones.
+
+        With ``pools`` and ``holder`` also all that this holder has on hold of these pools: ``pools`` of the answer
+        tells how many of each were given back.
 
         ``by`` says who does it and ``reason`` why (256 bytes each): both stand in the show's audit stream, with seat,
         holder and fence. The answer has the words of `release`; ``taken`` went to another hold meanwhile. The holder
         learns it as `HoldLost`, reason ``released``. Raises `UnknownSeats`.
         """
-        return await self._follow(self._core.force_release(show, seats, by, reason))
+        return await self._follow(self._core.force_release(show, seats, pools, holder, by, reason))
 
     async def holds(self, show: str, *, holder: str) -> list[HeldSeats]:
         """List what a holder has on hold, of pools too, oldest first; one made in several calls is listed for each.

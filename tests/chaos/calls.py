@@ -18,6 +18,7 @@ from seatlock import (
     _limits,
     _operators,
     _pools,
+    _stocktaking,
     _warming,
 )
 from seatlock._operation import Operation
@@ -170,6 +171,19 @@ def _release_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[A
     return _commands.of_asks(NS, [_commands.release(NS, pooled_hold(locker, show))])
 
 
+def _force_release_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    hold = pooled_hold(locker, show)
+    what = _operators.Freeing((), tuple(POOLS), HOLDER, "eve", "a test")
+    asks = [_operators.force_release_ask(NS, show, hold.seats, "eve", "a test", hold.fence)]
+    asks += [_operators.force_release_claim(NS, show, pool, what, hold.fence) for pool in POOLS]
+    return _operators.force_release_of(NS, asks)
+
+
+def _pooled(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    pooled_hold(locker, show)
+    return _stocktaking.look(NS, show, tuple(POOLS), b"0")
+
+
 def _cancel_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     booking = locker.confirm(pooled_hold(locker, show), payment="pay-1")
     return _commands.of_asks(NS, [_commands.cancel(NS, booking)])
@@ -220,6 +234,8 @@ CALLS: Final[dict[str, Prepare]] = {
     "reclaim_pools": _reclaim_pools,
     "release_pools": _release_pools,
     "cancel_pools": _cancel_pools,
+    "force_release_pools": _force_release_pools,
+    "pooled": _pooled,
     "sweep_pool": _sweep_pool,
     "stock": _stock,
     "holds": _holds,
@@ -227,7 +243,19 @@ CALLS: Final[dict[str, Prepare]] = {
     "claimed": _claimed,
 }
 READS: Final = frozenset(
-    ["check", "remnants", "inspect", "vitals", "compare", "availability", "changes", "holds", "held", "claimed"]
+    [
+        "check",
+        "remnants",
+        "inspect",
+        "vitals",
+        "compare",
+        "availability",
+        "changes",
+        "holds",
+        "held",
+        "claimed",
+        "pooled",
+    ]
 )
 
 

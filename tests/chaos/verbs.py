@@ -120,6 +120,10 @@ VERBS: Final[dict[str, Verb]] = {
     "force_release": Verb(
         hold_of, lambda door, show, hold: door.force_release(show, hold.seats, by="eve", reason="a test")
     ),
+    "force_release_pools": Verb(
+        pooled_hold_of,
+        lambda door, show, _: door.force_release(show, pools=["floor"], holder=HOLDER, by="eve", reason="a test"),
+    ),
     "check": Verb(hold_of, lambda door, show, _: door.check(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),
     "holds": Verb(hold_of, lambda door, show, _: door.holds(show, holder=HOLDER)),

@@ -80,6 +80,15 @@ def releasing(house: House) -> Prepared:
     return lambda: house.locker.release(hold), {"floor": "10 0 0", "bal cony": "3 0 0"}
 
 
+def freeing_by_force(house: House) -> Prepared:
+    house.acquire("A-1", pools=WANTED)
+
+    def call() -> object:
+        return house.locker.force_release(house.show, ["A-1"], pools=WANTED, holder="ada", by="eve", reason="why")
+
+    return call, {"floor": "10 0 0", "bal cony": "3 0 0"}
+
+
 def cancelling(house: House) -> Prepared:
     booking = house.locker.confirm(house.acquire("A-1", pools=WANTED))
     return lambda: house.locker.cancel(booking), {"floor": "10 0 0", "bal cony": "3 0 0"}
@@ -115,6 +124,7 @@ def stocking(house: House) -> Prepared:
         reclaiming_beside_a_new_claim,
         reclaiming_part_of_a_basket,
         releasing,
+        freeing_by_force,
         cancelling,
         sweeping,
         stocking,

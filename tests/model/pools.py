@@ -304,6 +304,21 @@ class Show:
                 del self.claims[pool, holder]
         return Outcome("released", words=words)
 
+    def force_release(self, seats: list[str], pools: list[str], holder: str) -> Outcome:
+        """Give back what is held of seats by anybody, and of pools by this holder."""
+        words: dict[str, str | int] = {}
+        for seat in seats:
+            found = self.seat(seat)
+            words[seat] = "sold" if isinstance(found, Sold) else "gone" if found is None else "released"
+            if isinstance(found, Held):
+                self.seats[seat] = None
+        for pool in pools:
+            claim = self.claim(pool, holder)
+            words[pool] = claim.quantity if claim else 0
+            if claim:
+                del self.claims[pool, holder]
+        return Outcome("released", words=words)
+
     def cancel(self, booking: str, fence: int, seats: list[str], pools: Pools) -> Outcome:
         """Undo a booking."""
         words: dict[str, str | int] = {}

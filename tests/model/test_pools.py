@@ -233,6 +233,18 @@ class Sale(RuleBasedStateMachine):
         done = self.locker.cancel(booking)
         assert {**done.seats, **done.pools} == expected.words
 
+    @rule(wanted=wanted, holder=st.sampled_from(HOLDERS), lose=st.sampled_from([0, 0, 1]))
+    def force_release(self, wanted: tuple[list[str], dict[str, int]], holder: str, lose: int) -> None:
+        """Free seats whoever holds them, and what a holder has of pools; a lost reply makes it say that it is gone."""
+        seats, pools = wanted
+        for _ in range(1 + lose):
+            expected = self.model.force_release(seats, list(pools), holder)
+        looks = bool(seats) + bool(pools)  # which come through
+        self.client.pass_next, self.client.lose_next = lose * looks, lose
+        named = {"pools": list(pools), "holder": holder} if pools else {}
+        done = self.locker.force_release(self.show, seats, by="Eve", reason="the model", **named)
+        assert {**done.seats, **done.pools} == expected.words
+
     @rule(jump=st.sampled_from(JUMPS))
     def time_moves(self, jump: float) -> None:
         """Move the server's clock."""
@@ -250,6 +262,8 @@ class Sale(RuleBasedStateMachine):
         if not hasattr(self, "model"):
             return
         found = self.locker.availability(self.show)
+        checked = self.locker.check(self.show)
+        assert (checked.sound, checked.pools, checked.unsettled) == (True, found.pools, ())
         for pool, capacity in POOLS.items():
             held, sold = self.model.counts(pool)
             assert found.pools[pool] == PoolCounts(capacity, capacity - held - sold, held, sold)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -192,3 +195,41 @@ def test_a_hundred_tabs_at_pools_never_exceed_the_limit_by_one(server: RedisServ
             has[number] += sum(lock is not None for lock in locks)
         assert max(has) == LIMIT
         assert contradictions(client, show) == []
+
+
+def test_a_check_during_the_rush_raises_no_alarm(server: RedisServer) -> None:
+    show = "race-check"
+    over = threading.Event()
+
+    def sell(name: str) -> int:
+        with server.unix_client() as client:
+            locker = SeatLocker(client)
+            for number in itertools.count():
+                hold = locker.acquire(show, pools={"floor": 2}, holder=f"{name}-{number}")
+                if number % 3:
+                    locker.release(hold)
+                else:
+                    locker.cancel(locker.confirm(hold))
+                locker.force_release(show, pools=["floor"], holder=f"e-{number}", by="eve", reason="a race")
+                locker.acquire(show, pools={"floor": 1}, holder=f"e-{number}")
+                if over.is_set():
+                    return number
+        return 0
+
+    with server.unix_client() as client, ThreadPoolExecutor(2) as executor:
+        locker = SeatLocker(client)
+        locker.warm(show, pools={"floor": 10_000, "other": 5})
+        locker.open_sale(show)
+        early = [AcquireRequest([], f"e-{n}", pools={"floor": 3}) for n in range(STOCK)]
+        locker.acquire_many(show, early)
+        sales = [executor.submit(sell, name) for name in ("bo", "cy")]
+        try:
+            found = [locker.check(show) for _ in range(5)]
+        finally:
+            over.set()
+        assert all(sale.result() > 0 for sale in sales)
+        assert len({checked.version for checked in found}) == len(found), "it was not sold meanwhile"
+        assert [checked for checked in found if not checked.sound] == []
+        assert all(checked.unsettled in ((), ("floor",)) for checked in found)
+        rested = locker.check(show)
+        assert (rested.sound, rested.unsettled, rested.pools["floor"].capacity) == (True, (), 10_000)

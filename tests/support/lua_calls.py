@@ -17,6 +17,7 @@ from seatlock import (
     _limits,
     _operators,
     _pools,
+    _stocktaking,
     _warming,
 )
 from seatlock._keys import keys_of
@@ -106,7 +107,8 @@ def calls() -> dict[str, Call]:
         each = [{**values, "seats": b"%d" % len(ask.seats)} for ask in asks]
         found[verb] = Call(_commands.of_asks("seatlock", asks), {"requests": b"2"}, each, asks)
     found["force_release"] = _force()
-    add(_operators.vitals("seatlock", SHOW))
+    add(_operators.vitals("seatlock", SHOW, ["floor"]))
+    add(_stocktaking.look("seatlock", SHOW, ["floor"], b"7"), cursor=b"7")
     add(_operators.compare("seatlock", SHOW, ("A-1", "B-1")))
     seats = ["A-1", "B-1"]
     statuses = [{"category": b"0", "status": b"available"}, {"category": b"1", "status": b"sold"}]
