@@ -19,11 +19,12 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 local NOTE_KEYS = FIXED_KEYS
 FIXED_KEYS = FIXED_KEYS + integer(ARGV[1], 1, 512)
 -- @include grant
+-- @include overtime
 
 -- A note says which seats an owner was given, so that the same request asked again, also with other sets, gets no more.
--- It lasts as long as the first hold can be extended.
+-- It lasts as long as the first hold can: its maximum lifetime, and what a payment may go on beyond that.
 local notes = {} -- as the earlier requests of the batch leave them
-local note_keys, note_limits = {}, {}
+local note_keys, note_ends = {}, {}
 
 local function note_at(key)
   if notes[key] == nil then
@@ -77,7 +78,7 @@ local function take(owner, ttl, set, places, note_key)
   local hold = grant(owner, ttl, places)
   notes[note_key] = names_at(places)
   note_keys[#note_keys + 1] = note_key
-  note_limits[#note_keys] = hold.limit
+  note_ends[#note_keys] = hold.limit + OVERTIME
   return held(set, hold)
 end
 
@@ -156,7 +157,7 @@ if place ~= #names then error('SEATLOCK an argument counts other seats or sets t
 
 -- Notes first: a note of what was not taken does no harm, since asking again asks for the same seats.
 for index, key in ipairs(note_keys) do
-  redis.call('SET', key, notes[key], 'PXAT', digits(note_limits[index]))
+  redis.call('SET', key, notes[key], 'PXAT', digits(note_ends[index]))
 end
 -- @include keep
 return reply

@@ -215,7 +215,7 @@ class Show:
         limit = self.now + self.MAX_HOLD
         hold = Held(token, holder, self.fence, min(self.now + ttl, limit), limit)
         self.seats |= dict.fromkeys(got, hold)
-        self.notes[token, holder] = list(got), limit
+        self.notes[token, holder] = list(got), limit + self.OVERTIME
         return self._held("held", [hold])
 
     def best_is_over(self, token: str, holder: str, count: int) -> set[tuple[int, int, str | None] | None]:
