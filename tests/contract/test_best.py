@@ -306,6 +306,7 @@ BAD: Final[dict[str, list[object]]] = {
     "holder": [None, "", 7],
     "ttl": [0, -1, None, float("nan")],
     "token": ["", 7, "A" * 32],
+    "channel": ["", 7, True, b"p", "c" * 65, "ß" * 33, "a\nb"],
 }
 
 
