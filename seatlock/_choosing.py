@@ -78,7 +78,10 @@ class Chooser:
 
     def set_free(self, seat: str, *, free: bool) -> None:
         """Note whether a seat is free."""
-        cell = self.layout.cell_of[seat]
+        self.set_cell(self.layout.cell_of[seat], free=free)
+
+    def set_cell(self, cell: int, *, free: bool) -> None:
+        """Note whether a cell is free."""
         if self._free[cell] != free:
             self._free[cell] = free
             self._whole = None

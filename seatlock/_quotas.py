@@ -26,18 +26,20 @@ class Quotas:
         self._public = Chooser(layout)
         self._choosers: dict[int, Chooser] = {}
 
-    def put(self, seat: str, channel: int, *, free: bool) -> None:
-        """Note the channel of a seat, and whether it is free."""
-        cell = self._layout.cell_of[seat]
+    def put(self, cell: int, channel: int, *, free: bool) -> None:
+        """Note the channel of a cell, and whether it is free."""
+        if self._free[cell] == free and self._channels[cell] == channel:
+            return
         self._free[cell] = free
-        self._channels[cell] = min(channel, NOBODYS)
-        self._public.set_free(seat, free=free and not channel)
+        self._channels[cell] = channel and min(channel, NOBODYS)
+        self._public.set_cell(cell, free=free and not channel)
         for number, chooser in self._choosers.items():
-            chooser.set_free(seat, free=free and channel in (0, number))
+            chooser.set_cell(cell, free=free and channel in (0, number))
 
     def set_free(self, seat: str, *, free: bool) -> None:
         """Note whether a seat is free, in the channel that it is in."""
-        self.put(seat, self._channels[self._layout.cell_of[seat]], free=free)
+        cell = self._layout.cell_of[seat]
+        self.put(cell, self._channels[cell], free=free)
 
     def set_aside(self, cells: Iterable[int]) -> None:
         """Keep cells for somebody."""

@@ -93,7 +93,7 @@ def test_a_board_keeps_the_choosers_of_some_channels_only() -> None:
     chance = random.Random(3)
     of = {seat: chance.randrange(0, 101) for seat in SEATS}
     for seat, number in of.items():
-        quotas.put(seat, number, free=True)
+        quotas.put(LAYOUT.cell_of[seat], number, free=True)
     quotas.set_aside([LAYOUT.cell_of["A-0"]])
     quotas.set_aside([LAYOUT.cell_of["A-0"], LAYOUT.cell_of["A-1"]])
     public = quotas.chooser(0)
@@ -112,6 +112,6 @@ def test_a_board_keeps_the_choosers_of_some_channels_only() -> None:
 def test_a_number_that_no_channel_can_have_is_nobodys() -> None:
     view = View(PLAN, LAYOUT)
     view.channels = NAMES
-    view.take_in({"A-0": b"c7@300", "A-1": b"c7@1", "A-2": b"c7@255", "elsewhere": b"f7", "": b"open"})
+    view.take_in({"A-0": b"c7@257", "A-1": b"c7@1", "A-2": b"c7@255", "elsewhere": b"f7", "": b"open"})
     assert free_seats(view.chooser("partner")) == {"A-1"}
     assert free_seats(view.chooser("")) == set()
