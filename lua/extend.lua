@@ -10,7 +10,6 @@
 --         held epoch fence left_ms deadline_ms
 --         lost (place reason)...
 local FIXED_KEYS = 4
-local OVERTIME = 600000 -- milliseconds that a payment may go on beyond the maximum lifetime of its hold
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include clock
 -- @include terms
@@ -21,6 +20,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include claims
 -- @include limits
 -- @include ownership
+-- @include overtime
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()

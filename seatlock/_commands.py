@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from seatlock import _bounds, _pools, _replies
+from seatlock import _bounds, _channels, _pools, _replies
 from seatlock._keys import Keys, keys_of
 from seatlock._operation import Again, Ask, Command, Operation, Verb, batch, check_show
 from seatlock._script import load
@@ -88,6 +88,7 @@ def acquire_best(
     token: str,
     *,
     minted: bool,
+    channel: str = "",
 ) -> Ask[Hold | _replies.Noted | _replies.NoneFree]:
     """Ask for the first of several sets of equal size that is wholly free; the arguments are checked already."""
     keys = keys_of(namespace, show)
@@ -102,6 +103,7 @@ def acquire_best(
         (f"{token}\n{holder}".encode(), b"%d %d %d" % (milliseconds, len(sets[0]), len(seats))),
         _replies.best,
         minted=minted,
+        extras=((b"c", channel.encode()),) if channel else (),
     )
 
 
@@ -305,7 +307,7 @@ def mirrors(namespace: str, show: str, seats: Sequence[str], pools: Sequence[str
         check_show(reply, show)
         status, plan, epoch, version, now, opens_in, closes_in, channels = reply[1:9]
         opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
-        names = tuple(channels.decode().split("\n")) if channels else ()
+        names = _channels.read_names(channels)
         stock = _pools.Stock.read(reply[9], reply[10])
         fields = reply[11:]
         return Snapshot(status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, names, stock, fields)

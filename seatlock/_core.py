@@ -137,6 +137,7 @@ class Core:
         adjacent: object,
         avoid_orphans: object,
         accessible: object,
+        channel: object,
     ) -> _best.Quest:
         """Seek the best seats."""
         show = _bounds.show_id(show)
@@ -155,6 +156,7 @@ class Core:
             _bounds.ttl(ttl),
             new_token() if token is None else _bounds.token(token),
             token is None,
+            _bounds.channel(channel),
         )
         return (yield from _best.seek(request, self._board(show), self.patience))
 

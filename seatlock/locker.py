@@ -165,19 +165,21 @@ class SeatLocker(Door[Core]):
         adjacent: bool = True,
         avoid_orphans: bool = True,
         accessible: bool | None = None,
+        channel: str | None = None,
     ) -> BestHold:
         """Hold the best ``count`` seats (1 to 100) that are free, for ``ttl`` (as `acquire`); says whether they adjoin.
 
         The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``; unless there is no other
         way) and are nearest to the middle of the plan's first row. Where no seats adjoin, those as close as possible
         are given; with ``adjacent=False`` just the nearest. ``section`` and ``category`` narrow the choice by name,
-        ``accessible`` to seats that are (True) or are not (False). ``token`` as in `acquire`: asked again with it, the
-        same seats are the answer.
+        ``accessible`` to seats that are (True) or are not (False); ``channel`` adds its seats to those of the public.
+        ``token`` as in `acquire`: asked again with it, the same seats are the answer.
 
         Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
         `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
         """
-        quest = self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
+        wish = (section, category, adjacent, avoid_orphans, accessible)
+        quest = self._core.best(show, count, holder, ttl, token, *wish, channel)
         return pursue(quest, lambda board: self._follow(self._core.read(board)), self._seek)
 
     def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
