@@ -41,6 +41,7 @@ local function free_claims(by, reason, hold_epoch, fence, wanted, holder, words)
     end
     words[#words + 1] = given_back
   end
+  claims.list(wanted, '', holder, mend)
 end
 
 local function answer(by, reason, hold_epoch, fence, first, count)

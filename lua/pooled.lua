@@ -51,7 +51,8 @@ end
 local compare = {c = function() end}
 
 local CLAIM = '^[^\n]*\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n%d+p?r?$'
-function compare.h(place, holder, claim)
+function compare.h(place, slot, claim)
+  local holder = string.match(slot, '^[^\n]*') -- what is being regained stands apart, with more in its field: see claims
   local quantity, claim_epoch, fence, deadline = string.match(claim, CLAIM)
   if not quantity then
     tell(place, 'foreign', holder)
@@ -59,7 +60,7 @@ function compare.h(place, holder, claim)
   end
   deadline = tonumber(deadline)
   tell(place, 'claim', holder, quantity, math.max(deadline - now, -1), claim_epoch, fence)
-  local score = tonumber(redis.call('ZMSCORE', KEYS[FIXED_KEYS + place], holder)[1] or '')
+  local score = tonumber(redis.call('ZMSCORE', KEYS[FIXED_KEYS + place], slot)[1] or '')
   if not (score and score <= deadline) then
     tell(place, 'unswept', holder, quantity)
   end

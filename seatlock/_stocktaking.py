@@ -37,9 +37,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     payment: str | None
 
     @property
-    def identity(self) -> tuple[int, str | int]:
-        """By which it is known when a walk comes by it again: a holder has one claim on a pool, a fence one sale."""
-        return self.place, self.holder if self.kind == "claim" else self.fence
+    def identity(self) -> tuple[int, str, int]:
+        """By which it is known when a walk comes by it again."""
+        return self.place, self.holder if self.kind == "claim" else "", self.fence
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -172,6 +172,16 @@ def claim(stage: Stage, quantity: int, *seats: str, pool: str = "floor", **optio
     return stage.acquire(*seats, pools={pool: quantity}, **options)
 
 
+def test_a_claim_that_was_freed_by_force_counts_no_more(stage: Stage) -> None:
+    stage.open(limit=3, pools={"floor": 9})
+    claim(stage, 3)
+    with pytest.raises(HolderLimitExceeded):
+        stage.acquire("A-1")
+    done = stage.locker.force_release(stage.show, pools=["floor"], holder="ada", by="eve", reason="asked for it")
+    assert done.pools == {"floor": 3}
+    assert claim(stage, 2, "A-1").pools == {"floor": 2}
+
+
 def test_quantities_of_pools_count(stage: Stage) -> None:
     stage.open(limit=4, pools={"floor": 9, "bal cony": 9})
     first = claim(stage, 2, "A-1")
