@@ -122,14 +122,12 @@ def simulate(
     The exit status is 1 if a proof fails.
     """
     if tickets is not None:
-        if plan is not None or limit is not None or best or (abandon is not None and not pools):
+        if plan is not None or best or ((limit is not None or abandon is not None) and not pools):
             raise typer.BadParameter(
-                "--tickets goes without --plan, --limit and --best, without --pools also --abandon"
+                "--tickets goes without --plan and --best, without --pools also without --limit and --abandon"
             )
         if pools and blocked:
             raise typer.BadParameter("--blocked takes seats off sale, and a pool of --tickets has none: give fewer")
-    if pools and limit is not None:
-        raise typer.BadParameter("--limit counts seats, and what --pools sells has none: give one of the two")
     seats = read_plan(plan or "theatre") if tickets is None else tickets
     stock = _stock(seats) if pools else 0
     if abandon is None:

@@ -140,7 +140,7 @@ class BoxOffice:
         tally.holds += 1
         tally.fences.append(hold.fence)
         start = hold.deadline - round(hold.ttl * 1000)
-        tally.stays[hold.token] = Stay(hold.holder, len(hold.seats), start, hold.deadline)
+        tally.stays[hold.token] = Stay(hold.holder, len(hold.seats) + sum(hold.pools.values()), start, hold.deadline)
         for pool, quantity in hold.pools.items():  # one at most
             gone = held.had + hold.ttl / SURELY
             tally.claims[hold.token] = Claim(hold.holder, pool, quantity, start, hold.deadline, held.since, gone)

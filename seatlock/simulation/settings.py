@@ -54,8 +54,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.limit is not None:
             _whole("limit", self.limit, 1, MAX_LIMIT)
         _whole("stock", self.stock, 0, MAX_STOCK)
-        if self.limit is not None and self.stock:
-            raise InvalidRequest("limit is one of seats, and stock has none: give one of the two.")
 
 
 def _part(name: str, value: Any) -> None:

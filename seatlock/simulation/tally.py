@@ -27,9 +27,9 @@ class Unanswered(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stay(msgspec.Struct, gc=False):
-    """So many seats in one holder's hands, by the server's clock in milliseconds: surely from ``start`` to ``end``.
+    """So many seats and tickets of pools in one holder's hands.
 
-    ``end`` is None once they are bought.
+    By the server's clock in milliseconds, surely from ``start`` to ``end``, which is None once they are bought.
     """
 
     holder: str

@@ -109,10 +109,17 @@ def test_seats_and_places_to_stand(run: Run) -> None:
     assert max(map(len, lines[1:])) <= 80
 
 
+def test_pools_and_a_limit(run: Run) -> None:
+    for what in (["--tickets", "60"], ["--plan", "theatre"]):
+        status, out, _ = run("simulate", *what, "--users", "300", "--pools", "--limit", "3", "--hold", "0.5")
+        assert status == 0
+        assert re.search(r"^holders over the limit +0 by receipts, 0 by raw keys, at most [1-3] +ok", out, re.MULTILINE)
+        assert "FAILED" not in out
+
+
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
-        (["--limit", "2"], "give one of the two"),
         (["--tickets", "5", "--blocked", "2"], "give fewer"),
         (["--tickets", "5", "--plan", "theatre"], "goes without"),
     ],

@@ -423,5 +423,3 @@ def test_a_pool_that_is_none() -> None:
         Simulation.of_pool(client, Settings(buyers=1))
     with pytest.raises(InvalidRequest, match="stock"):
         Settings(buyers=1, stock=-1)
-    with pytest.raises(InvalidRequest, match="give one of the two"):
-        Settings(buyers=1, stock=5, limit=2)
