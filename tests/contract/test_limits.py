@@ -176,7 +176,9 @@ def test_quantities_of_pools_count(stage: Stage) -> None:
     stage.open(limit=4, pools={"floor": 9, "bal cony": 9})
     first = claim(stage, 2, "A-1")
     before = stage.everything()
-    with pytest.raises(HolderLimitExceeded, match="quantities of pools counted, held and sold; this one has 3") as refused:
+    with pytest.raises(
+        HolderLimitExceeded, match="quantities of pools counted, held and sold; this one has 3"
+    ) as refused:
         claim(stage, 2, pool="bal cony")
     assert (refused.value.limit, refused.value.held, refused.value.category, refused.value.pool) == (4, 3, None, None)
     with pytest.raises(HolderLimitExceeded, match="no seat was taken"):
