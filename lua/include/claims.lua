@@ -33,7 +33,7 @@ local function open_claims()
     for _, want in ipairs(lists and wanted or {}) do
       local name = entry_of('h', want.pool)
       local claim, sale, key = store.claim(want.pool, holder), store.sale_to(want.pool, token, holder)
-      if claim and not claim.past then
+      if claim then -- one that is past goes when the list is written
         put(holder, name, table.concat({'h:', digits(claim.deadline), ' ', digits(claim.quantity)}))
       else
         mend(holder, name, nil)

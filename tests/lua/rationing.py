@@ -11,6 +11,7 @@ from seatlock import (
     Hold,
     HolderLimitExceeded,
     HoldLost,
+    Release,
     ScriptFailed,
     SeatsUnavailable,
     ShowNotFound,
@@ -126,22 +127,25 @@ def what_a_pool_lacks_is_told_first(house: House) -> None:
 
 @scenario
 def a_batch_counts_what_it_did_before(house: House) -> None:
-    house.open(limit=3, pools=POOLS)
+    house.open(limit=4, pools=POOLS)
     answers = house.locker.acquire_many(
         house.show,
         [
             AcquireRequest(["A-1"], "ada", 600, T1, {"floor": 1}),
-            AcquireRequest([], "ada", 600, T2, {"bal cony": 2}),
+            AcquireRequest([], "ada", 600, T2, {"bal cony": 3}),
             AcquireRequest(["A-1"], "ada", 600, T1, {"floor": 2}),
             AcquireRequest([], "bo", 600, T3, {"floor": 3}),
             AcquireRequest(["A-2"], "ada"),
+            AcquireRequest(["A-3"], "ada"),
         ],
     )
-    kinds = [Hold, HolderLimitExceeded, Hold, Hold, HolderLimitExceeded]
+    kinds = [Hold, HolderLimitExceeded, Hold, Hold, Hold, HolderLimitExceeded]
     assert [type(answer) for answer in answers] == kinds
-    assert (set(listed(house)), set(listed(house, "bo"))) == ({"A-1", "h\nfloor"}, {"h\nfloor"})
+    assert [answer.held for answer in answers if isinstance(answer, HolderLimitExceeded)] == [2, 4]
+    assert (set(listed(house)), set(listed(house, "bo"))) == ({"A-1", "A-2", "h\nfloor"}, {"h\nfloor"})
     holds = [answer for answer in answers if isinstance(answer, Hold)]
-    assert [done.pools["floor"] for done in house.locker.release_many(house.show, holds)] == [2, 0, 3]
+    given_back = house.locker.release_many(house.show, holds)
+    assert [done.pools.get("floor") for done in given_back if isinstance(done, Release)] == [2, 0, 3, None]
     assert (listed(house), listed(house, "bo")) == ({}, {})
 
 
@@ -266,9 +270,13 @@ def lists_that_say_too_much_of_pools(house: House) -> None:
     house.locker.release(replace(sold, token=T3))
     assert set(listed(house)) == {"h\nfloor"}
     house.locker.release(hold)
-    house.raw.hset(key, mapping=wrong)
-    house.locker.release(hold)
-    assert listed(house) == {}
+    for ends in (
+        lambda: house.locker.release(hold),
+        lambda: house.failing(HoldLost, lambda: house.locker.confirm(hold)),
+    ):
+        house.raw.hset(key, mapping=wrong)
+        ends()
+        assert listed(house) == {}
 
 
 @scenario

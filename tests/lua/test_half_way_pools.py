@@ -26,6 +26,10 @@ def acquiring(house: House) -> Prepared:
     return lambda: house.acquire("A-1", pools=WANTED, token=T1), {"floor": "10 2 0", "bal cony": "3 3 0"}
 
 
+def acquiring_pools_alone(house: House) -> Prepared:
+    return lambda: house.acquire(pools=WANTED, token=T1), {"floor": "10 2 0", "bal cony": "3 3 0"}
+
+
 def acquiring_after_others(house: House) -> Prepared:
     house.acquire(holder="early", pools={"floor": 9}, ttl=60)
     house.advance(61)
@@ -115,6 +119,7 @@ def stocking(house: House) -> Prepared:
     "prepare",
     [
         acquiring,
+        acquiring_pools_alone,
         acquiring_after_others,
         extending,
         confirming,
