@@ -18,7 +18,7 @@ from seatlock import (
 from seatlock import _commands as commands
 from seatlock._commands import derived_booking_id, reclaiming_token
 from seatlock._operation import Again
-from tests.lua.house import T1, T2, T3, House
+from tests.lua.house import PLAN, T1, T2, T3, House
 from tests.lua.late import FENCE, NEW, late
 from tests.lua.pooling import POOLS, claim, in_the_way
 from tests.lua.scenario import scenario, to_the_millisecond
@@ -131,13 +131,17 @@ def what_the_same_token_has_claimed_anew_counts(house: House) -> None:
     booking = late(house, hold)
     assert (booking.pools, house.counts()) == ({"floor": 8}, "10 0 8")
     assert house.pool_due() == {}
+    last = claim(house, 2, "cy", pool="bal cony", token=T3, ttl=60)
+    house.advance(90)
+    claim(house, 1, "cy", pool="bal cony", token=T3)
+    assert (late(house, last).pools, house.counts("bal cony")) == ({"bal cony": 2}, "3 0 2")
+    house.locker.warm(house.show, PLAN, pools={"floor": 10, "bal cony": 5})
     # of more than was paid for, the rest stays
     other = claim(house, 1, "bo", pool="bal cony", token=T2, ttl=60)
     house.advance(90)
-    house.acquire("A-2", holder="cy")
     more = claim(house, 3, "bo", pool="bal cony", token=T2)
     assert late(house, other).fence == more.fence, "it is this hold now"
-    assert house.counts("bal cony") == "3 2 1"
+    assert house.counts("bal cony") == "5 2 3"
 
 
 @scenario
@@ -182,6 +186,11 @@ def the_first_millisecond_that_is_too_late_for_a_claim(house: House) -> None:
     assert house.failing(HoldLost, lambda: house.locker.confirm(other)).pools == {"floor": "expired"}
     assert late(house, other).fence == FENCE + 3
     assert house.counts() == "10 0 10"
+    given = claim(house, 1, pool="bal cony", token=T3, ttl=60)
+    house.locker.release(given)
+    claim(house, 1, pool="bal cony", token=T3, ttl=59)
+    house.tick_to(given.deadline)  # this very moment is in time, so it was given back
+    assert lost(house, given) == {"bal cony": "released"}
 
 
 @scenario
@@ -189,7 +198,9 @@ def late_payments_for_pools_in_a_batch(house: House) -> None:
     house.open(pools=POOLS)
     holds = [claim(house, number, holder, ttl=60) for number, holder in ((4, "ada"), (3, "bo"), (3, "cy"))]
     house.advance(90)
-    live = house.acquire("A-1", holder="di", pools={"floor": 3})
+    live, more = (
+        house.acquire(seat, holder=seat, pools={"floor": number}) for seat, number in (("A-1", 2), ("A-2", 1))
+    )
     requests = [
         ConfirmRequest(holds[0], "pay-1"),
         ConfirmRequest(live, "pay-2"),
@@ -197,17 +208,19 @@ def late_payments_for_pools_in_a_batch(house: House) -> None:
         ConfirmRequest(holds[1], "pay-3", reclaim=True),
         ConfirmRequest(holds[0], "pay-1", reclaim=True),
         ConfirmRequest(holds[2], "pay-4", reclaim=True),
+        ConfirmRequest(more, "pay-5"),
+        ConfirmRequest(more, "pay-5", reclaim=True),
     ]
     answers = house.locker.confirm_many(house.show, requests)
-    assert [type(answer) for answer in answers] == [HoldLost, Booking, Booking, Booking, Booking, HoldLost]
-    assert answers[2] == answers[3]
+    assert [type(answer) for answer in answers] == [HoldLost, *[Booking] * 4, HoldLost, Booking, Booking]
+    assert (answers[2], answers[6]) == (answers[3], answers[7])
     assert [answer.pools for answer in answers if isinstance(answer, HoldLost)] == [
         {"floor": "expired"},
         {"floor": "taken"},
     ]
-    assert house.last_change() == {"A-1": "s0", "pool\nfloor": "10 0 10"}
-    assert [fact["pools"] for fact in house.outbox()] == ["3 floor", "3 floor", "4 floor"]
-    assert house.meta("fence") == "6"
+    assert house.last_change() == {"A-1": "s0", "A-2": "s1", "pool\nfloor": "10 0 10"}
+    assert [fact["pools"] for fact in house.outbox()] == ["2 floor", "3 floor", "4 floor", "1 floor"]
+    assert house.meta("fence") == "7"
 
 
 @scenario
@@ -278,6 +291,15 @@ def a_late_payment_for_pools_that_was_stopped_half_way(house: House) -> None:
         assert house.counts() == ("10 2 3" if quantity == 5 else "10 0 3")
         assert house.locker.cancel(booking).pools == {"floor": 3}
         house.raw.hdel(house.key("pools"), f"h\nfloor\n{APART}")
+    # and what its old token has is left alone where what stands apart is enough
+    stopped(3)
+    house.drop_lock("A-1")
+    own = claim(house, 2, token=T1)
+    assert house.counts() == "10 5 0"
+    booking = late(house, hold)
+    assert house.counts() == "10 2 3"
+    house.locker.cancel(booking)
+    assert house.locker.release(own).pools == {"floor": 2}
     # a claim that is not this token's
     stopped(3)
     house.drop_lock("A-1")
