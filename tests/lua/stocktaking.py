@@ -74,6 +74,32 @@ def pools_that_do_not_add_up(house: House) -> None:
 
 
 @scenario
+def what_is_nearly_what_seatlock_writes(house: House) -> None:
+    house.open(pools=POOLS)
+    house.acquire(pools={"floor": 2}, token=T1)
+    house.locker.confirm(house.acquire(holder="bo", pools={"floor": 3}, token=T2))
+    claim, sale = (house.pools()[field].decode() for field in (b"h\nfloor\nada", b"s\nfloor\n1-2"))
+    for field, value, kind in (
+        ("h\nfloor\nada", f"\n{claim}", "foreign"),
+        ("h\nfloor\nada", f"{claim}\n", "foreign"),
+        ("s\nfloor\n1-2", f"\n{sale}", "foreign"),
+        ("s\nfloor\n1-2", f"{sale}\n", "foreign"),
+        ("s\nfloor\n1-2x", sale, "foreign"),
+        ("s\nfloor\nx1-2", sale, "foreign"),
+        ("c\nfloor", " 10 2 3", "lost"),
+        ("c\nfloor", "10 2 3 ", "lost"),
+        (f"t\nfloor\n{T1}\nada", "1-1", "owner"),
+        (f"t\nfloor\n{T1}\nbo", "1-2", "owner"),
+    ):
+        before = house.pools().get(field.encode())
+        house.put_pool(field, value)
+        told = {(each.pool, each.kind) for each in house.locker.check(house.show).pool_differences}
+        assert ("floor", kind) in told, (field, value)
+        house.put_pool(field, None if before is None else before.decode())
+        assert house.locker.check(house.show).sound
+
+
+@scenario
 def pools_whose_names_are_lost(house: House) -> None:
     house.open(pools=POOLS)
     house.acquire(pools={"floor": 2})
