@@ -51,6 +51,9 @@ local function answer(by, reason, hold_epoch, fence, first, count)
     local lock, mirror = lock_at(place), mirrors[place]
     if not lock or lock.past then
       words[index] = 'gone'
+      for holder in pairs(lists or {}) do -- one of them may have a script behind that was stopped half-way
+        strike(holder, place, lock)
+      end
     elseif lock.state ~= 'h' then
       words[index] = STATES[lock.state]
     elseif lock.fence ~= fence or tonumber(lock.epoch) ~= hold_epoch then

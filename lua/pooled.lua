@@ -51,8 +51,9 @@ end
 local compare = {c = function() end}
 
 local CLAIM = '^[^\n]*\n(%d+)\n(%d+)\n(%d+)\n(%d+)\n%d+p?r?$'
+-- What is being regained stands apart, with more in its field than the holder: see claims.
 function compare.h(place, slot, claim)
-  local holder = string.match(slot, '^[^\n]*') -- what is being regained stands apart, with more in its field: see claims
+  local holder = string.match(slot, '^[^\n]*')
   local quantity, claim_epoch, fence, deadline = string.match(claim, CLAIM)
   if not quantity then
     tell(place, 'foreign', holder)

@@ -37,9 +37,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     payment: str | None
 
     @property
-    def identity(self) -> tuple[int, str, int]:
+    def identity(self) -> tuple[str, int, str, int]:
         """By which it is known when a walk comes by it again."""
-        return self.place, self.holder if self.kind == "claim" else "", self.fence
+        return self.kind, self.place, self.holder if self.kind == "claim" else "", self.fence
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -149,7 +149,7 @@ def take_stock(namespace: str, show: str) -> Procedure[Stocktaking]:
 
 def _walk(namespace: str, show: str, pools: tuple[str, ...]) -> Procedure[Walk | tuple[str, ...]]:
     """Walk over all claims and sales once; only the pools of the show where they are others than these."""
-    quantities: dict[tuple[int, str | int], int] = {}
+    quantities: dict[tuple[str, int, str, int], int] = {}
     wrong: dict[PoolDifference, None] = {}
     first: Found = yield look(namespace, show, pools, b"0")
     found = first
@@ -165,8 +165,8 @@ def _walk(namespace: str, show: str, pools: tuple[str, ...]) -> Procedure[Walk |
             break
         found = yield look(namespace, show, pools, found.cursor)
     held, sold = dict.fromkeys(pools, 0), dict.fromkeys(pools, 0)
-    for (place, holder_or_fence), quantity in quantities.items():
-        (held if isinstance(holder_or_fence, str) else sold)[pools[place - 1]] += quantity
+    for (kind, place, _, _), quantity in quantities.items():
+        (held if kind == "claim" else sold)[pools[place - 1]] += quantity
     counted = dict(zip(pools, found.counts, strict=True))
     wrong.update(dict.fromkeys(filter(None, [_beyond(pool, counts) for pool, counts in counted.items()])))
     moved = yield from _moved(namespace, show, pools, first.version, found.version)

@@ -76,7 +76,7 @@ class Desk(SeatLocker):
         """Read who has what of each pool: its claims and sales as they come, and last an entry of what is free."""
         walked = self._follow(self._core.look(show, (), b"0"))
         pools, past = walked.pools, dict.fromkeys(walked.pools, 0)
-        seen: set[tuple[int, str | int]] = set()
+        seen: set[tuple[str, int, str, int]] = set()
         cursor = b""
         while cursor != b"0":
             walked = self._follow(self._core.look(show, pools, cursor or b"0"))

@@ -322,9 +322,9 @@ def test_sales_of_pools_go_as_the_model_says(sale: type[Sale]) -> None:
 
     profile = settings.get_profile(os.environ.get("SEATLOCK_MODEL", "ci"))
     if "6.2" in str(sale.server.executable) or sale.server.version < (7,):
-        profile = settings(profile, max_examples=max(profile.max_examples // 5, 10))
+        profile = settings(profile, max_examples=max(profile.max_examples // 3, 20))
     else:
         profile = settings(profile, max_examples=profile.max_examples // 2)
     run_state_machine_as_test(sale, settings=profile)
     assert sale.replies_lost > 10
-    assert sale.over > 10
+    assert sale.over > 3
