@@ -13,7 +13,7 @@
 --         unknown place...
 --         closed status left_ms                    left -1 where no opening is to come
 --         again                                      a pool has more to take back than one call may: ask again
---         over most has category                         over a limit; category: its name, nothing for the show's
+--         over most has category pool                    over a limit; of these its name, nothing for the show's
 local FIXED_KEYS = 4
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include grant
@@ -115,14 +115,20 @@ local function answer(owner, ttl, first, count, wanted, channel)
   -- Replay and resume come before status, admission and limits.
   if #own + of_pools.owned == all then
     repair(own, holder)
+    if wanted then
+      claims.list(wanted, token, holder, mend)
+    end
     return held('held', whole_hold(own, of_pools.own))
   elseif #yours + #of_pools.yours == all and not several then
     repair(yours, holder)
     mark_resumed(yours)
-    if wanted and claims.mark_resumed(wanted, holder) then
-      kept_pools = store
-    end
     local hold = whole_hold(yours, of_pools.yours)
+    if wanted then
+      claims.list(wanted, hold.token, holder, mend)
+      if claims.mark_resumed(wanted, holder) then
+        kept_pools = store
+      end
+    end
     local resumed = held('resumed', hold)
     resumed[6] = hold.token
     return resumed
@@ -135,9 +141,9 @@ local function answer(owner, ttl, first, count, wanted, channel)
     return {'again'}
   end
   if lists then
-    local most, has, category = exceeded(holder, free)
+    local most, has, category, pool = exceeded(holder, free, of_pools.take)
     if most then
-      return {'over', most, has, category}
+      return {'over', most, has, category, pool}
     end
   end
   repair(own, holder)
@@ -145,6 +151,9 @@ local function answer(owner, ttl, first, count, wanted, channel)
   if #of_pools.take > 0 then
     claims.take(of_pools.take, token, holder, hold)
     kept_pools = store
+  end
+  if wanted then
+    claims.list(wanted, token, holder, enlist)
   end
   return held('held', hold)
 end

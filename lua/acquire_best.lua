@@ -1,5 +1,6 @@
 -- acquire_best: holds for each of N requests the first of its sets of seats that is wholly free, in order. The sets of
--- a request have the same size, and stand one behind the other. All notes come before all locks.
+-- a request have the same size, and stand one behind the other. All notes come before all locks. A channel, which only
+-- a few of them name, comes behind the last one: see extras.
 --
 -- KEYS  meta seats due changes | note lock (one a request, then one a seat, set by set)   then holder, with limits
 -- ARGV  requests | owner (ttl_ms size seats)
@@ -19,11 +20,13 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 local NOTE_KEYS = FIXED_KEYS
 FIXED_KEYS = FIXED_KEYS + integer(ARGV[1], 1, 512)
 -- @include grant
+-- @include asked
+-- @include overtime
 
 -- A note says which seats an owner was given, so that the same request asked again, also with other sets, gets no more.
--- It lasts as long as the first hold can be extended.
+-- It lasts as long as the first hold can: its maximum lifetime, and what a payment may go on beyond that.
 local notes = {} -- as the earlier requests of the batch leave them
-local note_keys, note_limits = {}, {}
+local note_keys, note_ends = {}, {}
 
 local function note_at(key)
   if notes[key] == nil then
@@ -44,11 +47,11 @@ local function held(set, hold)
   return {'held', set, tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}
 end
 
--- The place in a set of the first seat that is not free; nil if it is wholly free.
-local function in_the_way(places)
+-- The place in a set of the first seat that is not free to a request that names this channel, if any; nil if all are.
+local function in_the_way(places, channel)
   for index, place in ipairs(places) do
     local mirror = mirrors[place]
-    if not mirror or live_lock(place) or not is_free(mirror) then
+    if not mirror or live_lock(place) or not is_free(mirror, channel) then
       return index
     end
   end
@@ -77,7 +80,7 @@ local function take(owner, ttl, set, places, note_key)
   local hold = grant(owner, ttl, places)
   notes[note_key] = names_at(places)
   note_keys[#note_keys + 1] = note_key
-  note_limits[#note_keys] = hold.limit
+  note_ends[#note_keys] = hold.limit + OVERTIME
   return held(set, hold)
 end
 
@@ -95,7 +98,7 @@ local function sets_of(first, size, count)
 end
 
 -- The replay comes before the status: a set that the owner was given is the owner's, or free again.
-local function replay(owner, ttl, sets, note)
+local function replay(owner, ttl, sets, note, channel)
   for set, places in ipairs(sets) do
     if names_at(places) == note then
       local holder = holder_of(owner)
@@ -103,7 +106,7 @@ local function replay(owner, ttl, sets, note)
       if #others == 0 then
         repair(own, holder_of(owner))
         return held(set, whole_hold(own))
-      elseif status == 'open' and not in_the_way(others) then
+      elseif status == 'open' and not in_the_way(others, channel) then
         local over = over_limit(owner, others)
         if over then
           return over
@@ -120,16 +123,16 @@ local function replay(owner, ttl, sets, note)
   return {'noted', unpack(seats)}
 end
 
-local function answer(note_key, owner, ttl, size, first, count)
+local function answer(note_key, owner, ttl, size, first, count, channel)
   local sets, note = sets_of(first, size, count), note_at(note_key)
   if note then
-    return replay(owner, ttl, sets, note)
+    return replay(owner, ttl, sets, note, channel)
   elseif status ~= 'open' then
     return {'closed', status, left_until(opens)}
   end
   local ways, refusal = {}, nil
   for set, places in ipairs(sets) do
-    local way = in_the_way(places)
+    local way = in_the_way(places, channel)
     local over = not way and over_limit(owner, places)
     if not way and not over then
       return take(owner, ttl, set, places, note_key)
@@ -146,9 +149,14 @@ end
 local BOUNDS = {1, 86400000, 1, 100, 1, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
-for request = 1, integer(ARGV[1], 1, 512) do
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 2 * requests + 1 then
+  read_extras(2 * requests + 2, requests)
+end
+for request = 1, requests do
   local terms = terms_of(ARGV[argument + 1], BOUNDS)
-  reply[request + 1] = answer(KEYS[NOTE_KEYS + request], ARGV[argument], terms[1], terms[2], place, terms[3])
+  reply[request + 1] = answer(KEYS[NOTE_KEYS + request], ARGV[argument], terms[1], terms[2], place, terms[3],
+    channels[request])
   argument, place = argument + 2, place + terms[3]
   if terms[3] % terms[2] > 0 then place = -1 end
 end
@@ -156,7 +164,7 @@ if place ~= #names then error('SEATLOCK an argument counts other seats or sets t
 
 -- Notes first: a note of what was not taken does no harm, since asking again asks for the same seats.
 for index, key in ipairs(note_keys) do
-  redis.call('SET', key, notes[key], 'PXAT', digits(note_limits[index]))
+  redis.call('SET', key, notes[key], 'PXAT', digits(note_ends[index]))
 end
 -- @include keep
 return reply

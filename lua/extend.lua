@@ -10,7 +10,6 @@
 --         held epoch fence left_ms deadline_ms
 --         lost (place reason)...
 local FIXED_KEYS = 4
-local OVERTIME = 600000 -- milliseconds that a payment may go on beyond the maximum lifetime of its hold
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include clock
 -- @include terms
@@ -21,6 +20,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 -- @include claims
 -- @include limits
 -- @include ownership
+-- @include overtime
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
@@ -68,7 +68,8 @@ local function answer(owner, begins, ttl, told, first, count, wanted)
     end
   end
   if wanted then
-    claims.extend(wanted, holder, claimed, begins, ttl, OVERTIME)
+    local changed = claims.extend(wanted, holder, claimed, begins, ttl, OVERTIME)
+    claims.list(wanted, token, holder, changed and enlist or mend)
   end
   local hold = whole_hold(owned, claimed)
   return {'held', tonumber(hold.epoch), hold.fence, hold.deadline - now, hold.deadline}

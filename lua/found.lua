@@ -21,7 +21,7 @@ if seats ~= planned then
   return {'surplus', seats}
 end
 local facts = redis.call('HMGET', meta_key, 'version', 'epoch', 'limits', 'fence')
-local limits = ARGV[7] -- seats a holder may have; then a line a category: its number, how many of it, its name
+local limits = ARGV[7] -- seats a holder may have; then a line a category: its number (of a pool p), how many, its name
 if limits == '' and facts[3] then
   limits = '500' -- a show that keeps lists goes on keeping them, and a list has its bound
 elseif limits ~= '' then

@@ -1,4 +1,5 @@
 -- holds: the seats on a holder's list that are held and in time. The list can be behind: the locks have the last word.
+-- What the list has of pools is left out: see claimed.
 --
 -- KEYS  meta holder |
 -- ARGV  |
@@ -19,7 +20,7 @@ end
 local reply = {'ok'}
 local found = redis.call('HGETALL', holder_key)
 for index = 1, #found, 2 do
-  local deadline = deadline_of(found[index + 1])
+  local deadline = deadline_of(found[index + 1]) -- none for what is no seat: a quantity stands behind it
   if deadline and now <= deadline then
     reply[#reply + 1] = found[index]
   end

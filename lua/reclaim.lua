@@ -1,5 +1,6 @@
 -- reclaim: confirms N holds as confirm does; one whose time has run out is regained under a new token, and sold in the
--- same moment, where all of its seats are still free. Without a new token, or with pools, it is confirm and no more.
+-- same moment, where all of its seats are still free and as many are left of its pools. Without a new token it is
+-- confirm and no more.
 --
 -- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | owner booking payment new_token new_booking (deadline_ms seats)
@@ -13,6 +14,7 @@
 --                                                       confirmed or regained before, with another payment or other
 --                                                       seats: the booking's own are at these places
 --         lost (place reason)...
+--         more                                          a pool has more to take back than one call may: ask again
 local FIXED_KEYS = 5
 local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- @include clock
@@ -21,17 +23,19 @@ local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], 
 -- @include lock
 -- @include read
 -- @include sale
+-- @include regain
 -- @include over
 
-local fence, longest = integer(facts[4], 0, 2 ^ 40 - 1), now + integer(facts[5], 1, 86400000)
+local given, longest = integer(facts[4], 0, 2 ^ 40 - 1), now + integer(facts[5], 1, 86400000)
+local fence = given
 local regained = {} -- keys and new locks, pair by pair
 
 -- Whether every seat is still the owner's or free for all, having run out of time; else the answer says what is not.
-local function all_there(lost, head, first)
+local function all_there(lost, head, first, count)
   local there = true
   for at = 2, #lost, 2 do
-    local place = place_of[names[first + lost[at]]]
-    if not fence_if_held(locks[place], head) then -- else a call that was stopped half-way has regained it
+    local place = lost[at] <= count and place_of[names[first + lost[at]]] -- behind the seats are pools
+    if place and not fence_if_held(locks[place], head) then -- else a call that was stopped half-way has regained it
       local mirror = mirrors[place]
       if lost[at + 1] == 'expired' and not (mirror and is_free(mirror, channel_of(mirror))) then
         lost[at + 1] = mirror and 'taken' or 'lost'
@@ -50,18 +54,36 @@ local function places_of(first, count)
   return places
 end
 
+local function confirm_regained(new_owner, booking, payment, told, first, count, wanted)
+  if wanted then
+    claims.regaining = true
+  end
+  local anew = confirm_hold(new_owner, booking, payment, told, first, count, wanted)
+  if wanted then
+    claims.regaining = false
+  end
+  return anew
+end
+
 local function answer(owner, booking, payment, new_token, new_booking, told, first, count, wanted)
   local usual = confirm_hold(owner, booking, payment, told, first, count, wanted)
-  if usual[1] ~= 'lost' or new_token == '' or wanted then
+  if usual[1] ~= 'lost' or new_token == '' then
     return usual
   end
   local new_owner = new_token .. '\n' .. holder_of(owner)
-  local anew = confirm_hold(new_owner, new_booking, payment, told, first, count)
+  local anew = confirm_regained(new_owner, new_booking, payment, told, first, count, wanted)
   if anew[1] == 'lost' then
     local head = held_by(new_owner)
-    if not all_there(usual, head, first) then
+    local there, more = true, false
+    if wanted then
+      there, more = pools_there(usual, wanted, owner, new_owner, count, told)
+    end
+    if not all_there(usual, head, first, count) or not there then
       return usual
-    elseif lists and exceeded(holder_of(owner), places_of(first, count)) then
+    elseif more then
+      taken_back = true -- so that asking again gets further
+      return {'more'}
+    elseif lists and exceeded(holder_of(owner), places_of(first, count), wanted, true) then
       return usual -- its holder has as much by now as the show allows
     end
     fence = fence + 1
@@ -72,7 +94,10 @@ local function answer(owner, booking, payment, new_token, new_booking, told, fir
       regained[#regained + 1] = value
       replace_lock(place, value)
     end
-    anew = confirm_hold(new_owner, new_booking, payment, told, first, count)
+    if wanted then
+      hold_apart(wanted, owner, new_owner, fence, longest)
+    end
+    anew = confirm_regained(new_owner, new_booking, payment, told, first, count, wanted)
   end
   if anew[1] == 'booked' then
     return {'regained', anew[2], anew[3], anew[4], new_booking}
@@ -97,11 +122,15 @@ for request = 1, requests do
   argument, place = argument + 6, place + terms[2]
 end
 
-if #regained > 0 then
+if fence > given then
   redis.call('HSET', meta_key, 'fence', digits(fence))
+  write_lists()
   -- Held first: if this script is stopped before they are sold, asking again sells them with the same fence.
   for at = 1, #regained, 2 do
     redis.call('SET', regained[at], regained[at + 1], 'PXAT', digits(longest))
+  end
+  if early then
+    early.write()
   end
 end
 write_sales()

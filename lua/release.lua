@@ -51,6 +51,8 @@ local function answer(owner, undo, first, count, wanted)
   end
   if wanted then
     claims.release(wanted, token, holder, undo, words)
+    claims.list(wanted, token, holder, mend)
+    claims.strike(wanted, holder)
   end
   return words
 end

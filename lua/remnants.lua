@@ -1,6 +1,6 @@
--- remnants: some seats of a retired show whose locks are still to be deleted.
+-- remnants: some seats of a retired show whose locks are still to be deleted; or, asked for its pools, some fields.
 --
--- KEYS  retired |
+-- KEYS  retired |                                       or pools
 -- ARGV  cursor |
 -- REPLY then cursor seat...                             cursor 0: the walk is at its end
 local retired_key = KEYS[1]

@@ -38,9 +38,18 @@ local unread = redis.call('XLEN', outbox_key)
 if holds > 0 or (unread > 0 and ARGV[1] ~= 'discard') then
   return {'inuse', holds, unread}
 end
+-- With limits, those who bought of the pools have lists to be deleted, so the pools are walked along as well; also
+-- where nobody knows any more, since an earlier call was stopped. Without seats they are what is left.
+local facts = redis.call('HMGET', meta_key, 'status', 'limits')
+local walked = redis.call('EXISTS', pools_key) == 1 and (facts[2] or not facts[1])
 redis.call('UNLINK', meta_key, due_key, changes_key, outbox_key, plan_key, blocks_key, audit_key,
-  unpack(KEYS, FIXED_KEYS))
+  unpack(KEYS, walked and FIXED_KEYS + 1 or FIXED_KEYS))
+if walked then
+  redis.call('HDEL', pools_key, 'names') -- the one field that a seat could be called as well
+end
 if redis.call('EXISTS', seats_key) == 1 then
   redis.call('RENAME', seats_key, retired_key)
+elseif walked then
+  redis.call('RENAME', pools_key, retired_key)
 end
 return {'ok'}

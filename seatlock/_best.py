@@ -39,6 +39,7 @@ class Request(msgspec.Struct, frozen=True):
     ttl: int
     token: str
     minted: bool
+    channel: str = ""  # empty: none is named
 
     def __repr__(self) -> str:  # without the token
         return f"Request({self.wish!r})"
@@ -51,7 +52,7 @@ def seek(request: Request, board: Board, patience: float) -> Quest:
     while True:
         sets = min(FIRST_SETS << min(refusals, 8), MOST_SETS, MAX_BATCH_SEATS // request.wish.count)
         near = NEAR * sets if refusals else 0
-        look = Look(board, request.wish, near, sets, left >= LEFT_TO_OTHERS, board.reads)
+        look = Look(board, request.wish, request.channel, near, sets, left >= LEFT_TO_OTHERS, board.reads)
         try:
             found: Found = yield look
             if found.sets:
@@ -79,13 +80,18 @@ def seek(request: Request, board: Board, patience: float) -> Quest:
 
 def _ask(request: Request, show: str, sets: list[tuple[str, ...]]) -> Ask[Any]:
     return _commands.acquire_best(
-        request.namespace, show, sets, request.holder, request.ttl, request.token, minted=request.minted
+        *(request.namespace, show, sets, request.holder, request.ttl, request.token),
+        minted=request.minted,
+        channel=request.channel,
     )
 
 
 def _again(request: Request, board: Board, seats: tuple[str, ...]) -> Quest:
     """The token was given seats before: it is answered with these, as if it had named them."""
-    ask = _commands.acquire(request.namespace, board.show, seats, request.holder, request.ttl / 1000, request.token)
+    ask = _commands.acquire(
+        *(request.namespace, board.show, seats, request.holder, request.ttl / 1000, request.token),
+        channel=request.channel or None,
+    )
     try:
         hold: Hold = yield ask
     except SeatsUnavailable as error:
@@ -103,15 +109,15 @@ def _none(request: Request, board: Board, found: Found) -> Quest:
         told = yield command
         if told is not None:
             return (yield from _again(request, board, tuple(told.decode().split("\n"))))
-    raise _nothing(request.wish, board.show, found)
+    raise _nothing(request, board.show, found)
 
 
-def _nothing(wish: Wish, show: str, found: Found) -> SeatLockError:
+def _nothing(request: Request, show: str, found: Found) -> SeatLockError:
     if found.status != "open":
         return not_open(show, found.status, found.opens_in)
-    where = "".join(
-        f" in {name} {value!r}" for name, value in (("section", wish.section), ("category", wish.category)) if value
-    )
+    wish = request.wish
+    named = (("in section", wish.section), ("in category", wish.category), ("for channel", request.channel))
+    where = "".join([f" {what} {value!r}" for what, value in named if value])
     kind = "accessible " if wish.accessible else ""
     seats = f"{wish.count} {kind}seat{'s' if wish.count > 1 else ''}"
     return SeatsUnavailable(

@@ -11,33 +11,40 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from seatlock import _procedures
+from seatlock import _channels, _procedures
 from seatlock._choosing import Cells, Choice, Chooser, Wish, several
 from seatlock._layout import Layout
 from seatlock._procedures import PlanCache, Procedure
-from seatlock._replies import listing
+from seatlock._quotas import Quotas
+from seatlock._replies import channel_number, listing
 from seatlock.errors import SeatLockError, ServerUnavailable, UnknownSeats
 from seatlock.model import SaleStatus
 from seatlock.plan import SeatingPlan
 
 IDLE: Final = 10.0  # seconds without a look, after which a board is read anew: the show may be another by then
 BARRED: Final = 1.0  # seconds for which a seat is not offered that was refused although nothing had changed
+_AT: Final = ord("@")  # stands before the number of a channel; looking for a byte is faster than for a text
+_FREE: Final = (b"f", b"c")  # how the field of a free seat begins
 CONTENDED: Final = 0.5  # seconds after a refusal in which others are thought to seek as well
 _chance: Final = random.Random()  # noqa: S311 - which of equals comes first is no secret
 
 
 class View:
-    """The free seats of a plan at one version, and who is about to get which of them."""
+    """The free seats of a plan at one version, and who is about to get which of them.
+
+    ``channels`` are names, in order of their numbers: those of all channels that a seat is in, and maybe more.
+    """
 
     def __init__(self, plan: SeatingPlan, layout: Layout) -> None:
         self.plan = plan
         self.layout = layout
-        self.chooser = Chooser(layout)
+        self.channels: tuple[str, ...] = ()
+        self.quotas = Quotas(layout)
         self.version = (0, 0)
         self.returned: deque[Cells] = deque()  # sets that are no longer set aside
         self.refused: deque[tuple[tuple[int, int], tuple[str, ...]]] = deque()
@@ -45,16 +52,18 @@ class View:
         self._deadlines: list[tuple[int, str]] = []  # a heap; whatever `_held` does not say any more is void
         self._barred: dict[str, float] = {}
 
-    def take_in(self, fields: dict[str, bytes]) -> None:
+    def take_in(self, fields: Mapping[str, bytes]) -> None:
         """Take in new fields of the availability hash."""
         known = self.layout.cell_of
         for seat, field in fields.items():
-            if seat not in known:
+            cell = known.get(seat)
+            if cell is None:
                 continue  # the empty seat, which stands for the show itself
             self._held.pop(seat, None)
             self._barred.pop(seat, None)
-            self.chooser.set_free(seat, free=field[:1] == b"f")
-            if field[:1] == b"h" and b"@" not in field:  # what comes free for a channel is not for everybody
+            channel = (channel_number(field) or 0) if _AT in field else 0
+            self.quotas.put(cell, channel, free=field[:1] in _FREE)
+            if field[:1] == b"h":
                 self._held[seat] = deadline = int(field.rpartition(b":")[2])
                 heapq.heappush(self._deadlines, (deadline, seat))
 
@@ -65,22 +74,26 @@ class View:
             deadline, seat = heapq.heappop(self._deadlines)
             if self._held.get(seat) == deadline:
                 del self._held[seat]
-                self.chooser.set_free(seat, free=True)
+                self.quotas.set_free(seat, free=True)
         if self._barred:
             for seat in [seat for seat, until in self._barred.items() if until < time.monotonic()]:
                 del self._barred[seat]
-                self.chooser.set_free(seat, free=True)
+                self.quotas.set_free(seat, free=True)
 
     def settle(self) -> None:
         """Put back what was returned, and bar what was refused though nothing had changed: lock and hash disagree."""
         while self.returned:
-            self.chooser.put_back(self.returned.popleft())
+            self.quotas.put_back(self.returned.popleft())
         while self.refused:
             version, in_the_way = self.refused.popleft()
             if version == self.version:
                 self._barred.update(dict.fromkeys(in_the_way, time.monotonic() + BARRED))
                 for seat in in_the_way:
-                    self.chooser.set_free(seat, free=False)
+                    self.quotas.set_free(seat, free=False)
+
+    def chooser(self, channel: str) -> Chooser:
+        """What those may choose from who name a channel, empty for none; one that no seat was ever in adds nothing."""
+        return self.quotas.chooser(self.channels.index(channel) + 1 if channel in self.channels else 0)
 
     def check(self, show: str, wish: Wish) -> None:
         """Refuse a section or a category that the show does not have."""
@@ -140,13 +153,23 @@ class Board:
         return error
 
     def _catch_up(self) -> Procedure[bool]:
-        view, self._whole = self.view, False  # until it has taken in all
-        found = yield from _procedures.catch_up(self._namespace, self.show, view.version, view.take_in)
+        view, fields = self.view, dict[str, bytes]()
+        self._whole = False  # also where the read fails: the show may be gone, and another by the next one
+        found = yield from _procedures.catch_up(self._namespace, self.show, view.version, fields.update)
         if found is None:
             return False
-        self._whole, self.status, self.opens_in = True, found.status, found.opens_in
+        view.channels = yield from self._named(view.channels, fields)
+        view.take_in(fields)  # from here on in one go, since others look while somebody reads
         view.arrive((found.epoch, found.version), found.now)
+        self._whole, self.status, self.opens_in = True, found.status, found.opens_in
         return True
+
+    def _named(self, channels: tuple[str, ...], fields: Mapping[str, bytes]) -> Procedure[tuple[str, ...]]:
+        """The names of all channels that fields tell of; none ever goes, and each is there before its first seat."""
+        numbers = (channel_number(field) or 0 for field in fields.values() if _AT in field)
+        if max(numbers, default=0) > len(channels):
+            channels = yield _channels.names(self._namespace, self.show)
+        return channels
 
     def _read(self) -> Procedure[None]:
         for _ in range(_procedures.SNAPSHOT_TRIES):
@@ -154,10 +177,12 @@ class Board:
             found = yield from _procedures.read_fields(self._namespace, self.show, plan, tuple(plan.index))
             if found is not None:
                 same = hasattr(self, "view") and self.view.plan.digest == plan.digest
-                self.view = View(plan, self.view.layout if same else Layout(plan))
-                self.view.take_in(found.fields)
-                self.view.arrive(found.version, found.now)
-                self._whole, self.status, self.opens_in = True, found.status, found.opens_in
+                view = View(plan, self.view.layout if same else Layout(plan))
+                view.channels = yield from self._named(found.channels, found.fields)
+                view.take_in(found.fields)
+                view.arrive(found.version, found.now)
+                self.view, self._whole = view, True
+                self.status, self.opens_in = found.status, found.opens_in
                 return
             self._plans.forget(self.show)
         raise ServerUnavailable(
@@ -167,22 +192,23 @@ class Board:
 
     # Choosing
 
-    def choose(self, wish: Wish, near: int, most: int, *, contend: bool) -> Chosen:
-        """Choose up to ``most`` sets; the first is set aside. See `Look` for ``near`` and ``contend``."""
+    def choose(self, wish: Wish, channel: str, near: int, most: int, *, contend: bool) -> Chosen:
+        """Choose up to ``most`` sets; the first is set aside. See `Look` for the rest."""
         view = self.view
         view.check(self.show, wish)
         view.settle()
+        chooser = view.chooser(channel)
         if not near and time.monotonic() < self._contended_until:
             near = 2 * most
         limit = max(near, 2 * most)
-        ranked = view.chooser.best(wish, limit)
+        ranked = chooser.best(wish, limit)
         of_others = False
         if not ranked:
-            ranked = view.chooser.best_of_all(wish, limit)
+            ranked = chooser.best_of_all(wish, limit)
             of_others = bool(ranked) and not contend
         sets = [] if of_others else several(ranked, most, _chance if near else None)
         if sets:
-            view.chooser.set_aside(sets[0].cells)
+            view.quotas.set_aside(sets[0].cells)
         return Chosen(sets, of_others, view)
 
     def adjoin(self, seats: Iterable[str]) -> bool:
@@ -219,7 +245,7 @@ class Found(msgspec.Struct):
 
 
 class Look(msgspec.Struct):
-    """A look at a board that is not older than the look.
+    """A look at a board that is not older than the look, by one who names ``channel``, empty for none.
 
     ``near``: the sets of the best kind among which chance decides, 0 for none. ``most``: how many sets are wanted.
     ``contend``: sets that others of the locker ask for already are offered too, where there is nothing else.
@@ -227,6 +253,7 @@ class Look(msgspec.Struct):
 
     board: Board
     wish: Wish
+    channel: str
     near: int
     most: int
     contend: bool
@@ -236,7 +263,7 @@ class Look(msgspec.Struct):
     def choose(self) -> Found:
         """Choose, on a board that was read since."""
         board = self.board
-        chosen = board.choose(self.wish, self.near, self.most, contend=self.contend)
+        chosen = board.choose(self.wish, self.channel, self.near, self.most, contend=self.contend)
         if chosen.sets:
             self.aside = chosen.sets[0].cells, chosen.view.returned
         names = chosen.view.layout.seats

@@ -159,6 +159,20 @@ def quantities(name: str, value: object, *, most: int = MAX_QUANTITY) -> tuple[t
     return tuple(checked)
 
 
+def pool_names(value: object) -> tuple[str, ...]:
+    """Check the names of pools: up to 32 different ones, or none."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InvalidRequest(f"pools must be a list of names, not {type(value).__name__}.")
+    names: list[str] = []
+    for name in cast("Iterable[object]", value):
+        if len(names) == MAX_POOLS:
+            raise InvalidRequest(f"pools names more than {MAX_POOLS} pools, which no show has.")
+        names.append(pool_name(name))
+    if len(set(names)) != len(names):
+        raise InvalidRequest("pools names one more than once; name each pool once.")
+    return tuple(names)
+
+
 def seats_with_pools(
     seats: object, holder: object, pools: object
 ) -> tuple[tuple[str, ...], str, tuple[tuple[str, int], ...]]:

@@ -9,11 +9,21 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from seatlock._keys import keys_of
-from seatlock._operation import Operation, check_show
+from seatlock._operation import Command, Operation, check_show
 from seatlock._replies import listing
 from seatlock._script import load
 from seatlock.errors import InvalidRequest, UnknownSeats
 from seatlock.model import ChannelChange
+
+
+def names(namespace: str, show: str) -> Command[tuple[str, ...]]:
+    """Read the names of a show's channels, in order of their numbers."""
+    return Command(show, ["HGET", keys_of(namespace, show).meta, "channels"], read_names)
+
+
+def read_names(raw: bytes | None) -> tuple[str, ...]:
+    """The names of channels as the facts of a show tell them."""
+    return tuple(raw.decode().split("\n")) if raw else ()
 
 
 def set_channel(namespace: str, show: str, seats: tuple[str, ...], channel: str) -> Operation[ChannelChange]:

@@ -69,9 +69,19 @@ class Chooser:
         self._rankings: dict[Wish, _Ranking] = {}
         self._whole: Chooser | None = None  # the same with nothing set aside
 
+    def beside(self, free: bytearray) -> Chooser:
+        """Make another chooser, of other free cells, that has the same cells set aside."""
+        other = Chooser(self.layout, free)
+        for cell, times in self._aside.items():
+            other.set_aside([cell] * times)
+        return other
+
     def set_free(self, seat: str, *, free: bool) -> None:
         """Note whether a seat is free."""
-        cell = self.layout.cell_of[seat]
+        self.set_cell(self.layout.cell_of[seat], free=free)
+
+    def set_cell(self, cell: int, *, free: bool) -> None:
+        """Note whether a cell is free."""
         if self._free[cell] != free:
             self._free[cell] = free
             self._whole = None

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from seatlock import _bounds, _pools, _replies
+from seatlock import _bounds, _channels, _pools, _replies
 from seatlock._keys import Keys, keys_of
 from seatlock._operation import Again, Ask, Command, Operation, Verb, batch, check_show
 from seatlock._script import load
@@ -88,6 +88,7 @@ def acquire_best(
     token: str,
     *,
     minted: bool,
+    channel: str = "",
 ) -> Ask[Hold | _replies.Noted | _replies.NoneFree]:
     """Ask for the first of several sets of equal size that is wholly free; the arguments are checked already."""
     keys = keys_of(namespace, show)
@@ -102,6 +103,7 @@ def acquire_best(
         (f"{token}\n{holder}".encode(), b"%d %d %d" % (milliseconds, len(sets[0]), len(seats))),
         _replies.best,
         minted=minted,
+        extras=((b"c", channel.encode()),) if channel else (),
     )
 
 
@@ -137,7 +139,7 @@ def begin_payment(namespace: str, hold: object, expected: object) -> Ask[Hold]:
 
 
 def confirm(namespace: str, hold: object, payment: object, booking: object, *, reclaim: object = False) -> Ask[Booking]:
-    """Ask to turn a hold into a booking; with ``reclaim`` also one whose time has run out, if its seats are free."""
+    """Ask to turn a hold into a booking; with ``reclaim`` also one whose time has run out, if all of it is free."""
     if not isinstance(reclaim, bool):
         raise InvalidRequest(f"reclaim must be True or False, not {reclaim!r}.")
     hold, keys = checked_hold(namespace, hold)
@@ -150,7 +152,7 @@ def confirm(namespace: str, hold: object, payment: object, booking: object, *, r
     if not reclaim:
         return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
     token = reclaiming_token(hold.token)
-    new_id = derived_booking_id(token, hold.seats) if booking is None else booking_id
+    new_id = derived_booking_id(token, hold.seats, hold.pools) if booking is None else booking_id
     args = (_owner(hold), booking_id.encode(), paid, token.encode(), new_id.encode(), terms)
     return _on_hold("reclaim", hold, keys, args, _replies.booking)
 
@@ -305,7 +307,7 @@ def mirrors(namespace: str, show: str, seats: Sequence[str], pools: Sequence[str
         check_show(reply, show)
         status, plan, epoch, version, now, opens_in, closes_in, channels = reply[1:9]
         opens_in, closes_in = _replies.seconds_left(opens_in), _replies.seconds_left(closes_in)
-        names = tuple(channels.decode().split("\n")) if channels else ()
+        names = _channels.read_names(channels)
         stock = _pools.Stock.read(reply[9], reply[10])
         fields = reply[11:]
         return Snapshot(status.decode(), plan.decode(), epoch, version, now, opens_in, closes_in, names, stock, fields)
@@ -374,12 +376,13 @@ def probe(namespace: str, show: str) -> Operation[list[str]]:
     return Operation(load("probe"), show, keys_of(namespace, show).probe, [], decode)
 
 
-def remnants(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes, list[str]]]:
-    """Some seats of a retired show whose locks remain, and the cursor to go on from."""
+def remnants(namespace: str, show: str, cursor: bytes, *, pools: bool = False) -> Operation[tuple[bytes, list[str]]]:
+    """Some seats of a retired show whose locks remain, or fields of its pools, and the cursor to go on from."""
+    keys = keys_of(namespace, show)
     return Operation(
         load("remnants"),
         show,
-        [keys_of(namespace, show).retired],
+        [keys.pools if pools else keys.retired],
         [cursor],
         lambda reply: (reply[0], [seat.decode() for seat in reply[1:]]),
     )
@@ -395,11 +398,18 @@ def buyers(namespace: str, show: str, seats: Sequence[str]) -> Command[list[str]
     return Command(show, ["MGET", *keys_of(namespace, show).locks(tuple(seats))], decode)
 
 
-def forget(namespace: str, show: str, seats: Sequence[str], holders: Sequence[str] = ()) -> Operation[int]:
-    """Delete the locks of some seats of a retired show, and the lists of their holders; gives the seats left."""
+def forget(
+    namespace: str, show: str, seats: Sequence[str], holders: Sequence[str] = (), of_pools: Sequence[str] = ()
+) -> Operation[int]:
+    """Delete the locks of some seats of a retired show, some fields of its pools, and the lists of the holders.
+
+    Gives how many seats are left.
+    """
     keys = keys_of(namespace, show)
-    declared = [keys.retired, *keys.locks(tuple(seats)), *keys.lists(holders)]
-    return Operation(load("forget"), show, declared, [], lambda reply: int(reply[0]))
+    declared = [keys.retired, keys.pools, *keys.locks(tuple(seats)), *keys.lists(holders)]
+    return Operation(
+        load("forget"), show, declared, [field.encode() for field in of_pools], lambda reply: int(reply[0])
+    )
 
 
 def listed(namespace: str, show: str, holder: str) -> Operation[tuple[str, ...] | None]:

@@ -15,8 +15,10 @@ from seatlock import (
     _commands,
     _limits,
     _operators,
+    _pools,
     _procedures,
     _requests,
+    _stocktaking,
     _warming,
 )
 from seatlock._base import Base
@@ -129,6 +131,7 @@ class Core(Base):
         adjacent: object,
         avoid_orphans: object,
         accessible: object,
+        channel: object,
     ) -> _best.Quest:
         """Seek the best seats."""
         show = _bounds.show_id(show)
@@ -147,6 +150,7 @@ class Core(Base):
             _bounds.ttl(ttl),
             new_token() if token is None else _bounds.token(token),
             token is None,
+            _bounds.channel(channel),
         )
         return (yield from _best.seek(request, self._board(show), self.patience))
 
@@ -218,7 +222,7 @@ class Core(Base):
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
         quantities = _bounds.quantities("pools", pools, most=_bounds.MAX_CAPACITY)
         plan = SeatingPlan.of(plan, needs_seats=not quantities)
-        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan), quantities)
+        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan, quantities), quantities)
         show = yield from self._ready(show)
         self._forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))
@@ -267,13 +271,13 @@ class Core(Base):
         self._forget(show)
         yield from _procedures.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
 
-    def force_release(self, show: object, seats: object, by: object, reason: object) -> Procedure[Release]:
-        """Free seats whoever holds them."""
-        seats = _bounds.seat_ids(seats)
-        by = _bounds.text("by", by, limit=_bounds.MAX_HOLDER_BYTES)
-        reason = _bounds.reference("reason", reason)
+    def force_release(
+        self, show: object, seats: object, pools: object, holder: object, by: object, reason: object
+    ) -> Procedure[Release]:
+        """Free seats whoever holds them, and a holder's claims on pools."""
+        what = _operators.freeing(seats, pools, holder, by, reason)
         show = yield from self._ready(show)
-        return (yield from _operators.force_release(self.namespace, show, seats, by, reason, self._plans))
+        return (yield from _operators.force_release(self.namespace, show, what, self._plans))
 
     def check(self, show: object) -> Procedure[Checked]:
         """Count a show and compare what is kept twice."""
@@ -283,7 +287,13 @@ class Core(Base):
     def vitals(self, show: object) -> Procedure[Vitals]:
         """Read how a show is."""
         show = yield from self._ready(show)
-        found: Vitals = yield _operators.vitals(self.namespace, show)
+        pools: tuple[str, ...] = yield _pools.names(self.namespace, show)
+        found: Vitals = yield _operators.vitals(self.namespace, show, pools)
+        return found
+
+    def look(self, show: str, pools: tuple[str, ...], cursor: bytes) -> Procedure[_stocktaking.Found]:
+        """Look at some claims and sales of the pools of a show that was read before; first with no pools and 0."""
+        found: _stocktaking.Found = yield _stocktaking.look(self.namespace, show, pools, cursor)
         return found
 
     def plan(self, show: object) -> Procedure[SeatingPlan]:

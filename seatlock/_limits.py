@@ -8,7 +8,11 @@ from typing import Any, Final, cast
 import msgspec
 
 from seatlock import _commands
+from seatlock._keys import keys_of
+from seatlock._operation import Operation, Pools, check_show
 from seatlock._procedures import Procedure
+from seatlock._replies import fence_of
+from seatlock._script import load
 from seatlock.errors import InvalidRequest
 from seatlock.model import HeldSeats, SeatState
 from seatlock.plan import SeatingPlan
@@ -20,34 +24,45 @@ HELD_STEPS: Final = 100_000  # calls that walk along all that is on hold, at mos
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How many seats of the show, and of each category, a holder may have; ``show`` is None where only those have."""
+    """How much of the show, and of each category and pool, a holder may have; ``show`` is None where only these say."""
 
     show: int | None = None
     categories: tuple[tuple[str, int], ...] = ()
+    pools: Pools = ()
 
     def packed(self, plan: SeatingPlan) -> bytes:
         """The text that the scripts read; nothing where there are no limits."""
         if self is NONE:
             return b""
         lines = [f"{plan.category_number(name)} {number} {name}" for name, number in self.categories]
+        lines += [f"p {number} {name}" for name, number in self.pools]
         return "\n".join([f"{self.show or MOST}", *lines]).encode()
 
 
 NONE: Final = Limits()
 
 
-def checked(limit: object, limits: Any, plan: SeatingPlan) -> Limits:
-    """Check the limits of a show that has this plan."""
+def checked(limit: object, limits: Any, plan: SeatingPlan, pools: Pools = ()) -> Limits:
+    """Check the limits of a show that has this plan and these pools."""
     show = None if limit is None else _number("limit", limit)
     if limits is not None and not isinstance(limits, Mapping):
-        raise InvalidRequest(f"limits must map categories to numbers of seats, not {type(limits).__name__}.")
-    categories: list[tuple[str, int]] = []
+        raise InvalidRequest(f"limits must map categories and pools to numbers of seats, not {type(limits).__name__}.")
+    names = {name for name, _ in pools}
+    of_categories: list[tuple[str, int]] = []
+    of_pools: list[tuple[str, int]] = []
     for name, number in cast("dict[Any, Any]", limits or {}).items():
         if not isinstance(name, str) or not name:
             raise InvalidRequest(f"limits has the category {name!r}: a category is a name that is not empty.")
-        plan.category_number(name)  # refuses one that the plan does not have
-        categories.append((name, _number(f"limits[{name!r}]", number)))
-    return NONE if show is None and not categories else Limits(show, tuple(categories))
+        if name not in names:
+            plan.category_number(name)  # refuses one that the plan does not have
+        elif name in plan.categories:
+            raise InvalidRequest(
+                f"limits has {name!r}, which is a category as well as a pool: give one of them another name."
+            )
+        (of_pools if name in names else of_categories).append((name, _number(f"limits[{name!r}]", number)))
+    if show is None and not of_categories and not of_pools:
+        return NONE
+    return Limits(show, tuple(of_categories), tuple(of_pools))
 
 
 def _number(name: str, value: object) -> int:
@@ -59,7 +74,8 @@ def _number(name: str, value: object) -> int:
 def holds(namespace: str, show: str, holder: str) -> Procedure[list[HeldSeats]]:
     """What a holder holds now: a list says which seats to look at, and their locks whether it is so.
 
-    A show without limits keeps no lists, so everything on hold is looked at, in bounded steps.
+    A show without limits keeps no lists, so everything on hold is looked at, in bounded steps. Claims on pools are
+    found by their holder.
     """
     found: dict[int, dict[str, float]] = {}
     seats: tuple[str, ...] | None = yield _commands.listed(namespace, show, holder)
@@ -73,7 +89,29 @@ def holds(namespace: str, show: str, holder: str) -> Procedure[list[HeldSeats]]:
             yield from _look(namespace, show, holder, some, found)
             if cursor == b"0":
                 break
-    return [HeldSeats(show, tuple(held), holder, fence, min(held.values())) for fence, held in sorted(found.items())]
+    of_pools: dict[int, dict[str, tuple[int, float]]] = yield _claimed(namespace, show, holder)
+    all_held: list[HeldSeats] = []
+    for fence in sorted({*found, *of_pools}):
+        seats_left, claims = found.get(fence, {}), of_pools.get(fence, {})
+        ttl = min([*seats_left.values(), *(left for _, left in claims.values())])
+        pools = {pool: quantity for pool, (quantity, _) in claims.items()}
+        all_held.append(HeldSeats(show, tuple(seats_left), holder, fence, ttl, pools))
+    return all_held
+
+
+def _claimed(namespace: str, show: str, holder: str) -> Operation[dict[int, dict[str, tuple[int, float]]]]:
+    """A holder's claims on pools: by fence, how many of each pool, and the seconds that are left."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> dict[int, dict[str, tuple[int, float]]]:
+        check_show(reply, show)
+        found: dict[int, dict[str, tuple[int, float]]] = {}
+        for at in range(1, len(reply), 5):
+            pool, quantity, epoch, counter, left = reply[at : at + 5]
+            found.setdefault(fence_of(epoch, counter), {})[pool.decode()] = (quantity, left / 1000)
+        return found
+
+    return Operation(load("claimed"), show, [keys.meta, keys.pools], [holder.encode()], decode)
 
 
 def _look(

@@ -26,8 +26,8 @@ MAX_BATCH_SEATS: Final = 512
 
 READERS: Final = frozenset(
     [
-        *("availability", "changes", "check", "compare", "held", "holds", "inspect", "place", "remnants", "served"),
-        *("server", "vitals"),
+        *("availability", "changes", "check", "claimed", "compare", "held", "holds", "inspect", "place", "pooled"),
+        *("remnants", "served", "server", "vitals"),
     ]
 )
 """The scripts that write nothing."""

@@ -5,17 +5,19 @@ Operations and the procedures made of them; as everywhere, nothing here does I/O
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
 
 import msgspec
+from msgspec import structs
 
+from seatlock import _bounds, _pools, _stocktaking
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation, batch, check_show
 from seatlock._procedures import SNAPSHOT_TRIES, PlanCache, Procedure, availability, inspect
-from seatlock._replies import fence_parts, release
+from seatlock._replies import fence_parts, listing, release
 from seatlock._script import load
-from seatlock.errors import SeatLockError, ServerUnavailable
+from seatlock.errors import InvalidRequest, SeatLockError, ServerUnavailable, UnknownSeats
 from seatlock.model import Checked, Difference, Release, Vitals
 from seatlock.plan import SeatingPlan
 
@@ -26,15 +28,16 @@ SCAN_STEPS: Final = 1_000_000  # calls that walk over an availability hash, at m
 # How a show is
 
 
-def vitals(namespace: str, show: str) -> Operation[Vitals]:
-    """Ask how a show is, in a few numbers."""
+def vitals(namespace: str, show: str, pools: Sequence[str] = ()) -> Operation[Vitals]:
+    """Ask how a show is, in a few numbers; its pools are named here."""
     keys = keys_of(namespace, show)
 
     def decode(reply: list[Any]) -> Vitals:
         check_show(reply, show)
         return Vitals(show, (reply[1], reply[2]), *reply[3:])
 
-    return Operation(load("vitals"), show, [keys.meta, keys.seats, keys.due, keys.outbox], [], decode)
+    fixed = [keys.meta, keys.seats, keys.due, keys.outbox]
+    return Operation(load("vitals"), show, [*fixed, *keys.pool_dues(pools)], [], decode)
 
 
 def seats_in_hash(namespace: str, show: str, cursor: bytes) -> Operation[tuple[bytes, list[str]]]:
@@ -48,7 +51,37 @@ def seats_in_hash(namespace: str, show: str, cursor: bytes) -> Operation[tuple[b
     )
 
 
-# Freeing seats
+# Freeing what is held
+
+
+class Freeing(msgspec.Struct, frozen=True):
+    """What is to be freed: seats, and the claims of a holder on pools; who does it, and why."""
+
+    seats: tuple[str, ...]
+    pools: tuple[str, ...]
+    holder: str
+    by: str
+    reason: str
+
+
+def freeing(seats: object, pools: object, holder: object, by: object, reason: object) -> Freeing:
+    """Check what is to be freed: up to 100 seats, a holder's claims on up to 32 pools, or both."""
+    named = _bounds.pool_names(pools)
+    if named and holder is None:
+        raise InvalidRequest("pools are named and no holder: say whose claims on them are to be given back.")
+    if holder is not None and not named:
+        raise InvalidRequest(
+            "a holder is named and no pool: a seat is freed whoever holds it, so leave the holder out."
+        )
+    if named and isinstance(seats, Iterable) and not isinstance(seats, str | bytes):
+        seats = tuple(cast("Iterable[object]", seats))
+    return Freeing(
+        () if named and seats == () else _bounds.seat_ids(seats),
+        named,
+        "" if holder is None else _bounds.text("holder", holder, limit=_bounds.MAX_HOLDER_BYTES),
+        _bounds.text("by", by, limit=_bounds.MAX_HOLDER_BYTES),
+        _bounds.reference("reason", reason),
+    )
 
 
 def force_release_of(
@@ -57,7 +90,8 @@ def force_release_of(
     """Put the releases of several holds into one script call; it needs their holders where the show has limits."""
     keys = keys_of(namespace, asks[0].show)
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.audit]
-    return batch(load("force_release"), fixed, asks, keys.lists(holders))
+    extras = _pools.extras(keys, asks) if any(ask.pools for ask in asks) else ((), ())
+    return batch(load("force_release"), fixed, asks, keys.lists(holders), extras)
 
 
 def force_release_ask(
@@ -69,22 +103,45 @@ def force_release_ask(
     return Ask("force_release", keys.show, seats, by, None, keys.locks(seats), args, release)
 
 
-def force_release(
-    namespace: str, show: str, seats: tuple[str, ...], by: str, reason: str, plans: PlanCache
-) -> Procedure[Release]:
-    """Look who holds the seats, then free those that are still held as they were when looked at.
+def force_release_claim(namespace: str, show: str, pool: str, what: Freeing, fence: int) -> Ask[Release]:
+    """Ask to give back the claim of a holder on a pool, if it is under this fence."""
+    ask = force_release_ask(namespace, show, (), what.by, what.reason, fence)
+    return structs.replace(ask, pools=((pool, 1),), extras=((b"h", what.holder.encode()),))  # all of it, not one
+
+
+def force_release(namespace: str, show: str, what: Freeing, plans: PlanCache) -> Procedure[Release]:
+    """Look who holds the seats, then free those that are still held as they were when looked at; likewise of pools.
 
     So that it can be asked again after a lost reply: what somebody else has taken since is left alone.
     """
-    states = yield from inspect(namespace, show, seats, plans)
+    states = (yield from inspect(namespace, show, what.seats, plans)) if what.seats else []
+    claims = (yield from _claims(namespace, show, what)) if what.pools else {}
     under: dict[int, list[str]] = {}
     for state in states:
         under.setdefault(state.fence or 0, []).append(state.seat)  # no hold has the fence 0
-    asks = [force_release_ask(namespace, show, tuple(named), by, reason, fence) for fence, named in under.items()]
+    asks = [
+        force_release_ask(namespace, show, tuple(named), what.by, what.reason, fence) for fence, named in under.items()
+    ]
+    asks += [force_release_claim(namespace, show, pool, what, fence) for pool, fence in claims.items()]
     holders = [state.holder for state in states if state.holder is not None]
-    answers: list[Release] = yield force_release_of(namespace, asks, holders or [by])
+    holders += [what.holder] if claims else []
+    answers: list[Release] = yield force_release_of(namespace, asks, holders or [what.by])
     words: dict[str, Any] = {seat: word for answer in answers for seat, word in answer.seats.items()}
-    return Release(show, {seat: words[seat] for seat in seats})
+    given_back = {pool: quantity for answer in answers for pool, quantity in answer.pools.items()}
+    return Release(show, {seat: words[seat] for seat in what.seats}, {pool: given_back[pool] for pool in what.pools})
+
+
+def _claims(namespace: str, show: str, what: Freeing) -> Procedure[dict[str, int]]:
+    """The fence of the claim that the holder has on each of the pools; 0, which no hold has, where there is none."""
+    known, fences = yield _pools.claims(namespace, show, what.pools, what.holder)
+    unknown = tuple(pool for pool in what.pools if pool not in known)
+    if unknown:
+        yield vitals(namespace, show)  # which tells if there is no such show
+        raise UnknownSeats(
+            f"show {show!r} has no pool {listing(unknown)}; nothing was given back: it has {listing(known) or 'none'}.",
+            pools=unknown,
+        )
+    return {pool: fences.get(pool, 0) for pool in what.pools}
 
 
 # Whether it adds up
@@ -136,13 +193,15 @@ def _particulars(kind: str, mirror: str, lock: str) -> str:
 
 
 def check(namespace: str, show: str, plans: PlanCache) -> Procedure[Checked]:
-    """Count a show at one version, and compare all that is kept of every seat, in bounded steps."""
+    """Count a show at one version, and compare all that is kept of every seat and pool, in bounded steps."""
     for _ in range(SNAPSHOT_TRIES):
         counted = yield from availability(namespace, show, None, plans)
         plan: SeatingPlan = yield from plans.get(namespace, show)
         differences = yield from _differences(namespace, show, plan)
         if differences is not None:
-            return Checked(show, counted.version, len(plan), counted.counts, tuple(differences))
+            stock = yield from _stocktaking.take_stock(namespace, show)
+            of_pools = counted.pools, stock.differences, stock.unsettled
+            return Checked(show, counted.version, len(plan), counted.counts, tuple(differences), *of_pools)
         plans.forget(show)
     raise ServerUnavailable(
         f"check of show {show!r}: its plan changed while it was looked at, {SNAPSHOT_TRIES} times; ask again."

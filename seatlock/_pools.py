@@ -12,7 +12,7 @@ import msgspec
 
 from seatlock._keys import Keys, keys_of
 from seatlock._operation import Ask, Command, Operation, Pools, check_show
-from seatlock._replies import listing
+from seatlock._replies import fence_of, listing
 from seatlock._script import load
 from seatlock.errors import PlanConflict, ScriptFailed, ShowInUse
 from seatlock.model import PoolCounts
@@ -34,6 +34,20 @@ def extras(keys: Keys, asks: Sequence[Ask[Any]]) -> tuple[list[bytes], list[byte
 def names(namespace: str, show: str) -> Command[tuple[str, ...]]:
     """Read which pools a show has."""
     return Command(show, ["HGET", keys_of(namespace, show).pools, "names"], read_names)
+
+
+def claims(
+    namespace: str, show: str, pools: Sequence[str], holder: str
+) -> Command[tuple[tuple[str, ...], dict[str, int]]]:
+    """Read which pools a show has, and the fence of a holder's claim on each of these, where there is one."""
+
+    def decode(reply: list[bytes | None]) -> tuple[tuple[str, ...], dict[str, int]]:
+        parts = [value.split(b"\n") if value else [] for value in reply[1:]]  # see lua/include/pools.lua
+        found = {pool: part[2:4] for pool, part in zip(pools, parts, strict=True) if all(map(bytes.isdigit, part[2:4]))}
+        return read_names(reply[0]), {pool: fence_of(*map(int, fence)) for pool, fence in found.items() if fence}
+
+    fields = [f"h\n{pool}\n{holder}" for pool in pools]
+    return Command(show, ["HMGET", keys_of(namespace, show).pools, "names", *fields], decode)
 
 
 def read_names(raw: bytes | None) -> tuple[str, ...]:

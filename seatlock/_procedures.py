@@ -15,11 +15,12 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
-from seatlock import _commands, _pools
+from seatlock import _commands, _pools, _retiring
 from seatlock._operation import Again, Ask, ListsWanted, Step, chunks
 from seatlock._replies import channel_number, count_states, listing, state_of, wanted
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import (
+    HoldLost,
     OutcomeUnknown,
     ScriptFailed,
     SeatLockError,
@@ -41,7 +42,6 @@ PATIENCE: Final = 5.0  # seconds that those are asked again who are told to
 SNAPSHOT_TRIES: Final = 5  # times a snapshot starts again when the plan changed or the change stream was cut
 CATCH_UP_STEPS: Final = 500  # calls that bring a snapshot to one version, at most
 SWEEP_STEPS: Final = 10_000  # calls of one sweep, at most
-RETIRE_STEPS: Final = 100_000  # calls that delete what a retired show left, at most
 
 
 def check_server(namespace: str, show: str) -> Procedure[None]:
@@ -113,8 +113,9 @@ def _until_answered(
         if time.monotonic() >= deadline:
             for place in places:
                 answers[place] = ServerUnavailable(
-                    f"acquire for {wanted(asks[place])} of show {asks[place].show!r} found no end: more of "
-                    "a pool is being taken back from holds that have ended; nothing was taken: ask again."
+                    f"{asks[place].verb} for {wanted(asks[place])} of show {asks[place].show!r} found no end: more of "
+                    "a pool is being taken back from holds that have ended; nothing was "
+                    f"{'taken' if asks[place].verb == 'acquire' else 'sold'}: ask again."
                 )
             return
         again = yield from _all_of(namespace, [asks[place] for place in places], sender)
@@ -151,7 +152,8 @@ def _all_of(namespace: str, asks: Sequence[Ask[T]], sender: Sender) -> Procedure
     while waiting:
         chunk, before = waiting.popleft()
         try:
-            answers += yield from sender.send(namespace, chunk)
+            told = yield from sender.send(namespace, chunk)
+            answers += told if before is None else [_after(before, *each) for each in zip(told, chunk, strict=True)]
         except SeatLockError as error:
             broken = _fate(error) in (Fate.BROKEN, Fate.REFUSED)
             if broken and len(chunk) > 1:
@@ -181,6 +183,13 @@ def in_doubt(ask: Ask[Any], cause: BaseException | None) -> OutcomeUnknown:
     )
     unknown.__cause__ = cause
     return unknown
+
+
+def _after(before: SeatLockError, answer: T | SeatLockError, ask: Ask[T]) -> T | SeatLockError:
+    """The answer to an ask whose earlier attempt, among others, failed: by then its fact may have been told."""
+    if isinstance(before, OutcomeUnknown) and isinstance(answer, HoldLost) and ask.verb in ("confirm", "reclaim"):
+        return in_doubt(ask, before.__cause__)
+    return answer
 
 
 def _again(before: SeatLockError | None, error: SeatLockError, ask: Ask[Any]) -> SeatLockError:
@@ -421,13 +430,4 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Pro
             holds=holds,
             outbox=entries,
         )
-    cursor = b"0"
-    for _ in range(RETIRE_STEPS):
-        cursor, seats = yield _commands.remnants(namespace, show, cursor)
-        left = 1
-        for at in range(0, len(seats), 400):
-            some = seats[at : at + 400]
-            buyers = yield _commands.buyers(namespace, show, some)
-            left = yield _commands.forget(namespace, show, some, buyers)
-        if left == 0 or (cursor == b"0" and not seats):
-            return
+    yield from _retiring.clear(namespace, show)

@@ -104,7 +104,7 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
     if word == b"lost":
         return hold_lost(ask, answer)
     if word == b"over":
-        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
+        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]), optional_text(answer[4]))
     if word == b"closed":
         return _not_open(ask, answer)
     return Again("ask again.") if word == b"again" else _unknown(ask, answer[1:])
@@ -121,15 +121,23 @@ def _unknown(ask: Ask[Any], places: list[int]) -> UnknownSeats:
     )
 
 
-def _over_limit(ask: Ask[Any], limit: int, held: int, category: str | None) -> HolderLimitExceeded:
-    seats = "1 seat" if limit == 1 else f"{limit} seats"
-    of = f"{seats} of category {category!r}" if category else seats
+def _over_limit(
+    ask: Ask[Any], limit: int, held: int, category: str | None, pool: str | None = None
+) -> HolderLimitExceeded:
+    of = "1 seat" if limit == 1 else f"{limit} seats"
+    if category:
+        of += f" of category {category!r}"
+    elif pool:
+        of = f"{limit} of pool {pool!r}"
+    elif ask.pools:
+        of += ", quantities of pools counted"
     return HolderLimitExceeded(
-        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so no seat was "
-        "taken: ask for fewer, or release a hold.",
+        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so "
+        f"{'nothing' if ask.pools else 'no seat'} was taken: ask for fewer, or release a hold.",
         limit=limit,
         held=held,
         category=category,
+        pool=pool,
     )
 
 
@@ -237,6 +245,7 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
         token=ask.token,
         payment=payment,
         paid_for=ask.seats if confirming else (),
+        paid_pools=dict(ask.pools) if confirming else {},
     )
 
 
@@ -245,6 +254,8 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
     word = answer[0]
     if word == b"lost":
         return hold_lost(ask, answer)
+    if word == b"more":
+        return Again("ask again.")
     on_record = word == b"conflict"  # its booking may have other seats than those asked for
     booking_id = (answer[4] if word != b"booked" else ask.args[1]).decode()
     payment = optional_text(answer[5] if on_record else ask.args[2])

@@ -138,17 +138,20 @@ class NotAdmitted(SeatLockError):
 
 
 class HolderLimitExceeded(SeatLockError):
-    """The holder would have more seats, held and sold, than one holder may have; no seat was taken.
+    """The holder would have more, held and sold, than one holder may have; nothing was taken.
 
-    ``limit`` is how many that is, of the show or, where it is set, of ``category``; ``held`` is how many of these the
-    holder has already, held and sold.
+    ``limit`` is how many seats and quantities of pools that is, of the show or, where it is set, of ``category`` or
+    ``pool``; ``held`` is how many of these the holder has already, held and sold.
     """
 
-    def __init__(self, message: str, *, limit: int = 0, held: int = 0, category: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, limit: int = 0, held: int = 0, category: str | None = None, pool: str | None = None
+    ) -> None:
         super().__init__(message)
         self.limit = limit
         self.held = held
         self.category = category
+        self.pool = pool
 
 
 class WaitingRoomFull(SeatLockError):
@@ -172,7 +175,7 @@ class HoldLost(SeatLockError):
 
     ``reason`` is the gravest of ``seats`` and ``pools``, which map each lost seat and each pool whose quantity is lost
     to its own reason. ``token`` is the hold's. After a confirm, ``payment`` is the reference to refund, if it was
-    given, and ``paid_for`` names all seats that it was for, lost or not.
+    given; ``paid_for`` names all seats that it was for, lost or not, and ``paid_pools`` the quantities of pools.
     """
 
     def __init__(
@@ -185,6 +188,7 @@ class HoldLost(SeatLockError):
         token: str | None = None,
         payment: str | None = None,
         paid_for: tuple[str, ...] = (),
+        paid_pools: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         super().__init__(message)
         self.reason: LostReason = reason
@@ -193,6 +197,7 @@ class HoldLost(SeatLockError):
         self.token = token
         self.payment = payment
         self.paid_for = paid_for
+        self.paid_pools = dict(paid_pools)
 
 
 class BookingConflict(SeatLockError):

@@ -136,9 +136,9 @@ class SeatLocker(Door[Core]):
         ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
         closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
 
-        ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats are still free,
-        they are sold at once, under a new token, fence and booking id (one given stays); else `HoldLost` says what to
-        refund. Retries need ``reclaim`` too; never ask for a payment that is refunded. Pools are not regained.
+        ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats and quantities
+        are still free, they are sold at once, under a new token, fence and booking id (one given stays); else
+        `HoldLost` says what to refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
         """
         return self._one(self._core.confirm(hold, payment, booking, reclaim))
 
@@ -166,19 +166,21 @@ class SeatLocker(Door[Core]):
         adjacent: bool = True,
         avoid_orphans: bool = True,
         accessible: bool | None = None,
+        channel: str | None = None,
     ) -> BestHold:
         """Hold the best ``count`` seats (1 to 100) that are free, for ``ttl`` (as `acquire`); says whether they adjoin.
 
         The best adjoin in one row, leave no single seat alone beside them (``avoid_orphans``; unless there is no other
         way) and are nearest to the middle of the plan's first row. Where no seats adjoin, those as close as possible
         are given; with ``adjacent=False`` just the nearest. ``section`` and ``category`` narrow the choice by name,
-        ``accessible`` to seats that are (True) or are not (False). ``token`` as in `acquire`: asked again with it, the
-        same seats are the answer.
+        ``accessible`` to seats that are (True) or are not (False); ``channel`` adds its seats to those of the public.
+        ``token`` as in `acquire`: asked again with it, the same seats are the answer.
 
         Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
         `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
         """
-        quest = self._core.best(show, count, holder, ttl, token, section, category, adjacent, avoid_orphans, accessible)
+        wish = (section, category, adjacent, avoid_orphans, accessible)
+        quest = self._core.best(show, count, holder, ttl, token, *wish, channel)
         return pursue(quest, lambda board: self._follow(self._core.read(board)), self._seek)
 
     def acquire_many(self, show: str, requests: Iterable[AcquireRequest]) -> list[Hold | SeatLockError]:
@@ -245,22 +247,34 @@ class SeatLocker(Door[Core]):
     def check(self, show: str) -> Checked:
         """Find out whether a show adds up: counts and capacity at one version, and all that is kept of each seat.
 
-        Lock, availability hash and due set are compared, in bounded steps, also while the sale runs. Nothing is changed
-        or repaired.
+        Lock, availability hash and due set are compared, in bounded steps, also while the sale runs. The claims and
+        sales of each pool are added up. Nothing is changed or repaired.
         """
         return self._follow(self._core.check(show))
 
-    def force_release(self, show: str, seats: Iterable[str], *, by: str, reason: str) -> Release:
+    def force_release(
+        self,
+        show: str,
+        seats: Iterable[str] = (),
+        *,
+        pools: Iterable[str] = (),
+        holder: str | None = None,
+        by: str,
+        reason: str,
+    ) -> Release:
         """Free up to 100 seats whoever holds them, for the staff; never pinned or sold ones.
+
+        With ``pools`` and ``holder`` also all that this holder has on hold of these pools: ``pools`` of the answer
+        tells how many of each were given back.
 
         ``by`` says who does it and ``reason`` why (256 bytes each): both stand in the show's audit stream, with seat,
         holder and fence. The answer has the words of `release`; ``taken`` went to another hold meanwhile. The holder
         learns it as `HoldLost`, reason ``released``. Raises `UnknownSeats`.
         """
-        return self._follow(self._core.force_release(show, seats, by, reason))
+        return self._follow(self._core.force_release(show, seats, pools, holder, by, reason))
 
     def holds(self, show: str, *, holder: str) -> list[HeldSeats]:
-        """List what a holder has on hold, oldest first; a hold made in several calls is listed once for each.
+        """List what a holder has on hold, of pools too, oldest first; one made in several calls is listed for each.
 
         Tokens are not told: to act on a hold, acquire its seats again, which resumes it. A show with limits keeps a
         list of each holder's seats; on one without, all seats that are on hold are looked at, in bounded steps.
@@ -288,10 +302,10 @@ class SeatLocker(Door[Core]):
         ``pools`` maps up to 32 pools to their capacities; a show with pools may do without a plan. Warming again can
         change a capacity, and add a pool.
 
-        ``limit`` is how many seats one holder may have, held and sold together (1 to 500; by default there is none),
-        ``limits`` how many of a category, by its name; where there is any, a holder has at most 500 in all. They can
-        be changed by warming again, also with holds about; a show that has given holds without any can get none.
-        What a holder has of pools does not count.
+        ``limit`` is how many seats one holder may have, held and sold together, what it has of pools counted (1 to 500;
+        by default there is none), ``limits`` how many of a category or a pool, by its name; where there is any, a
+        holder has at most 500 in all. They can be changed by warming again, also with holds about; a show that has
+        given holds without any can get none.
 
         Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, likewise a pool,
         or where limits come too late.

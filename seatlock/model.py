@@ -29,6 +29,8 @@ __all__ = [
     "Hold",
     "PoolConflict",
     "PoolCounts",
+    "PoolDifference",
+    "PoolDifferenceKind",
     "Release",
     "SaleStatus",
     "SeatState",
@@ -93,9 +95,10 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
 
 
 class HeldSeats(msgspec.Struct, frozen=True):
-    """Seats that a holder has on hold, as `holds` lists them: without the token, so nobody can act on them with it.
+    """What a holder has on hold, as `holds` lists it: without the token, so nobody can act on it with that.
 
-    ``fence`` is that of the call that held them; ``ttl`` is the seconds that are left.
+    ``seats``, and how many of each of ``pools``. ``fence`` is that of the call that held them; ``ttl`` is the seconds
+    that are left.
     """
 
     show: str
@@ -103,6 +106,7 @@ class HeldSeats(msgspec.Struct, frozen=True):
     holder: str
     fence: int
     ttl: float
+    pools: Mapping[str, int] = {}
 
 
 class BestHold(msgspec.Struct, frozen=True, gc=False):
@@ -140,7 +144,8 @@ class Release(msgspec.Struct, frozen=True):
 
     ``released``: it was held by this token and is free now. ``gone``: nobody holds it any more (it expired, or was
     released before). ``taken``: somebody else holds it. ``pinned`` and ``sold`` seats are left alone, whoever asks.
-    ``pools`` tells how many of each pool were given back: all that the token had there, and 0 where it had none left.
+    ``pools`` tells how many of each pool were given back: all that the token had there (`force_release`: the holder),
+    and 0 where it had none left.
     """
 
     show: str
@@ -357,11 +362,31 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
-class Checked(msgspec.Struct, frozen=True):
-    """Whether a show adds up: every seat of the plan counted once, and all that is kept of each compared.
+PoolDifferenceKind = Literal["lost", "beyond", "counts", "unswept", "owner", "foreign", "surplus"]
+"""What is wrong with a pool.
 
-    ``counts`` are those at ``version`` (epoch and version, as in `Availability`); ``capacity`` is the number of seats
-    in the plan. Each seat is compared at one moment, but not all at the same one.
+``lost``: the show has it, and its counts are gone. ``beyond``: more is held and sold than there is. ``counts``: held
+and sold are not what its claims and sales add up to. ``unswept``: a claim that no sweep will take back. ``owner``: a
+sale that its owner does not find. ``foreign``: something that seatlock never writes. ``surplus``: something is kept of
+a pool that the show does not have.
+"""
+
+
+class PoolDifference(msgspec.Struct, frozen=True, gc=False):
+    """One thing that `SeatLocker.check` found wrong with a pool: its name, the kind, and the particulars in words."""
+
+    pool: str
+    kind: PoolDifferenceKind
+    detail: str
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """Whether a show adds up: every seat of the plan counted once, and all that is kept of each compared; so of pools.
+
+    ``counts`` and ``pools`` are those at ``version`` (epoch and version, as in `Availability`); ``capacity`` is the
+    number of seats in the plan. Each seat is compared at one moment, but not all at the same one. The claims and sales
+    of a pool are added up where it rests for so long; ``unsettled`` are pools that changed whenever they were looked
+    at: check again when the sale rests.
     """
 
     show: str
@@ -369,18 +394,21 @@ class Checked(msgspec.Struct, frozen=True):
     capacity: int
     counts: Mapping[StateName, int]
     differences: tuple[Difference, ...]
+    pools: Mapping[str, PoolCounts] = {}
+    pool_differences: tuple[PoolDifference, ...] = ()
+    unsettled: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
         """Whether the counts add up to the capacity, and nothing differs."""
-        return sum(self.counts.values()) == self.capacity and not self.differences
+        return sum(self.counts.values()) == self.capacity and not self.differences and not self.pool_differences
 
 
 class Vitals(msgspec.Struct, frozen=True):
     """How a show is, in a few numbers of one moment.
 
-    ``holds`` counts seats under live holds, ``due`` those whose hold has run out and that no sweep has published yet,
-    ``unread`` the entries of the outbox. ``version`` is epoch and version.
+    ``holds`` counts seats under live holds, ``due`` those whose hold has run out and that no sweep has published yet;
+    a claim on a pool counts as one in both. ``unread`` are the entries of the outbox, ``version`` is epoch and version.
     """
 
     show: str

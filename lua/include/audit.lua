@@ -1,4 +1,4 @@
--- The audit stream: who did what to which seat, and why. Append-only, one entry a seat; it goes with the show.
+-- The audit stream: who did what to which seat or claim, and why. Append-only, one entry each; it goes with the show.
 -- An exhausted stream refuses every further entry: found out before the first write.
 local LAST_AUDIT = '18446744073709551615-18446744073709551615'
 local function check_audit()
@@ -7,19 +7,15 @@ local function check_audit()
   end
 end
 
--- Decided and not yet written, part by part in one flat list.
+-- Decided and not yet written; behind who holds it comes what it was: a seat, or a pool and a quantity.
 local audited = {}
-local function audit(what, by, reason, seat, lock)
-  local at = #audited
-  audited[at + 1], audited[at + 2], audited[at + 3], audited[at + 4] = what, by, reason, seat
-  audited[at + 5], audited[at + 6], audited[at + 7] = lock.holder, lock.epoch, numeral(lock.fence)
+local function audit(what, by, reason, holder, of, ...)
+  audited[#audited + 1] = {'*', 'what', what, 'by', by, 'reason', reason, 'holder', holder, 'epoch', of.epoch,
+                           'fence', numeral(of.fence), 'at', digits(now), ...}
 end
 
 local function write_audit()
-  local at = digits(now)
-  for first = 1, #audited, 7 do
-    local what, by, reason, seat, holder, lock_epoch, fence = unpack(audited, first, first + 6)
-    redis.call('XADD', audit_key, '*', 'what', what, 'by', by, 'reason', reason, 'seat', seat, 'holder', holder,
-      'epoch', lock_epoch, 'fence', fence, 'at', at)
+  for _, entry in ipairs(audited) do
+    redis.call('XADD', audit_key, unpack(entry))
   end
 end

@@ -1,6 +1,7 @@
 -- @include extras
 -- @include lock
 -- @include pools
+-- @include limits
 -- What requests want of pools: lists of a pool and a quantity, by the number of the request. The pools of a batch stand
 -- behind its locks, their hash first, then their due sets. In answers, a request's pools are places behind its seats.
 local store, wants = nil, {}
@@ -9,10 +10,50 @@ local store, wants = nil, {}
 local function open_claims()
   local claims = {}
 
+  -- Where the claim of an owner stands: with its holder, or while it is being regained apart from what its holder may
+  -- have claimed meanwhile. Half of a token is address enough; whole tokens are compared. See regain.
+  function claims.apart_from(holder, token)
+    return table.concat({holder, string.sub(token, 1, 16)}, '\n')
+  end
+
+  local function slot_of(token, holder)
+    return claims.regaining and claims.apart_from(holder, token) or holder
+  end
+
   local function own_claim(want, token, holder)
-    local claim = store.claim(want.pool, holder)
+    local claim = store.claim(want.pool, slot_of(token, holder))
     if claim and not claim.past and claim.token == token and claim.quantity >= want.quantity then
       return claim
+    end
+  end
+
+  -- The list of the holder, where there are limits: what it says of pools becomes what is so. `put` is `enlist` where
+  -- something of it changes, else `mend`.
+  function claims.list(wanted, token, holder, put)
+    for _, want in ipairs(lists and wanted or {}) do
+      local name = entry_of('h', want.pool)
+      local claim, sale, key = store.claim(want.pool, holder), store.sale_to(want.pool, token, holder)
+      if claim then -- one that is past goes when the list is written
+        put(holder, name, table.concat({'h:', digits(claim.deadline), ' ', digits(claim.quantity)}))
+      else
+        mend(holder, name, nil)
+      end
+      if sale then
+        put(holder, entry_of('s', want.pool, key), table.concat({'s ', digits(sale.quantity)}))
+      end
+    end
+  end
+
+  -- Takes off a list the sales that a script told of which was stopped before it made them.
+  function claims.strike(wanted, holder)
+    for _, want in ipairs(lists and wanted or {}) do
+      local head = entry_of('s', want.pool, '')
+      for name in pairs(list_of(holder).seats) do
+        local sale = string.sub(name, 1, #head) == head and store.sale(want.pool, string.sub(name, #head + 1))
+        if sale == nil or sale and sale.holder ~= holder then
+          mend(holder, name, nil)
+        end
+      end
     end
   end
 
@@ -123,7 +164,9 @@ local function open_claims()
     return owned
   end
 
+  -- True if any of them changes.
   function claims.extend(wanted, holder, owned, begins, ttl, overtime)
+    local changed = false
     for index, claim in ipairs(owned) do
       local deadline, mark = claim.deadline, claim.mark
       if begins == 0 then
@@ -132,10 +175,11 @@ local function open_claims()
         deadline, mark = math.max(deadline, math.min(now + ttl, claim.limit + overtime)), paying_mark(claim)
       end
       if deadline > claim.deadline or mark ~= claim.mark then
-        claim.deadline, claim.mark = deadline, mark
+        claim.deadline, claim.mark, changed = deadline, mark, true
         store.put_claim(wanted[index].pool, holder, claim)
       end
     end
+    return changed
   end
 
   -- acquire: from now on a caller that went away gives these claims back no more. True if one was not marked before.
@@ -174,7 +218,7 @@ local function open_claims()
       if claim.deadline then
         store.count(want.pool, -want.quantity, 0)
         claim.quantity = claim.quantity - want.quantity
-        store.put_claim(want.pool, sale.holder, claim)
+        store.put_claim(want.pool, slot_of(sale.token, sale.holder), claim)
         sale.quantity = want.quantity
         store.put_sale(want.pool, sale)
       end
@@ -217,11 +261,18 @@ local function open_claims()
   function claims.cancel(wanted, booking, booking_epoch, fence, words)
     local found
     for _, want in ipairs(wanted) do
-      local sale = store.sale(want.pool, table.concat({digits(booking_epoch), numeral(fence)}, '-'))
+      local key = table.concat({digits(booking_epoch), numeral(fence)}, '-')
+      local sale, entry = store.sale(want.pool, key), lists and entry_of('s', want.pool, key)
       want.cancelled = 0
       if sale and sale.booking == booking then
         want.cancelled, found = sale.quantity, sale
         store.end_sale(want.pool, sale)
+        if lists then
+          mend(sale.holder, entry, nil)
+        end
+      end
+      for holder in pairs(not sale and lists or {}) do -- whose booking it was is not told
+        mend(holder, entry, nil)
       end
       words[#words + 1] = want.cancelled
     end

@@ -32,8 +32,10 @@ local function counts_of_pools()
   for index, name in ipairs(known) do
     local counts = redis.call('HMGET', pools_key, table.concat({COUNTS, name}, '\n'))[1] or ''
     local capacity, held, sold = string.match(counts, '^(%d+) (%d+) (%d+)$')
-    local at, past = #pools, past_claims(name, KEYS[FIXED_KEYS + index])
-    pools[at + 1], pools[at + 2], pools[at + 3] = tonumber(capacity), tonumber(held) - past, tonumber(sold)
+    local at, past = #pools, capacity and past_claims(name, KEYS[FIXED_KEYS + index])
+    -- A pool that has lost its counts has nothing to sell; it hides neither the other pools nor the seats.
+    pools[at + 1], pools[at + 2] = tonumber(capacity or '0'), tonumber(held or '0') - (past or 0)
+    pools[at + 3] = tonumber(sold or '0')
   end
   return names, pools
 end

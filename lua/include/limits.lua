@@ -1,9 +1,10 @@
 -- @include mirror
 -- Limits a holder. A show that has them keeps a list of each holder's seats: a hash, seat -> what the availability hash
--- says of the seat while it is this holder's, with the deadline while held. So it is known from the list alone what
--- still counts; what has run out counts no more, and goes when the list is next written. A list never has more entries
--- than a limit may be, so it is read whole. The lists of all holders of a call stand behind its locks; a call that does
--- not bring them is answered with one word, and comes again with them.
+-- says of the seat while it is this holder's, with the deadline while held. What it has of pools stands there too, by
+-- the names that this has in the hash of the pools, but for the holder; a space and the quantity follow the field. So
+-- it is known from the list alone what still counts; what has run out counts no more, and goes when the list is next
+-- written. A list never has more entries than a limit may be, so it is read whole. The lists of all holders of a call
+-- stand behind its locks; a call that does not bring them is answered with one word, and comes again with them.
 local limits, lists = facts[8], nil
 if limits then
   local LIST, first_list = 104, #KEYS + 1 -- 104 is the byte of h; pools may stand before the lists
@@ -28,27 +29,46 @@ local function list_of(holder)
   return lists[holder] or error('SEATLOCK the list of a holder is not among the keys')
 end
 
+-- When an entry runs out; nil for one that is sold.
+local function end_of(field)
+  return tonumber(string.match(field, '^h%d*:(%d+)') or '')
+end
+
 local function is_past(field)
-  local deadline = deadline_of(field)
+  local deadline = end_of(field)
   return deadline ~= nil and now > deadline
 end
 
--- How many seats of a list count, in all and of each category: found when first asked for, and kept up from then on.
-local function add(list, field, number)
+-- The name of an entry of a pool: h for the claim, s and its epoch and fence for a sale.
+local function entry_of(letter, pool, key)
+  return table.concat({letter, pool.name, key}, '\n')
+end
+
+-- What an entry counts for: how many, and of which kind: the number of a category, or a line break and a pool's name.
+local function counts_for(name, field)
+  local pool = string.match(name, '^%l(\n[^\n]+)')
+  if pool then
+    return integer(string.match(field, ' (%d+)$'), 1, 10 ^ 6), pool
+  end
+  return 1, category_of(field) or ''
+end
+
+-- How much of a list counts, in all and of each kind: found when first asked for, and kept up from then on.
+local function add(list, name, field, sign)
   if field and not is_past(field) then
-    local category = category_of(field) or ''
-    list.total = list.total + number
-    list.of[category] = (list.of[category] or 0) + number
+    local number, kind = counts_for(name, field)
+    list.total = list.total + sign * number
+    list.of[kind] = (list.of[kind] or 0) + sign * number
   end
 end
 
--- Puts a seat on a list or, with nil, takes it off; later requests of the batch see it. What is there already is
+-- Puts an entry on a list or, with nil, takes it off; later requests of the batch see it. What is there already is
 -- written again: a script may have been stopped before it set the list's expiry.
 local function enlist(holder, name, field)
   local list = list_of(holder)
   if list.of then
-    add(list, list.seats[name], -1)
-    add(list, field, 1)
+    add(list, name, list.seats[name], -1)
+    add(list, name, field, 1)
   end
   list.seats[name] = field
   list.changed[name] = field ~= nil
@@ -90,7 +110,7 @@ local function write_list(list)
     if is_past(field) then
       drops[#drops + 1] = name
     else
-      expires = math.max(expires, deadline_of(field) or math.huge)
+      expires = math.max(expires, end_of(field) or math.huge)
       if list.changed[name] then
         sets[#sets + 1], sets[#sets + 2] = name, field
       end
@@ -118,6 +138,7 @@ local function write_lists()
   for _, list in pairs(lists or {}) do
     if list.touched then
       write_list(list)
+      list.touched = false
     end
   end
 end

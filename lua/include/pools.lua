@@ -131,7 +131,9 @@ local function open_pools(pools_key)
 
   function store.sale_to(pool, token, holder)
     local key = read(field_of_owner(pool, token, holder))
-    return key and store.sale(pool, key)
+    if key then
+      return store.sale(pool, key), key
+    end
   end
 
   local function key_of(sale)

@@ -9,6 +9,7 @@ redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
 check_outbox()
 local values, sold = {}, {}
+local taken_back = false -- whether due claims that were taken back are to be written, also where nothing is sold
 
 -- What the seats and claims of a hold that cannot be confirmed are: the first sale under its token, the places and
 -- quantities of what this sale has, what is lost, and whether the quantities are those asked for.
@@ -61,6 +62,10 @@ local function explain(token, holder, payment, told, first, count, wanted)
       local place = place_of[names[first + index]]
       strike(holder, place, lock_at(place))
     end
+    if wanted then
+      claims.list(wanted, token, holder, mend)
+      claims.strike(wanted, holder)
+    end
     return {'lost', unpack(lost)}
   elseif #booked < 2 * all or not same or sale.payment ~= payment then
     return {'conflict', tonumber(sale.epoch), sale.fence, sale.since, sale.booking, sale.payment, unpack(booked)}
@@ -73,6 +78,9 @@ local function explain(token, holder, payment, told, first, count, wanted)
     if lists and mirrors[place] then
       mend(holder, names[place], as_listed(mirrors[place]))
     end
+  end
+  if wanted then
+    claims.list(wanted, token, holder, mend)
   end
   return {'again', tonumber(sale.epoch), sale.fence, sale.since, sale.booking}
 end
@@ -111,6 +119,7 @@ local function confirm_hold(owner, booking, payment, told, first, count, wanted)
     end
     claims.sell(wanted, claimed, {token = token_of(owner), holder = holder_of(owner), since = now, booking = booking,
                                   payment = payment, epoch = hold_epoch, fence = fence})
+    claims.list(wanted, token_of(owner), holder_of(owner), enlist)
   end
   local value = sold_lock(owner, hold_epoch, fence, now, booking, payment)
   for index = 1, count do
@@ -123,10 +132,13 @@ local function confirm_hold(owner, booking, payment, told, first, count, wanted)
 end
 
 local function write_sales()
-  if #fields > 0 or store and store.dirty then
+  if #fields > 0 or #facts_noted > 0 or taken_back then
     write_outbox()
-    next_version()
-    publish(store and store.with_changes(fields) or fields)
+    local told = store and store.with_changes(fields) or fields
+    if #told > 0 then
+      next_version()
+      publish(told)
+    end
     write_lists()
     if store then
       store.write()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from seatlock.cli import FAILED, sale, seats, shows, simulate, warm
+from seatlock.cli import FAILED, export, sale, seats, shows, simulate, warm
 from seatlock.cli.terminal import terminal
 from seatlock.errors import PlanConflict, SeatLockError, ServerUnavailable, ShowNotFound
 
@@ -34,9 +34,10 @@ app.command("retire")(sale.retire)
 app.command("shows")(shows.shows)
 app.command("status")(shows.status)
 app.command("inspect")(seats.inspect)
-app.command("export")(seats.export)
+app.command("export")(export.export)
 app.command("block")(seats.block)
 app.command("unblock")(seats.unblock)
+app.command("channel")(seats.channel)
 app.command("force-release")(seats.force_release)
 app.command("check")(seats.check)
 app.command("simulate")(simulate.simulate)

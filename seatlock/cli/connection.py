@@ -9,6 +9,7 @@ from typing import Any, cast
 from seatlock._connect import AsyncClient, async_client
 from seatlock._operators import LOOK_STEP
 from seatlock._seam import FOREIGN
+from seatlock._stocktaking import LOST, Entry
 from seatlock.cli.terminal import terminal
 from seatlock.embedded import EmbeddedRedis
 from seatlock.errors import ServerUnavailable, UnknownSeats
@@ -68,8 +69,36 @@ class Desk(SeatLocker):
             try:
                 states = self._follow(self._core.records(show, tuple(seat.id for seat in seats)))
             except UnknownSeats as error:
-                raise UnknownSeats(f"{error} What is wrong tells: seatlock check {show}", seats=error.seats) from error
+                raise UnknownSeats(f"{error} {_what_is_wrong(show)}", seats=error.seats) from error
             yield list(zip(seats, states, strict=True))
+
+    def every_share(self, show: str) -> Iterator[tuple[str, Entry]]:
+        """Read who has what of each pool: its claims and sales as they come, and last an entry of what is free."""
+        walked = self._follow(self._core.look(show, (), b"0"))
+        pools, past = walked.pools, dict.fromkeys(walked.pools, 0)
+        seen: set[tuple[str, int, str, int]] = set()
+        cursor = b""
+        while cursor != b"0":
+            walked = self._follow(self._core.look(show, pools, cursor or b"0"))
+            if walked.pools != pools:
+                raise ServerUnavailable(f"show {show!r} was warmed with other pools meanwhile: ask again.")
+            cursor = walked.cursor
+            for entry in walked.entries:
+                if entry.kind in ("claim", "sale") and entry.identity not in seen:
+                    seen.add(entry.identity)
+                    if entry.kind == "claim" and entry.expires_in is None:
+                        past[pools[entry.place - 1]] += entry.quantity
+                    else:
+                        yield pools[entry.place - 1], entry
+        for place, (pool, (capacity, held, sold)) in enumerate(zip(pools, walked.counts, strict=True), start=1):
+            if capacity == LOST:
+                raise UnknownSeats(f"the counts of pool {pool!r} are lost. {_what_is_wrong(show)}", pools=(pool,))
+            free = capacity - held - sold + past[pool]
+            yield pool, Entry(place, "free", "", free, None, 0, None, None)
+
+
+def _what_is_wrong(show: str) -> str:
+    return f"What is wrong tells: seatlock check {show}"
 
 
 def _text(key: bytes | str) -> str:

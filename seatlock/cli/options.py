@@ -10,6 +10,10 @@ Show = Annotated[str, typer.Argument(metavar="SHOW", help="The show's id.", show
 
 Seats = Annotated[list[str], typer.Argument(metavar="SEAT...", help="Seat ids, up to 100.", show_default=False)]
 
+SomeSeats = Annotated[
+    list[str] | None, typer.Argument(metavar="SEAT...", help="Seat ids, up to 100.", show_default=False)
+]
+
 Redis = Annotated[
     str,
     typer.Option(

@@ -1,35 +1,49 @@
-"""`seatlock inspect`, `export`, `block`, `unblock`, `force-release` and `check`: a show's seats, one by one."""
+"""`seatlock inspect`, `block`, `unblock`, `channel`, `force-release` and `check`: seats and pools, one by one."""
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Final, Literal, TextIO, get_args
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Final, get_args
 
-import msgspec
 import typer
-from rich.cells import cell_len
-from rich.console import RenderableType
-from rich.table import Table
-from rich.text import Text
 
+from seatlock._stocktaking import Entry
 from seatlock.cli import FAILED
 from seatlock.cli.connection import Desk
-from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Seats, Show
+from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Seats, Show, SomeSeats
+from seatlock.cli.rows import in_rows, minutes, pool_sum
 from seatlock.cli.terminal import terminal
-from seatlock.errors import InvalidRequest
-from seatlock.model import Checked, DifferenceKind, SeatState
-from seatlock.plan import Seat
+from seatlock.errors import UnknownSeats
+from seatlock.model import Checked, DifferenceKind, PoolDifferenceKind, SeatState
 
 
-def inspect(show: Show, seats: Seats, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Tell what is known of seats: state, holder, booking, why it is blocked; never a token."""
+def inspect(
+    show: Show,
+    seats: SomeSeats = None,
+    pool: Annotated[
+        str | None, typer.Option("--pool", metavar="NAME", help="Who has what of a pool.", show_default=False)
+    ] = None,
+    holder: Annotated[
+        str | None,
+        typer.Option("--holder", metavar="WHO", help="Of --pool, only what this one has.", show_default=False),
+    ] = None,
+    redis: Redis = DEFAULT_REDIS,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Tell what is known of seats: state, holder, booking, why it is blocked; never a token.
+
+    With --pool, who has some of it on hold and who has bought some.
+    """
+    if (pool is None) == (not seats):
+        raise typer.BadParameter("give either SEATs or a --pool")
+    if holder is not None and pool is None:
+        raise typer.BadParameter("--holder goes with --pool")
     with Desk.at(redis, namespace) as desk:
-        states = desk.inspect(show, seats)
-    terminal.out.print(_states_shown(states))
+        if pool is not None:
+            _inspect_pool(desk, show, pool, holder)
+            return
+        states = desk.inspect(show, seats or [])
+    terminal.out.print(in_rows(_COLUMNS, states))
     for state in states:
         if not state.consistent:
             terminal.complain(f"{state.seat}: lock and availability hash disagree; see: seatlock check {show}")
@@ -38,7 +52,7 @@ def inspect(show: Show, seats: Seats, redis: Redis = DEFAULT_REDIS, namespace: N
 _COLUMNS: Final[dict[str, Callable[[SeatState], str]]] = {
     "seat": lambda state: state.seat,
     "state": lambda state: state.state if state.consistent else f"{state.state} (!)",
-    "left": lambda state: "" if state.expires_in is None else _minutes(state.expires_in),
+    "left": lambda state: minutes(state.expires_in),
     "category": lambda state: state.category or "",
     "holder": lambda state: state.holder or "",
     "fence": lambda state: "" if state.fence is None else str(state.fence),
@@ -48,117 +62,34 @@ _COLUMNS: Final[dict[str, Callable[[SeatState], str]]] = {
     "channel": lambda state: state.channel or "",
 }
 
-
-def _states_shown(states: list[SeatState]) -> RenderableType:
-    """A row a seat, without columns that none of them has anything for; a paragraph a seat where rows are too wide."""
-    columns = {name: tell for name, tell in _COLUMNS.items() if any(map(tell, states))}
-    rows = [[tell(state) for tell in columns.values()] for state in states]
-    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
-    wide = sum(widths) + 2 * len(widths) - 2 > terminal.out.width
-    table = Table(box=None, show_header=not wide, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("", "") if wide else columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        if wide:
-            seat, *more = zip(columns, row, strict=True)
-            table.add_row(Text(seat[0], style="bold"), Text(seat[1], style="bold"))
-            for name, text in more:
-                if text:
-                    table.add_row(Text(f"  {name}"), Text(text))
-        else:
-            table.add_row(*map(Text, row))
-    return table
+_MOST: Final = 1_000  # of a pool that are shown
+_SHARE_COLUMNS: Final[dict[str, Callable[[Entry], str]]] = {
+    "holder": lambda share: share.holder,
+    "state": lambda share: "held" if share.kind == "claim" else "sold",
+    "quantity": lambda share: f"{share.quantity:,}",
+    "left": lambda share: minutes(share.expires_in),
+    "fence": lambda share: str(share.fence),
+    "booking": lambda share: share.booking or "",
+    "payment": lambda share: share.payment or "",
+}
 
 
-def _minutes(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{whole // 60}:{whole % 60:02d}"
-
-
-# Export
-
-_FIELDS: Final[tuple[str, ...]] = (
-    *("seat", "section", "row", "number", "category", "state", "holder", "booking", "payment"),
-    *("reason", "channel"),
-)
-Format = Literal["csv", "json"]
-
-
-def export(
-    show: Show,
-    redis: Redis = DEFAULT_REDIS,
-    namespace: Namespace = DEFAULT_NAMESPACE,
-    kind: Annotated[Format, typer.Option("--format", help="CSV with a header, or a JSON array of objects.")] = "csv",
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", metavar="FILE", help="Where to write.", show_default="the standard output"),
-    ] = None,
-) -> None:
-    """Write every seat with its state, holder, booking, payment and why it is blocked; never a token.
-
-    Some hundreds of seats are read at one moment, and then the next: pause the sale to export one picture of it.
-    """
-    with Desk.at(redis, namespace) as desk, _opened(output) as file:
-        rows = (_row(seat, state) for step in desk.every_seat(show) for seat, state in step)
-        count = _write_json(rows, file) if kind == "json" else _write_csv(rows, file)
-    if output is not None:
-        terminal.complain(f"{count:,} seats of {show} are in {output}.")
-
-
-def _row(seat: Seat, state: SeatState) -> dict[str, str | None]:
-    return {
-        "seat": seat.id,
-        "section": seat.section,
-        "row": seat.row,
-        "number": seat.number,
-        "category": seat.category,
-        "state": state.state,
-        "holder": state.holder,
-        "booking": state.booking,
-        "payment": state.payment,
-        "reason": state.reason,
-        "channel": state.channel,
-    }
-
-
-def _write_csv(rows: Iterable[dict[str, str | None]], file: TextIO) -> int:
-    writer: csv.DictWriter[str] = csv.DictWriter(file, _FIELDS, lineterminator="\n")
-    count = 0
-    for count, row in enumerate(rows, start=1):
-        if count == 1:
-            writer.writeheader()
-        writer.writerow(row)
-    return count
-
-
-def _write_json(rows: Iterable[dict[str, str | None]], file: TextIO) -> int:
-    count = 0
-    for count, row in enumerate(rows, start=1):
-        file.write("[\n" if count == 1 else ",\n")
-        file.write(msgspec.json.encode(row).decode())
-    file.write("\n]\n")
-    return count
-
-
-@contextmanager
-def _opened(output: Path | None) -> Generator[TextIO]:
-    """The standard output, or a file that is there only once it is whole."""
-    if output is None:
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    unfinished = output.with_name(f"{output.name}.part")
-    try:
-        file = unfinished.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise InvalidRequest(f"{output} cannot be written: {error.strerror}.") from None
-    try:
-        with file:
-            yield file
-        unfinished.replace(output)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+def _inspect_pool(desk: Desk, show: str, pool: str, holder: str | None) -> None:
+    counts = desk.availability(show).pools.get(pool)
+    if counts is None:
+        raise UnknownSeats(
+            f"show {show!r} has no pool {pool!r}; its pools tells: seatlock status {show}", pools=(pool,)
+        )
+    every = (share for name, share in desk.every_share(show) if name == pool and share.kind != "free")
+    shares = [share for share in every if holder in (None, share.holder)]
+    terminal.say(pool_sum(pool, counts))
+    shares.sort(key=lambda share: (share.holder, share.fence))
+    if shares:
+        terminal.out.print(in_rows(_SHARE_COLUMNS, shares[:_MOST]))
+    if len(shares) > _MOST:
+        terminal.say(f"… and {len(shares) - _MOST:,} more: name a --holder, or export them.")
+    if holder is not None and not shares:
+        terminal.say(f"{holder} has nothing of it.")
 
 
 # Block
@@ -199,25 +130,63 @@ def unblock(show: Show, seats: Seats, redis: Redis = DEFAULT_REDIS, namespace: N
         raise typer.Exit(FAILED)
 
 
+def channel(
+    show: Show,
+    seats: Seats,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="PARTNER", help="The channel that they go to.", show_default=False)
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Back to the public.")] = False,
+    redis: Redis = DEFAULT_REDIS,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Put seats into the channel of somebody who sells for the house, or back to the public, all of them or none.
+
+    Also while the sale runs, and in any state: whoever holds a seat keeps it.
+    """
+    if (to is None) == (not public):
+        raise typer.BadParameter("give either --to PARTNER or --public")
+    with Desk.at(redis, namespace) as desk:
+        done = desk.set_channel(show, seats, to)
+    where = "public" if to is None else f"in channel {to}"
+    for seat, word in done.seats.items():
+        terminal.say(f"{seat}: {f'{where} now' if word == 'changed' else f'was {where} already'}")
+
+
 # Force
 
 
 def force_release(
     show: Show,
-    seats: Seats,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why: it stands in the audit stream.")],
     by: Annotated[str, typer.Option("--by", metavar="WHO", help="Who does it: it stands in the audit stream.")],
+    seats: SomeSeats = None,
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pool", metavar="NAME", help="All that --holder has on hold of it. May be repeated.", show_default=False
+        ),
+    ] = None,
+    holder: Annotated[
+        str | None, typer.Option("--holder", metavar="WHO", help="Whose part of the --pool.", show_default=False)
+    ] = None,
     redis: Redis = DEFAULT_REDIS,
     namespace: Namespace = DEFAULT_NAMESPACE,
 ) -> None:
-    """Free held seats, whoever holds them; never pinned or sold ones. Who did it and why is kept with the show.
+    """Free held seats, whoever holds them, and a holder's part of pools; never what is pinned or sold.
 
-    The exit status is 1 if a seat is not free now.
+    Who did it and why is kept with the show. The exit status is 1 if a seat is not free now.
     """
+    if not seats and not pool:
+        raise typer.BadParameter("give SEATs, or a --pool and a --holder")
+    if bool(pool) != (holder is not None):
+        raise typer.BadParameter("--pool and --holder go together")
     with Desk.at(redis, namespace) as desk:
-        done = desk.force_release(show, seats, by=by, reason=reason)
+        done = desk.force_release(show, seats or [], pools=pool or [], holder=holder, by=by, reason=reason)
     for seat, word in done.seats.items():
         terminal.say(f"{seat}: {_WORDS[word]}")
+    for name, quantity in done.pools.items():
+        terminal.say(f"{name}: {f'{quantity:,} released' if quantity else f'{holder} held none of it'}")
     if not all(word in ("released", "gone") for word in done.seats.values()):
         raise typer.Exit(FAILED)
 
@@ -235,27 +204,44 @@ _WORDS: Final = {
 
 
 def check(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
-    """Check that a show adds up: the counts, and lock, availability hash and due set for every seat.
+    """Check that a show adds up: the counts, lock, availability hash and due set of every seat, and every pool.
 
     Reads every seat, step by step, also while the sale runs. The exit status is 1 if something is wrong.
     """
     with Desk.at(redis, namespace) as desk:
         checked = desk.check(show)
     terminal.say(_sum(checked))
-    for kind in get_args(DifferenceKind):
-        found = [difference for difference in checked.differences if difference.kind == kind]
-        if found:
-            terminal.say(f"{kind} ({len(found):,}):")
-        for difference in found:
-            terminal.say(f"  {difference.seat}: {difference.detail}")
+    for pool, counts in checked.pools.items():
+        terminal.say(pool_sum(pool, counts))
+    seats = [(difference.kind, f"{difference.seat}: {difference.detail}") for difference in checked.differences]
+    pools = [(difference.kind, f"{difference.pool}: {difference.detail}") for difference in checked.pool_differences]
+    _list(get_args(DifferenceKind), seats, "")
+    _list(get_args(PoolDifferenceKind), pools, "pools, ")
+    for pool in checked.unsettled:
+        terminal.say(f"pool {pool} changed whenever its claims were added up: check again when the sale rests.")
     if not checked.sound:
         raise typer.Exit(FAILED)
-    terminal.say("All that is kept of every seat agrees.")
+    terminal.say("All that is kept of every seat agrees." if not checked.pools else _ALL_AGREE)
+
+
+_ALL_AGREE: Final = "All that is kept of every seat and of every pool agrees."
+
+
+def _list(kinds: Iterable[str], found: Sequence[tuple[str, str]], of: str) -> None:
+    for kind in kinds:
+        told = [text for of_kind, text in found if of_kind == kind]
+        if told:
+            terminal.say(f"{of}{kind} ({len(told):,}):")
+        for text in told:
+            terminal.say(f"  {text}")
 
 
 def _sum(checked: Checked) -> str:
     epoch, version = checked.version
-    added = " + ".join(f"{count:,} {state}" for state, count in checked.counts.items())
+    head = f"{checked.show}, version {epoch}-{version}: "
     total = sum(checked.counts.values())
+    if checked.pools and total == checked.capacity == 0:
+        return f"{head}no seats, pools alone."
+    added = " + ".join(f"{count:,} {state}" for state, count in checked.counts.items())
     verdict = "" if total == checked.capacity else f", and not the capacity of {checked.capacity:,}"
-    return f"{checked.show}, version {epoch}-{version}: {added} = {total:,} seats{verdict}."
+    return f"{head}{added} = {total:,} seats{verdict}."

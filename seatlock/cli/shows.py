@@ -19,7 +19,7 @@ from seatlock.cli.connection import Desk
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
 from seatlock.cli.terminal import terminal
 from seatlock.errors import OutcomeUnknown, SeatLockError, ServerUnavailable, ShowNotFound
-from seatlock.model import Availability, StateName, Vitals
+from seatlock.model import Availability, PoolCounts, StateName, Vitals
 from seatlock.plan import SeatingPlan
 
 REFRESH = 1.0  # seconds between two pictures
@@ -67,6 +67,10 @@ def shows(redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE
             found[name] = seats
     if found:
         terminal.out.print(_listed(found))
+        pooled = {name: seats.pools for name, seats in found.items() if seats is not None and seats.pools}
+        if pooled:
+            terminal.out.print()
+            terminal.out.print(_listed_pools(pooled))
     else:
         terminal.say(f"There are no shows in the namespace {namespace}. To load one: seatlock warm SHOW PLAN")
     for failure in failures:
@@ -87,6 +91,21 @@ def _listed(found: Mapping[str, Availability | None]) -> Table:
     return table
 
 
+def _listed_pools(found: Mapping[str, Mapping[str, PoolCounts]]) -> Table:
+    """A row a show: how many pools it has, and their stock together; beside the seats there is no room for it."""
+    table = _table("show", "pools", "free", "held", "sold", "capacity")
+    for name, pools in found.items():
+        each = pools.values()
+        stock: dict[StateName, int] = {
+            "free": sum(counts.free for counts in each),
+            "held": sum(counts.held for counts in each),
+            "sold": sum(counts.sold for counts in each),
+        }
+        capacity = sum(counts.capacity for counts in each)
+        table.add_row(Text(name, overflow="fold"), f"{len(pools):,}", *_numbers(stock, tuple(stock)), f"{capacity:,}")
+    return table
+
+
 def status(
     show: Show,
     redis: Redis = DEFAULT_REDIS,
@@ -99,7 +118,7 @@ def status(
         ),
     ] = None,
 ) -> None:
-    """Show how a show is: its sale, its seats by state and by section, what waits to be swept, and its outbox."""
+    """Show how a show is: its sale, its seats by state and section, its pools, what waits to be swept, its outbox."""
     if seconds is not None and not watch:
         raise typer.BadParameter("--seconds goes with --watch")
     with Desk.at(redis, namespace) as desk:
@@ -140,15 +159,35 @@ def picture(look: Look, *, lines: int | None = None, trouble: str = "") -> Rende
     total = sum(counts.values())
     figures.append(f"  of {total:,} seats")
     rest = Text(f"ran out, not yet swept {vitals.due:,}  outbox unread {vitals.unread:,}")
-    parts: list[RenderableType] = [head, figures, rest]
+    alone = bool(look.seats.pools) and not total and not len(look.plan)
+    parts: list[RenderableType] = [head, rest] if alone else [head, figures, rest]
     if total != len(look.plan):
         wrong = f"the plan has {len(look.plan):,} seats; what is wrong tells: seatlock check"
         parts.append(Text(wrong, style="bold red"))
     if trouble:
         parts.append(Text(f"not up to date: {trouble}", style="red", no_wrap=True, overflow="ellipsis"))
-    if len(look.plan.sections) > 1:
-        parts += [Text(), *_sections(look, None if lines is None else lines - len(parts) - 2)]
+    sections = len(look.plan.sections) > 1
+    room = None if lines is None else lines - len(parts)
+    if look.seats.pools:
+        shown = len(look.seats.pools) if room is None else max((room // 2 if sections else room) - 2, 2)
+        pools = _pools(look.seats.pools, shown)
+        parts += [Text(), *pools]
+        room = None if room is None else room - 1 - min(len(look.seats.pools), shown) - 1
+    if sections:
+        parts += [Text(), *_sections(look, None if room is None else room - 2)]
     return Group(*parts)
+
+
+def _pools(pools: Mapping[str, PoolCounts], lines: int) -> list[RenderableType]:
+    """A row a pool, in so many lines."""
+    table = _table("pool", "free", "held", "sold", "capacity")
+    shown = len(pools) if len(pools) <= lines else lines - 1
+    for name, counts in list(pools.items())[:shown]:
+        by_state: dict[StateName, int] = {"free": counts.free, "held": counts.held, "sold": counts.sold}
+        title = Text(name, no_wrap=True, overflow="ellipsis")
+        table.add_row(title, *_numbers(by_state, tuple(by_state)), f"{counts.capacity:,}")
+    more = len(pools) - shown
+    return [table, *([Text(f"… and {more:,} more pools", style="dim")] if more else [])]
 
 
 def _sections(look: Look, lines: int | None) -> list[RenderableType]:
@@ -169,7 +208,7 @@ def _sections(look: Look, lines: int | None) -> list[RenderableType]:
 def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in names:
-        number = name in _STATES or name in ("seats", "version")
+        number = name in _STATES or name in ("seats", "version", "capacity", "pools")
         table.add_column(name, justify="right" if number else "left", no_wrap=number or name == "status")
     return table
 

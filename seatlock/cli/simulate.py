@@ -19,6 +19,7 @@ from seatlock.plan import BUNDLED_PLANS, SeatingPlan
 from seatlock.simulation import Report, Settings, Simulation
 
 BUYERS_A_SEAT = 5
+SEATS_A_PLACE = 4  # with --pools beside a plan: so many seats for one place to stand
 CROWD_HOLD = 2.0  # seconds: short, so that abandoned seats come back while the crowd is still there
 TICKETS_HOLD = 10.0  # seconds: nobody abandons, so it only has to be longer than a slow machine's hiccup
 LOCAL = "embedded://"
@@ -61,7 +62,7 @@ def simulate(
             max=60.0,
             metavar="SECONDS",
             help="How long a hold lasts.",
-            show_default="2, tickets: 10",
+            show_default="2, paid tickets: 10",
         ),
     ] = None,
     abandon: Annotated[
@@ -72,7 +73,7 @@ def simulate(
             max=1.0,
             metavar="PART",
             help="How many of those who hold do not pay.",
-            show_default="0.7",
+            show_default="0.7, tickets: 0",
         ),
     ] = None,
     blocked: Annotated[
@@ -95,6 +96,13 @@ def simulate(
     best: Annotated[
         bool, typer.Option("--best", help="Buyers ask for the best seats that adjoin, instead of choosing.")
     ] = False,
+    pools: Annotated[
+        bool,
+        typer.Option(
+            "--pools",
+            help="Without numbers: the --tickets are one pool; beside a plan's seats, one place to stand for four.",
+        ),
+    ] = False,
     seed: Annotated[
         int | None,
         typer.Option("--seed", min=0, metavar="N", help="Fixes what buyers want and decide.", show_default="random"),
@@ -113,20 +121,28 @@ def simulate(
 
     The exit status is 1 if a proof fails.
     """
-    if tickets is not None and (plan is not None or abandon is not None or limit is not None or best):
-        raise typer.BadParameter("--tickets goes without --plan, --abandon, --limit and --best")
+    if tickets is not None:
+        if plan is not None or best or ((limit is not None or abandon is not None) and not pools):
+            raise typer.BadParameter(
+                "--tickets goes without --plan and --best, without --pools also without --limit and --abandon"
+            )
+        if pools and blocked:
+            raise typer.BadParameter("--blocked takes seats off sale, and a pool of --tickets has none: give fewer")
     seats = read_plan(plan or "theatre") if tickets is None else tickets
-    count = seats if isinstance(seats, int) else len(seats)
+    stock = _stock(seats) if pools else 0
+    if abandon is None:
+        abandon = 0.7 if tickets is None else 0.0
     settings = Settings(
-        buyers=buyers or BUYERS_A_SEAT * count,
+        buyers=buyers or BUYERS_A_SEAT * (seats if isinstance(seats, int) else len(seats) + stock),
         workers=workers,
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
-        hold=hold or (CROWD_HOLD if tickets is None else TICKETS_HOLD),
-        abandon=(0.7 if abandon is None else abandon) if tickets is None else 0.0,
+        hold=hold or (TICKETS_HOLD if tickets is not None and not abandon else CROWD_HOLD),
+        abandon=abandon,
         time_limit=time_limit,
         blocked=blocked,
         limit=limit,
         best=best,
+        stock=stock,
     )
     report = asyncio.run(_rehearse(redis, namespace, seats, settings, keep=keep))
     show_report(report)
@@ -136,10 +152,16 @@ def simulate(
         raise typer.Exit(1)
 
 
+def _stock(seats: SeatingPlan | int) -> int:
+    return seats if isinstance(seats, int) else max(len(seats) // SEATS_A_PLACE, 1)
+
+
 async def _rehearse(url: str, namespace: str, seats: SeatingPlan | int, settings: Settings, *, keep: bool) -> Report:
     client, server = client_at(url)
     try:
-        if isinstance(seats, int):
+        if isinstance(seats, int) and settings.stock:
+            simulation = Simulation.of_pool(client, settings, namespace=namespace)
+        elif isinstance(seats, int):
             simulation = Simulation.of_tickets(client, seats, settings, namespace=namespace)
         else:
             simulation = Simulation.of_crowd(client, seats, settings, namespace=namespace)
@@ -169,9 +191,11 @@ async def _run(simulation: Simulation, *, lasting: bool, keep: bool) -> Report:
 
 def _announce(url: str, server: EmbeddedRedis | None, show: str, seats: SeatingPlan | int, settings: Settings) -> None:
     where = without_login(url) if server is None else server.description
-    what = f"{seats:,} tickets" if isinstance(seats, int) else f"{seats.name}: {len(seats):,} seats"
+    what = f"{seats:,} tickets, " if isinstance(seats, int) else f"{seats.name}: {len(seats):,} seats, "
+    if settings.stock:
+        what = f"a pool of {what}" if isinstance(seats, int) else f"{what}{settings.stock:,} places to stand\n"
     terminal.say(f"{where}, show {show}")
     terminal.say(
-        f"{what}, {settings.buyers:,} buyers, {settings.workers:,} at once, holds of {settings.hold:g} s, "
+        f"{what}{settings.buyers:,} buyers, {settings.workers:,} at once, holds of {settings.hold:g} s, "
         f"seed {settings.seed}" + (f", {settings.blocked:,} blocked" if settings.blocked else "")
     )

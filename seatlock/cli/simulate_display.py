@@ -88,10 +88,10 @@ def _figures(report: Report) -> Table:
     cut_off = f"{report.absent:,} cut off by the time limit" if report.absent else ""
     row("buyers", f"{report.settings.buyers:,}", cut_off)
     row("holds", f"{report.holds:,}")
-    row("refusals", f"{report.refusals:,}", "tried other seats, or left")
+    row("refusals", f"{report.refusals:,}", "tried other seats, or left" if report.seats else "tried again, or left")
     if report.settings.limit is not None:
         row("refused by the limit", f"{report.over_limit:,}", f"of {report.settings.limit} seats a holder")
-    row("confirmed", f"{report.bookings:,}", f"bookings of {report.seats_sold:,} seats")
+    row("confirmed", f"{report.bookings:,}", f"bookings of {_what(report)}")
     row(
         "abandoned and returned",
         f"{report.abandoned:,}",
@@ -108,6 +108,13 @@ def _figures(report: Report) -> Table:
     row("acquire", _calls(report.acquire), _latency(report.acquire))
     row("confirm", _calls(report.confirm), _latency(report.confirm))
     return table
+
+
+def _what(report: Report) -> str:
+    if not report.settings.stock:
+        return f"{report.seats_sold:,} seats"
+    standing = f"{report.stock_sold:,} to stand"
+    return f"{report.seats_sold:,} seats, {standing}" if report.seats else f"{report.stock_sold:,} tickets"
 
 
 def _proofs(proofs: tuple[Proof, ...]) -> Table:

@@ -61,8 +61,8 @@ def warm(
         list[str] | None,
         typer.Option(
             "--limit-of",
-            metavar="CATEGORY=SEATS",
-            help="How many of a category a holder may have; may be given several times.",
+            metavar="NAME=SEATS",
+            help="How many of a category or a pool a holder may have; may be given several times.",
             show_default=False,
         ),
     ] = None,
@@ -130,7 +130,7 @@ def _limits(options: list[str]) -> dict[str, int]:
     for option in options:
         category, _, seats = option.rpartition("=")
         if not category or not seats.isdecimal():
-            raise typer.BadParameter(f"--limit-of {option!r}: give a category and a number, such as gold=2")
+            raise typer.BadParameter(f"--limit-of {option!r}: give a category or pool and a number, such as gold=2")
         limits[category] = int(seats)
     return limits
 

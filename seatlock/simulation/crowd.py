@@ -7,7 +7,7 @@ from typing import Final
 
 from seatlock.simulation.box_office import BoxOffice, Held
 from seatlock.simulation.floor import Floor
-from seatlock.simulation.house import House, party_size
+from seatlock.simulation.house import POOL, House, party_size
 from seatlock.simulation.seat_map import SeatMap
 from seatlock.simulation.settings import Settings
 from seatlock.simulation.tally import Tally
@@ -18,6 +18,8 @@ TABS: Final = 3  # buyers under one name, where there is a limit
 COMES_BACK: Final = 0.4  # part of those who leave without seats that try again later
 REFRESHES: Final = 0.2  # part of those who hold that refresh the page
 RELEASES: Final = 0.3  # part of those who abandon that say so
+STAND: Final = 0.25  # part of the parties that stand, where there are seats and a pool,
+SPLIT: Final = 0.1  # and part of those that sit one of whom stands
 DITHERS: Final = 0.03  # part of those who pay, or release, that do it when their time has run out
 
 # The times buyers take, as parts of the time a hold lasts: from, to.
@@ -27,7 +29,7 @@ BEING_AWAY: Final = (1.1, 2.0)
 
 
 class Crowd:
-    """What the buyers of a numbered house do: see `shop`."""
+    """What the buyers of a house do, with seats, a pool or both: see `shop`."""
 
     def __init__(self, house: House, seat_map: SeatMap, office: BoxOffice, settings: Settings, tally: Tally) -> None:
         self._house = house
@@ -49,7 +51,11 @@ class Crowd:
 
     async def _visit(self, floor: Floor, choices: random.Random, buyer: str, payment: str) -> bool:
         """Try to buy once; whether it worked."""
-        held = await self._find_seats(choices, buyer)
+        stock, seats = self._settings.stock, self._house.ids
+        if stock and (not seats or choices.random() < STAND):
+            held = await self._find_places(choices, buyer)
+        else:
+            held = await self._find_seats(choices, buyer)
         if held is None:
             return False
         if choices.random() < REFRESHES:
@@ -68,8 +74,9 @@ class Crowd:
         if self._settings.best:
             return await self._office.acquire_best(buyer, party_size(choices))
         wanted = self._house.first_choice(choices)
+        standing = {POOL: 1} if self._settings.stock and choices.random() < SPLIT else None
         for _ in range(LOOKS):
-            held = await self._office.acquire(buyer, wanted)
+            held = await self._office.acquire(buyer, wanted, standing)
             if held is not None:
                 return held
             seen = self._map.current
@@ -77,7 +84,22 @@ class Crowd:
                 self._tally.sold_out += 1
                 return None
             wanted = self._house.next_choice(choices, len(wanted), seen.popular_free, seen.free)
-        return await self._office.acquire(buyer, wanted)
+            standing = standing if seen.stock_free else None
+        return await self._office.acquire(buyer, wanted, standing)
+
+    async def _find_places(self, choices: random.Random, buyer: str) -> Held | None:
+        """Ask for so many of the pool, then for fewer if not so many were left when the seat map was drawn."""
+        wanted = party_size(choices)
+        for _ in range(LOOKS):
+            held = await self._office.acquire(buyer, (), {POOL: wanted})
+            if held is not None:
+                return held
+            left = self._map.current.stock_free
+            if not left:
+                self._tally.sold_out += 1
+                return None
+            wanted = min(wanted, left)
+        return await self._office.acquire(buyer, (), {POOL: wanted})
 
     async def _abandon(self, floor: Floor, choices: random.Random, held: Held) -> None:
         if choices.random() >= RELEASES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -10,7 +10,7 @@ import msgspec
 
 from seatlock.plan import SeatingPlan
 from seatlock.simulation.raw import RawLock, RawShow
-from seatlock.simulation.tally import Best, Receipt, Stay, Unanswered
+from seatlock.simulation.tally import Best, Claim, Receipt, Stay, Told, Unanswered
 
 SHOWN: Final = 5  # offenders that a proof names
 
@@ -31,7 +31,8 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
     ``lost_early``, ``not_resumed`` and ``unanswered`` count what went wrong before the buyers' eyes. ``kept`` is what
     the house took off sale before it opened. ``limit`` is how many seats a holder may have, ``stays`` who had how many
     and when; ``bests`` is what those got who asked for the best seats, ``none_left`` how many those wanted who were
-    told that not so many are free.
+    told that not so many are free. ``stock`` is how many each pool was warmed with, ``claims`` who had how many of them
+    and when, by token, and ``told`` who was told that not so many are left.
     """
 
     plan: SeatingPlan
@@ -48,6 +49,9 @@ class Evidence(msgspec.Struct, frozen=True, dict=True):
     best: bool = False
     bests: Sequence[Best] = ()
     none_left: Sequence[int] = ()
+    stock: Mapping[str, int] = {}
+    claims: Mapping[str, Claim] = {}
+    told: Sequence[Told] = ()
 
     @cached_property
     def receipts_of(self) -> dict[str, list[Receipt]]:

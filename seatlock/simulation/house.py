@@ -9,6 +9,7 @@ from typing import Final
 
 from seatlock.plan import Seat, SeatingPlan
 
+POOL: Final = "admission"  # what has no numbers, beside the seats or instead of them
 MAX_PARTY: Final = 4  # seats that one buyer wants at most
 _PARTY_SIZES: Final = (1, 2, 2, 2, 3, 4, 4)  # most people come as a couple
 

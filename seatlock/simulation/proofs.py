@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Final
 
 from seatlock.simulation.evidence import Evidence, Proof, both, none
+from seatlock.simulation.pool_proofs import prove_pools
 from seatlock.simulation.raw import RawEntry, RawLock, RawMirror
 from seatlock.simulation.rules import prove_rules
 from seatlock.simulation.tally import Receipt
@@ -19,8 +20,10 @@ __all__ = ["Evidence", "Proof", "prove"]
 
 
 def prove(evidence: Evidence) -> tuple[Proof, ...]:
-    """Judge the evidence."""
-    return (*(judge(evidence) for judge in _PROOFS), *prove_rules(evidence))
+    """Judge the evidence; of a show that has pools alone, seats are no matter."""
+    seats = _OF_SEATS if evidence.plan.seats or evidence.raw.mirrors or evidence.raw.locks else ()
+    found = [judge(evidence) for judge in seats]
+    return (*found, *prove_pools(evidence), *(judge(evidence) for judge in _OF_ALL), *prove_rules(evidence))
 
 
 def _sold_twice(evidence: Evidence) -> Proof:
@@ -125,6 +128,9 @@ def _no_holds(evidence: Evidence) -> Proof:
     raw = evidence.raw
     held = {seat for seat, lock in raw.locks.items() if lock.state in ("h", "p")}
     held |= {seat for seat, mirror in raw.mirrors.items() if mirror.state in ("h", "p")}
+    held |= {
+        f"{holder}'s claim on {pool}" for pool, found in raw.pools.items() for holder in {*found.claims, *found.due}
+    }
     return none("holds left at the end", sorted(held | raw.due))
 
 
@@ -152,13 +158,13 @@ def _receipts_agree(evidence: Evidence) -> Proof:
 def _complaints(receipt: Receipt, entries: Sequence[RawEntry], evidence: Evidence) -> Iterable[str]:
     """What is wrong with one receipt, its locks and its outbox entry."""
     hold, booking = receipt.hold, receipt.booking
-    facts = (booking.id, hold.holder, frozenset(hold.seats), receipt.payment, hold.fence)
-    if (booking.id, booking.holder, frozenset(booking.seats), booking.payment, booking.fence) != facts:
+    facts = (booking.id, hold.holder, frozenset(hold.seats), hold.pools, receipt.payment, hold.fence)
+    if (booking.id, booking.holder, frozenset(booking.seats), booking.pools, booking.payment, booking.fence) != facts:
         yield "the receipt is not what was paid for"
     if len(entries) != 1:
         yield f"{len(entries)} entries in the outbox"
     for entry in entries:
-        if (entry.booking, entry.holder, frozenset(entry.seats), entry.payment, entry.fence) != facts:
+        if (entry.booking, entry.holder, frozenset(entry.seats), entry.pools, entry.payment, entry.fence) != facts:
             yield "the outbox says something else"
         if entry.kind != "confirmed":
             yield f"the outbox says {entry.kind}"
@@ -187,12 +193,15 @@ def _answered(evidence: Evidence) -> Proof:
     return Proof("requests without an answer", f"{evidence.unanswered:,}", evidence.unanswered == 0)
 
 
-_PROOFS: Final[tuple[Callable[[Evidence], Proof], ...]] = (
+_OF_SEATS: Final[tuple[Callable[[Evidence], Proof], ...]] = (
     _sold_twice,
     _lost,
     _confirmed_is_sold,
     _all_seats_there,
     _locks_agree,
+)
+
+_OF_ALL: Final[tuple[Callable[[Evidence], Proof], ...]] = (
     _no_holds,
     _receipts_agree,
     _fences,

@@ -12,7 +12,9 @@ What lies in Redis under the show (hash tag ``{SHOW}``):
 - ``NS:{SHOW}:seats``, a hash: seat to a letter (f, c, h, p, s, b), the number of its category, ``@number`` if it is in
   a channel, and ``:deadline`` while held;
 - ``NS:{SHOW}:due``, a sorted set: seat to deadline, and an empty member that keeps it in being;
-- ``NS:{SHOW}:outbox``, a stream: one entry a booking confirmed or cancelled, seats parted by line breaks.
+- ``NS:{SHOW}:outbox``, a stream: one entry a booking confirmed or cancelled, seats parted by line breaks, and pools, a
+  line each: quantity, space, name;
+- ``NS:{SHOW}:pools`` and what is due of pools: see `seatlock.simulation.raw_pools`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import msgspec
 
 from seatlock._connect import AsyncClient
 from seatlock.errors import ServerUnavailable
+from seatlock.simulation.raw_pools import RawPool, parse_pools
 
 STEP: Final = 500  # keys a call reads
 SCAN_STEP: Final = 5_000  # keys a call looks at in search of ours
@@ -61,7 +64,10 @@ class RawMirror(msgspec.Struct, frozen=True):
 
 
 class RawEntry(msgspec.Struct, frozen=True):
-    """One entry of the outbox. ``text`` is all of its values, to search for what must not be there."""
+    """One entry of the outbox. ``text`` is all of its values, to search for what must not be there.
+
+    ``pools`` maps pools to quantities; one that is not as documented has the quantity -1.
+    """
 
     kind: str
     booking: str
@@ -70,6 +76,7 @@ class RawEntry(msgspec.Struct, frozen=True):
     payment: str
     fence: int
     text: str
+    pools: Mapping[str, int] = {}
 
 
 class RawShow(msgspec.Struct, frozen=True):
@@ -79,6 +86,7 @@ class RawShow(msgspec.Struct, frozen=True):
     mirrors: Mapping[str, RawMirror]
     due: frozenset[str]
     outbox: tuple[RawEntry, ...]
+    pools: Mapping[str, RawPool] = {}
 
 
 def parse_lock(value: bytes, *, expires: bool) -> RawLock:
@@ -111,11 +119,19 @@ def parse_entry(fields: Mapping[bytes, bytes]) -> RawEntry:
         texts.get("kind", ""),
         texts.get("booking", ""),
         texts.get("holder", ""),
-        tuple(texts.get("seats", "").split("\n")),
+        tuple(_lines(texts.get("seats", ""))),
         texts.get("payment", ""),
         _fence(epoch, fence) if _digits(epoch, fence) else -1,
         "\n".join(texts.values()),
+        {
+            name: int(quantity) if _digits(quantity) else -1
+            for quantity, _, name in (line.partition(" ") for line in _lines(texts.get("pools", "")))
+        },
     )
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n") if text else []
 
 
 def _digits(*texts: str) -> bool:
@@ -133,7 +149,16 @@ async def read_show(client: AsyncClient, namespace: str, show: str) -> RawShow:
     meanwhile.
     """
     reader = _Reader(client, f"{namespace}:{{{show}}}:")
-    return RawShow(await reader.locks(), await reader.mirrors(), await reader.due(), await reader.outbox())
+    locks, mirrors, due, outbox = (
+        await reader.locks(),
+        await reader.mirrors(),
+        await reader.due("due"),
+        await reader.outbox(),
+    )
+    pools = parse_pools(await reader.hash("pools"))
+    for name in pools:
+        pools[name] = msgspec.structs.replace(pools[name], due=await reader.due(f"pool-due:{name}"))
+    return RawShow(locks, mirrors, due, outbox, pools)
 
 
 class _Reader:
@@ -160,18 +185,20 @@ class _Reader:
         return found
 
     async def mirrors(self) -> dict[str, RawMirror]:
-        key, cursor = f"{self._base}seats", 0
-        found: dict[str, RawMirror] = {}
+        return {seat: parse_mirror(value) for seat, value in (await self.hash("seats")).items()}
+
+    async def hash(self, name: str) -> dict[str, bytes]:
+        key, cursor = f"{self._base}{name}", 0
+        found: dict[str, bytes] = {}
         for _ in range(MOST_STEPS):
             cursor, fields = await self._client.hscan(key, cursor, count=STEP)
-            for seat, value in fields.items():
-                found[seat.decode(errors="replace")] = parse_mirror(value)
+            found.update((field.decode(errors="replace"), value) for field, value in fields.items())
             if cursor == 0:
                 return found
         raise self._endless(key)
 
-    async def due(self) -> frozenset[str]:
-        key, cursor = f"{self._base}due", 0
+    async def due(self, name: str) -> frozenset[str]:
+        key, cursor = f"{self._base}{name}", 0
         found: set[str] = set()
         for _ in range(MOST_STEPS):
             cursor, members = await self._client.zscan(key, cursor, count=STEP)

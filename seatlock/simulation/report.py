@@ -16,7 +16,10 @@ Phase = Literal["warming", "selling", "settling", "checking", "over"]
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """A run at one moment. ``warmed``, ``sold``, ``held`` and ``free`` are seats; ``seconds`` is the sale's so far."""
+    """A run at one moment. ``seats``, ``warmed``, ``sold``, ``held`` and ``free`` count seats and stock.
+
+    ``seconds`` is the sale's so far.
+    """
 
     phase: Phase
     seats: int
@@ -47,11 +50,11 @@ class Latency(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a run.
 
-    ``bookings`` are buyers' receipts, ``seats_sold`` the seats on them. ``abandoned`` holds were given back, of them
-    ``released`` explicitly and the rest by running out; ``too_late`` is who paid after the hold had run out.
-    ``resumed`` is who refreshed the page and got the same hold. ``absent`` buyers had no turn, or left in the middle,
-    because of the time limit. ``over_limit`` requests were refused because of the limit a holder. ``seconds`` is the
-    length of the sale, from the first buyer to the last.
+    ``bookings`` are buyers' receipts, ``seats_sold`` the seats on them, ``stock_sold`` what is on them of the pool.
+    ``abandoned`` holds were given back, of them ``released`` explicitly and the rest by running out; ``too_late`` is
+    who paid after the hold had run out. ``resumed`` is who refreshed the page and got the same hold. ``absent`` buyers
+    had no turn, or left in the middle, because of the time limit. ``over_limit`` requests were refused because of the
+    limit a holder. ``seconds`` is the length of the sale, from the first buyer to the last.
     """
 
     show: str
@@ -74,6 +77,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     confirm: Latency
     proofs: tuple[Proof, ...]
     over_limit: int = 0
+    stock_sold: int = 0
 
     @property
     def ok(self) -> bool:
@@ -106,4 +110,5 @@ def report_of(
         confirm=Latency.of(tally.confirms),
         proofs=proofs,
         over_limit=tally.over_limit,
+        stock_sold=sum(sum(receipt.booking.pools.values()) for receipt in tally.receipts),
     )

@@ -44,11 +44,14 @@ def _kept(evidence: Evidence) -> Proof:
 
 
 def _limited(evidence: Evidence, limit: int) -> Proof:
-    """Nobody has more seats than the limit in the end, nor ever had, held and bought together."""
+    """Nobody has more seats and tickets of pools than the limit in the end, nor ever had, held and bought together."""
     on_paper = Counter[str]()
     for receipt in evidence.receipts:
-        on_paper[receipt.hold.holder] += len(receipt.hold.seats)
+        on_paper[receipt.hold.holder] += len(receipt.hold.seats) + sum(receipt.booking.pools.values())
     sold = Counter(lock.holder for lock in evidence.sold_locks.values())
+    for pool in evidence.raw.pools.values():
+        for sale in pool.sales:
+            sold[sale.holder] += sale.quantity
     at_once = most_at_once(evidence.stays)
     proof = both(
         "holders over the limit",

@@ -18,14 +18,14 @@ from seatlock.plan import SeatingPlan
 from seatlock.simulation.box_office import BoxOffice
 from seatlock.simulation.crowd import Crowd
 from seatlock.simulation.floor import Floor, Shop
-from seatlock.simulation.house import House
+from seatlock.simulation.house import POOL, House
 from seatlock.simulation.proofs import Evidence, prove
 from seatlock.simulation.raw import read_show
 from seatlock.simulation.report import Phase, Progress, Report, report_of
 from seatlock.simulation.seat_map import SeatMap
 from seatlock.simulation.settings import Settings
 from seatlock.simulation.tally import Tally
-from seatlock.simulation.tickets import Tickets
+from seatlock.simulation.tickets import Admissions, Tickets
 
 SETTLE_SLACK: Final = 10.0  # seconds beyond the length of a hold in which every hold must have ended
 SETTLE_EVERY: Final = 0.1  # seconds
@@ -50,7 +50,7 @@ class Simulation:
     """
 
     def __init__(self, client: AsyncClient, plan: SeatingPlan, settings: Settings, *, namespace: str) -> None:
-        """Use `of_crowd` or `of_tickets`."""
+        """Use `of_crowd`, `of_tickets` or `of_pool`."""
         self.show = f"simulate-{secrets.token_hex(6)}"
         self._client = client
         self._namespace = namespace
@@ -58,6 +58,7 @@ class Simulation:
         self._settings = settings
         self._locker = AsyncSeatLocker(client, namespace=namespace)
         self._tally = Tally()
+        self._stock = {POOL: settings.stock} if settings.stock else {}
         self._kept = kept_seats(plan, settings)
         self._house = House(plan)
         self._map = SeatMap(self._locker, self.show, self._house)
@@ -73,7 +74,7 @@ class Simulation:
     def of_crowd(
         cls, client: AsyncClient, plan: SeatingPlan, settings: Settings, *, namespace: str = "seatlock"
     ) -> Simulation:
-        """Buyers who want certain seats of a house, and do what buyers do."""
+        """Buyers who want certain seats of a house, or with a stock to stand, and do what buyers do."""
         made = cls(client, plan, settings, namespace=namespace)
         made._shop = Crowd(made._house, made._map, made._office, settings, made._tally).shop
         return made
@@ -88,6 +89,22 @@ class Simulation:
         made._shop = Tickets(made._house, made._map, made._office, settings).shop
         return made
 
+    @classmethod
+    def of_pool(cls, client: AsyncClient, settings: Settings, *, namespace: str = "seatlock") -> Simulation:
+        """Users who want a ticket out of a stock without numbers.
+
+        Everybody wants one and pays; if some abandon, they are a crowd of which everybody wants one to four.
+        """
+        if not settings.stock:
+            raise InvalidRequest("stock is 0; give at least 1, or nobody can have anything.")
+        plan = SeatingPlan.of((), name=f"{settings.stock:,} tickets", needs_seats=False)
+        made = cls(client, plan, settings, namespace=namespace)
+        if settings.abandon:
+            made._shop = Crowd(made._house, made._map, made._office, settings, made._tally).shop
+        else:
+            made._shop = Admissions(made._map, made._office).shop
+        return made
+
     def progress(self) -> Progress:
         """How far the run is."""
         seen = self._map.current
@@ -97,13 +114,13 @@ class Simulation:
             seconds = 0.0 if math.isnan(self._began) else time.perf_counter() - self._began
         return Progress(
             phase=self._phase,
-            seats=len(self._plan),
+            seats=len(self._plan) + self._settings.stock,
             warmed=self._warmed,
             buyers=self._settings.buyers,
             done=tally.done,
             sold=seen.sold,
             held=seen.held,
-            free=len(seen.popular_free),
+            free=len(seen.popular_free) + seen.stock_free,
             operations=tally.operations,
             seconds=seconds,
         )
@@ -113,7 +130,9 @@ class Simulation:
 
         Raises `seatlock.SeatLockError` for what ends the sale early, such as a show that is gone.
         """
-        await self._locker.warm(self.show, self._plan, progress=self._note_warmed, limit=self._settings.limit)
+        limit, stock = self._settings.limit, self._stock or None
+        await self._locker.warm(self.show, self._plan, progress=self._note_warmed, limit=limit, pools=stock)
+        self._warmed = len(self._plan) + self._settings.stock
         await self._keep_seats()
         await self._locker.open_sale(self.show)
         self._phase = "selling"
@@ -145,7 +164,7 @@ class Simulation:
         self._warmed = loaded
 
     async def _sell(self) -> None:
-        assert self._shop is not None, "made by of_crowd or of_tickets"  # noqa: S101 - for the type checkers
+        assert self._shop is not None, "made by of_crowd, of_tickets or of_pool"  # noqa: S101 - for the type checkers
         floor = Floor(self._settings.workers, self._tally)
         try:
             async with asyncio.TaskGroup() as group:
@@ -198,4 +217,7 @@ class Simulation:
             best=self._settings.best,
             bests=tally.bests,
             none_left=tally.none_left,
+            stock=self._stock,
+            claims=tally.claims,
+            told=tally.told,
         )

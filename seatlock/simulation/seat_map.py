@@ -18,12 +18,16 @@ PAUSE: Final = 0.02  # seconds between two readings at least
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The house at one moment. ``free`` has a 1 for every seat of the plan that is free, in plan order."""
+    """The house at one moment. ``free`` has a 1 for every seat of the plan that is free, in plan order.
+
+    ``sold`` and ``held`` count seats and what lies in pools; ``stock_free`` is what is free there.
+    """
 
     free: bytes
     popular_free: list[int]
     sold: int
     held: int
+    stock_free: int = 0
 
 
 class SeatMap:
@@ -84,7 +88,14 @@ class SeatMap:
         seen = await self._locker.availability(self._show)
         free = bytes(state == "free" for state in seen.seats.values())
         popular_free = [place for place in self._house.popular if free[place]]
-        self.current = Snapshot(free, popular_free, seen.counts["sold"], seen.counts["held"] + seen.counts["pinned"])
+        pools = seen.pools.values()
+        self.current = Snapshot(
+            free,
+            popular_free,
+            seen.counts["sold"] + sum(pool.sold for pool in pools),
+            seen.counts["held"] + seen.counts["pinned"] + sum(pool.held for pool in pools),
+            sum(max(pool.free, 0) for pool in pools),  # counts that are wrong are for the proofs to find
+        )
         return self.current
 
 

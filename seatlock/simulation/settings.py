@@ -14,6 +14,7 @@ MAX_WORKERS: Final = 10_000
 MAX_HOLD: Final = 60.0  # seconds; the end of a simulation waits for the last hold to run out
 MAX_BLOCKED: Final = 1_000_000
 MAX_LIMIT: Final = 500
+MAX_STOCK: Final = 1_000_000
 MAX_TIME: Final = 86_400.0  # seconds
 
 
@@ -26,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sale after so many seconds, whoever is still waiting for a turn. ``blocked`` is how many seats the house takes off
     sale before it opens; the seed says which. ``limit`` is how many seats a holder may have, held and sold; buyers then
     come in threes under one name, as from three tabs. With ``best`` they ask for the best seats, as many as they want,
-    instead of for seats that they chose.
+    instead of for seats that they chose. ``stock`` is how many the show sells out of a pool, beside its seats or alone.
 
     Raises `seatlock.InvalidRequest` for a value out of bounds.
     """
@@ -40,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     blocked: int = 0
     limit: int | None = None
     best: bool = False
+    stock: int = 0
 
     def __post_init__(self) -> None:
         _whole("buyers", self.buyers, 1, MAX_BUYERS)
@@ -51,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _whole("blocked", self.blocked, 0, MAX_BLOCKED)
         if self.limit is not None:
             _whole("limit", self.limit, 1, MAX_LIMIT)
+        _whole("stock", self.stock, 0, MAX_STOCK)
 
 
 def _part(name: str, value: Any) -> None:

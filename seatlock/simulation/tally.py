@@ -27,15 +27,42 @@ class Unanswered(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stay(msgspec.Struct, gc=False):
-    """So many seats in one holder's hands, by the server's clock in milliseconds: surely from ``start`` to ``end``.
+    """So many seats and tickets of pools in one holder's hands.
 
-    ``end`` is None once they are bought.
+    By the server's clock in milliseconds, surely from ``start`` to ``end``, which is None once they are bought.
     """
 
     holder: str
     seats: int
     start: int
     end: int | None
+
+
+class Claim(msgspec.Struct, gc=False):
+    """So many of a pool in one holder's hands.
+
+    By the server's clock in milliseconds, surely from ``start`` to ``end``, which is None once they are bought. By the
+    buyers' clock (`time.perf_counter`) perhaps from ``asked`` to ``gone``, and surely not before or after.
+    """
+
+    holder: str
+    pool: str
+    quantity: int
+    start: int
+    end: int | None
+    asked: float
+    gone: float
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """Somebody was told that a pool has not so many left, by the buyers' clock between ``asked`` and ``answered``."""
+
+    holder: str
+    pool: str
+    quantity: int
+    left: int
+    asked: float
+    answered: float
 
 
 class Best(msgspec.Struct, frozen=True, gc=False):
@@ -72,6 +99,8 @@ class Tally:
         self.over_limit = 0  # requests refused because their holder would have too many seats
         self.elsewhere = 0  # requests answered with the hold of another tab of the same holder
         self.stays: dict[str, Stay] = {}  # by token
+        self.claims: dict[str, Claim] = {}  # by token
+        self.told: list[Told] = []
         self.bests: list[Best] = []
         self.none_left: list[int] = []  # how many seats those asked for who were told that not so many are free
         self.receipts: list[Receipt] = []

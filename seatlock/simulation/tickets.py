@@ -1,4 +1,4 @@
-"""Plain numbered tickets: every user wants any one, always pays, and tries until there are none left."""
+"""Plain tickets, numbered or out of a pool: every user wants any one, always pays, and tries until none are left."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 
 from seatlock.simulation.box_office import BoxOffice
 from seatlock.simulation.floor import Floor
-from seatlock.simulation.house import House
+from seatlock.simulation.house import POOL, House
 from seatlock.simulation.seat_map import SeatMap
 from seatlock.simulation.settings import Settings
 
@@ -33,3 +33,29 @@ class Tickets:
             elif not seen.held:
                 return
             seen = await self._map.newer()
+
+
+class Admissions:
+    """As `Tickets`, where the tickets have no numbers: they are a pool."""
+
+    def __init__(self, seat_map: SeatMap, office: BoxOffice) -> None:
+        self._map = seat_map
+        self._office = office
+
+    async def shop(self, floor: Floor, number: int) -> None:
+        """One user: asks at least once, and gives up only when every ticket is sold; one that is held may come back."""
+        while not floor.closed:
+            held = await self._office.acquire(f"user-{number}", (), {POOL: 1})
+            if held is not None and await self._office.confirm(held, f"payment-{number}") is not None:
+                return
+            if not await self._wait_for_one(floor):
+                return
+
+    async def _wait_for_one(self, floor: Floor) -> bool:
+        """Wait until a ticket is free; whether there is one. What is sold out stays so: nobody cancels."""
+        seen = self._map.current
+        while not floor.closed and (seen.held or seen.stock_free):
+            seen = await self._map.newer()
+            if seen.stock_free:
+                return True
+        return False

@@ -70,6 +70,31 @@ async def test_callers_at_the_same_time_share_a_read_and_get_the_best_in_turn(ho
     assert house.states(show) == {"held": 420}
 
 
+async def test_a_partner_and_the_public_share_reads_and_are_offered_different_seats(house: House) -> None:
+    rows = {row: [f"{row}-{number}" for number in range(20)] for row in "ABCDEF"}
+    show = house.open([seat for row in rows.values() for seat in row])
+    async with redis.asyncio.Redis.from_url(house.url) as client:
+        counting = Counting(client)
+        locker = AsyncSeatLocker(counting)  # type: ignore[arg-type]
+        for row in "ACE":
+            await locker.set_channel(show, rows[row], "partner")
+
+        async def seek(caller: int, channel: str | None) -> list[str]:
+            return seats_of([await locker.acquire_best(show, 2, holder=f"{channel} {caller}", channel=channel)])
+
+        calls = [seek(caller, channel) for caller in range(20) for channel in ("partner", None)]
+        answers = await asyncio.gather(*calls)
+        assert counting.reads <= 4
+        assert {seat[0] for seats in answers[1::2] for seat in seats} <= set("BDF")
+        assert len({seat for seats in answers for seat in seats}) == 80
+        more = [seek(caller, channel) for caller in range(20, 40) for channel in ("partner", None)]
+        found = await asyncio.gather(*map(attempt, more))
+        got = [answer for answer in found if isinstance(answer, list)]
+        assert (len(got), sum(isinstance(answer, SeatsUnavailable) for answer in found)) == (20, 20)
+        await idle(locker)
+    assert house.states(show) == {"held": 120}
+
+
 async def test_a_read_that_fails_fails_for_all_who_wait_for_it(house: House) -> None:
     show = house.open(["A-1", "A-2"])
     async with redis.asyncio.Redis.from_url(house.url) as client:

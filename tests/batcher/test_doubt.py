@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis.exceptions as foreign
 
-from seatlock import Hold, OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
+from seatlock import Booking, Hold, HoldLost, OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
 from seatlock._operation import Ask
 from seatlock._procedures import Listed, many
 from tests.batcher.wire import ask_for, granted
@@ -32,7 +32,7 @@ def told(asks: list[Ask[Any]], *results: Any) -> list[Any]:
             if isinstance(result, SeatLockError):
                 procedure.throw(result)
             else:
-                procedure.send([granted(ask) for ask in result])
+                procedure.send([granted(ask) if isinstance(ask, Ask) else ask for ask in result])
     except StopIteration as stop:
         return list(stop.value)
     raise AssertionError("it wants to send more")
@@ -72,3 +72,25 @@ def test_what_was_not_sent_again_is_in_doubt_too() -> None:
     asks = [ask_for() for _ in range(3)]
     answers = told(asks, failed(OutcomeUnknown, BROKEN), failed(ServerUnavailable, DOWN))
     assert [(type(answer), answer.token) for answer in answers] == [(OutcomeUnknown, ask.token) for ask in asks]
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [
+        ((OutcomeUnknown, BROKEN), OutcomeUnknown),
+        ((OutcomeUnknown, REFUSED), OutcomeUnknown),
+        ((ScriptFailed, REFUSED), HoldLost),
+    ],
+)
+def test_a_hold_that_is_lost_after_a_confirm_broke_is_in_doubt(batch: Any, expected: Any) -> None:
+    """Its fact may have been told by then, so nobody may say that nothing was changed."""
+    asks = [ask_for("confirm") for _ in range(2)]
+    lost, booked = told(asks, failed(*batch), [HoldLost("nothing was changed", token=asks[0].token)], [asks[1]])
+    assert (type(lost), lost.token, isinstance(booked, Booking)) == (expected, asks[0].token, True)
+    assert ("nothing was changed" in str(lost)) == (expected is HoldLost)
+
+
+def test_a_hold_that_is_lost_after_an_extend_broke_is_lost() -> None:
+    asks = [ask_for("extend") for _ in range(2)]
+    answers = told(asks, failed(OutcomeUnknown, BROKEN), [HoldLost("lost")], [asks[1]])
+    assert [type(answer) for answer in answers] == [HoldLost, Hold]

@@ -15,8 +15,10 @@ from seatlock import (
     _blocks,
     _channels,
     _commands,
+    _limits,
     _operators,
     _pools,
+    _stocktaking,
     _warming,
 )
 from seatlock._operation import Operation
@@ -115,6 +117,11 @@ def _holds(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.listed(NS, show, HOLDER)
 
 
+def _claimed(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    pooled_hold(locker, show)
+    return _limits._claimed(NS, show, HOLDER)
+
+
 def _retired(name: str) -> Prepare:
     def prepare(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
         locker.confirm(hold_of(locker, show))
@@ -151,8 +158,30 @@ def _confirm_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[A
     return _commands.of_asks(NS, [_commands.confirm(NS, pooled_hold(locker, show), "pay-1", None)])
 
 
+def _reclaim_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    locker.warm(show, SEATS, pools=POOLS)
+    wanted = {"floor": 2, "bal cony": 3}
+    hold = locker.acquire(show, SEATS[:2], holder=HOLDER, ttl=0.001, token=token(), pools=wanted)
+    until(lambda: not any(found.held for found in locker.availability(show).pools.values()), "the claims have ended")
+    until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
+    return _commands.of_asks(NS, [_commands.confirm(NS, hold, "pay-1", None, reclaim=True)])
+
+
 def _release_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.release(NS, pooled_hold(locker, show))])
+
+
+def _force_release_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    hold = pooled_hold(locker, show)
+    what = _operators.Freeing((), tuple(POOLS), HOLDER, "eve", "a test")
+    asks = [_operators.force_release_ask(NS, show, hold.seats, "eve", "a test", hold.fence)]
+    asks += [_operators.force_release_claim(NS, show, pool, what, hold.fence) for pool in POOLS]
+    return _operators.force_release_of(NS, asks)
+
+
+def _pooled(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    pooled_hold(locker, show)
+    return _stocktaking.look(NS, show, tuple(POOLS), b"0")
 
 
 def _cancel_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
@@ -202,15 +231,31 @@ CALLS: Final[dict[str, Prepare]] = {
     "acquire_pools": _acquire_pools,
     "extend_pools": _extend_pools,
     "confirm_pools": _confirm_pools,
+    "reclaim_pools": _reclaim_pools,
     "release_pools": _release_pools,
     "cancel_pools": _cancel_pools,
+    "force_release_pools": _force_release_pools,
+    "pooled": _pooled,
     "sweep_pool": _sweep_pool,
     "stock": _stock,
     "holds": _holds,
     "held": lambda _locker, _raw, show: _commands.held(NS, show, b"0"),
+    "claimed": _claimed,
 }
 READS: Final = frozenset(
-    ["check", "remnants", "inspect", "vitals", "compare", "availability", "changes", "holds", "held"]
+    [
+        "check",
+        "remnants",
+        "inspect",
+        "vitals",
+        "compare",
+        "availability",
+        "changes",
+        "holds",
+        "held",
+        "claimed",
+        "pooled",
+    ]
 )
 
 

@@ -29,6 +29,16 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("confirm", "mset"): "outbox meta changes holder",
     ("release", "hdel"): "meta changes seats due lock",
     ("cancel", "hdel"): "outbox meta changes seats lock",
+    ("acquire_pools", "pexpireat"): "meta changes due holder",
+    ("acquire_pools", "set"): "meta changes due holder",
+    ("acquire_pools", "zrem"): "meta changes due holder lock seats pools pool-due",
+    ("extend_pools", "pexpireat"): "meta changes holder",
+    ("extend_pools", "zadd"): "meta changes holder lock seats",
+    ("confirm_pools", "persist"): "outbox meta changes holder",
+    ("confirm_pools", "mset"): "outbox meta changes holder pools pool-due",
+    ("release_pools", "hdel"): "meta changes seats pools pool-due",
+    ("release_pools", "del"): "meta changes seats due pools pool-due",
+    ("cancel_pools", "hdel"): "outbox meta changes seats pools",
 }
 
 
@@ -69,7 +79,10 @@ def prepared(locker: SeatLocker, raw: redis.Redis, verb: str) -> tuple[str, Oper
     return show, Operation(call.script, show, [*call.keys, list_key(show).encode()], call.args, call.decode)
 
 
-VERBS: Final = ("acquire", "extend", "confirm", "release", "cancel")
+VERBS: Final = (
+    *("acquire", "extend", "confirm", "release", "cancel"),
+    *("acquire_pools", "extend_pools", "confirm_pools", "release_pools", "cancel_pools"),
+)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -97,11 +110,11 @@ def test_a_full_server_takes_nothing_and_gives_back(locker: SeatLocker, raw: red
     with full(raw):
         answers = {verb: carry_out(locker, call) for verb, (_, call) in calls.items()}
     for verb, (show, _) in calls.items():
-        refused = verb in ("acquire", "extend", "confirm")
+        refused = verb.removesuffix("_pools") in ("acquire", "extend", "confirm")
         assert isinstance(answers[verb], Exception) == refused, answers[verb]
         assert (dump(raw, show) == before[verb]) == refused
         assert contradictions(raw, show) == []
-        assert raw.exists(list_key(show)) == (verb in ("extend", "confirm"))
+        assert raw.exists(list_key(show)) == (verb.removesuffix("_pools") in ("extend", "confirm"))
 
 
 @pytest.mark.parametrize(("verb", "lacking"), LEFT_BEHIND)
@@ -112,7 +125,8 @@ def test_where_it_stops_and_that_it_can_be_done_again(
     before = dump(raw, show)
     limited.lack(lacking)
     answer = carry_out(limited.locker, call)
-    assert isinstance(answer, OutcomeUnknown if verb in ("confirm", "cancel") else ScriptFailed)
+    doubtful = verb.removesuffix("_pools") in ("confirm", "cancel")
+    assert isinstance(answer, OutcomeUnknown if doubtful else ScriptFailed)
     assert changed(before, dump(raw, show)) == set(LEFT_BEHIND[verb, lacking].split())
     assert not isinstance(carry_out(locker, call)[0], Exception)
     assert contradictions(raw, show) == []
@@ -122,7 +136,7 @@ def test_a_limit_that_a_script_cannot_read(locker: SeatLocker, raw: redis.Redis)
     """Fails closed, for new seats; who has a hold goes on."""
     show, _ = prepared(locker, raw, "acquire")
     hold = hold_of(locker, show)
-    for odd in ("", "x", "0", "501", "-1", "2.0", "4\n0 0 x", "4\n0 501 x"):
+    for odd in ("", "x", "0", "501", "-1", "2.0", "4\n0 0 x", "4\n0 501 x", "4\np 0 x", "4\np 501 x"):
         raw.hset(f"{base(show)}meta", "limits", odd)
         before = dump(raw, show)
         with pytest.raises(ScriptFailed, match="SEATLOCK an argument or a setting"):

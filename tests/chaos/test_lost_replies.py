@@ -44,6 +44,7 @@ DONE_BEFORE: Final[dict[str, tuple[str, str]]] = {
     "sweep": ("3", "0"),
     "release_pools": ("'released'}, 'pools': {'floor': 2}", "'gone'}, 'pools': {'floor': 0}"),
     "cancel_pools": ("'cancelled'}, 'pools': {'floor': 2}", "'gone'}, 'pools': {'floor': 0}"),
+    "force_release_pools": ("'floor': 2", "'floor': 0"),
     "block": ("'blocked'", "'already'"),
     "unblock": ("'unblocked'", "'free'"),
     "set_channel": ("'changed'", "'already'"),

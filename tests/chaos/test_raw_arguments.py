@@ -34,6 +34,7 @@ NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     "stock": ((0, 0), (1, 0), (2, 0)),
     **dict.fromkeys(["acquire_pools", "extend_pools", "release_pools"], ((3, 1), (3, 2), (3, 3), (4, 1))),
     "confirm_pools": ((5, 1), (5, 2), (5, 3), (6, 1)),
+    "reclaim_pools": ((7, 1), (7, 2), (7, 3), (8, 1)),
     "status": (),
     "found": ((3, 0), (5, 0)),
     "changes": ((2, 0),),

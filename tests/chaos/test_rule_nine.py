@@ -147,7 +147,7 @@ def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> 
             "warm",
             "found",
         )
-        refused += ("block", "set_channel", "acquire_pools", "extend_pools", "confirm_pools", "stock")
+        refused += ("block", "set_channel", "acquire_pools", "extend_pools", "confirm_pools", "reclaim_pools", "stock")
         shows = {name: fresh_show(locker) for name in CALLS}
         calls = {name: CALLS[name](locker, raw, show) for name, show in shows.items()}
         before = {name: dump(raw, show) for name, show in shows.items()}

@@ -71,6 +71,15 @@ def pooled_hold_of(locker: SeatLocker, show: str) -> Hold:
     return locker.acquire(show, SEATS[:1], holder=HOLDER, token=token(), pools={"floor": 2})
 
 
+def late_pooled_hold(locker: SeatLocker, show: str) -> Hold:
+    """A hold on a seat and some of a pool whose time has run out."""
+    _with_pools(locker, show)
+    hold = locker.acquire(show, SEATS[:1], holder=HOLDER, ttl=0.001, token=token(), pools={"floor": 2})
+    until(lambda: locker.availability(show).counts["free"] == len(SEATS), "the hold has ended")
+    until(lambda: locker.availability(show).pools["floor"].held == 0, "the claim has ended")
+    return hold
+
+
 def _blocked(locker: SeatLocker, show: str) -> None:
     locker.block(show, SEATS[:2], reason="camera")
 
@@ -98,6 +107,7 @@ VERBS: Final[dict[str, Verb]] = {
     ),
     "extend_pools": Verb(pooled_hold_of, lambda door, _, hold: door.extend(hold, ttl=900.0)),
     "confirm_pools": Verb(pooled_hold_of, lambda door, _, hold: door.confirm(hold, payment="pay-1")),
+    "reclaim_pools": Verb(late_pooled_hold, lambda door, _, hold: door.confirm(hold, payment="pay-1", reclaim=True)),
     "release_pools": Verb(pooled_hold_of, lambda door, _, hold: door.release(hold)),
     "cancel_pools": Verb(
         lambda locker, show: locker.confirm(pooled_hold_of(locker, show)),
@@ -109,6 +119,10 @@ VERBS: Final[dict[str, Verb]] = {
     "sweep": Verb(_due, lambda door, show, _: door.sweep(show)),
     "force_release": Verb(
         hold_of, lambda door, show, hold: door.force_release(show, hold.seats, by="eve", reason="a test")
+    ),
+    "force_release_pools": Verb(
+        pooled_hold_of,
+        lambda door, show, _: door.force_release(show, pools=["floor"], holder=HOLDER, by="eve", reason="a test"),
     ),
     "check": Verb(hold_of, lambda door, show, _: door.check(show)),
     "inspect": Verb(hold_of, lambda door, show, _: door.inspect(show, SEATS)),

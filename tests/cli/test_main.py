@@ -17,7 +17,7 @@ from tests.support.ports import free_port
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("warm", "open", "pause", "close", "retire", "shows", "status", "inspect", "export"),
-    *("block", "unblock", "force-release", "check"),
+    *("block", "unblock", "channel", "force-release", "check"),
     "simulate",
 )
 
@@ -54,7 +54,14 @@ def test_help_fits_a_terminal_and_names_every_command(run: Run) -> None:
         ["inspect", "a"],
         ["block", "a", "--reason", "b"],
         ["unblock", "a"],
+        ["inspect", "a", "b", "--pool", "c"],
+        ["inspect", "a", "b", "--holder", "c"],
+        ["channel", "a", "b"],
+        ["channel", "a", "--public"],
+        ["channel", "a", "b", "--to", "c", "--public"],
         ["force-release", "a", "--by", "b", "--reason", "c"],
+        ["force-release", "a", "--by", "b", "--reason", "c", "--pool", "d"],
+        ["force-release", "a", "b", "--by", "b", "--reason", "c", "--holder", "d"],
         ["warm", "a"],
         ["warm", "a", "theatre", "--query", "select 1"],
         ["warm", "a", "--query", "select 1"],

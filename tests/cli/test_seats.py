@@ -1,4 +1,4 @@
-"""`seatlock inspect`, `export`, `block`, `unblock`, `force-release` and `check`."""
+"""`seatlock inspect`, `export`, `block`, `unblock`, `channel`, `force-release` and `check`: seats."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ def test_inspect_names_seats_that_are_not_there_or_wrong(
 
 
 WANTED = [
-    ["A-1", "Stalls", "A", "1", "Best", "held", "Ada, [countess]", "", "", "", ""],
-    ["A-2", "Stalls", "A", "2", "Best", "sold", "Bob", "booking", "pay-1", "", ""],
-    ["A-3", "Stalls", "A", "3", "Rest", "free", "", "", "", "", ""],
-    ["[b] 1", "", "", "", "", "blocked", "", "", "", "", ""],
-    ["C-2", "Balcony", "", "", "", "sold", "", "", "", "", ""],
+    ["A-1", "Stalls", "A", "1", "Best", "held", "Ada, [countess]", "", "", "", "", "", "1"],
+    ["A-2", "Stalls", "A", "2", "Best", "sold", "Bob", "booking", "pay-1", "", "", "", "1"],
+    ["A-3", "Stalls", "A", "3", "Rest", "free", "", "", "", "", "", "", "1"],
+    ["[b] 1", "", "", "", "", "blocked", "", "", "", "", "", "", "1"],
+    ["C-2", "Balcony", "", "", "", "sold", "", "", "", "", "", "", "1"],
 ]
 FIELDS = ["seat", "section", "row", "number", "category", "state", "holder", "booking", "payment", "reason"]
-FIELDS += ["channel"]
+FIELDS += ["channel", "pool", "quantity"]
 
 
 def wanted(sold: Booking) -> list[list[str]]:
@@ -108,14 +108,14 @@ def test_export_as_csv(on_server: Run, show: str, held: Hold, sold: Booking, tmp
     file = tmp_path / "seats.csv"
     status, printed, err = on_server("export", show, "--format", "csv", "--output", str(file))
     assert (status, printed, file.read_text()) == (0, "", out)
-    assert "5 seats" in err
+    assert "5 rows" in err
     assert [path.name for path in tmp_path.iterdir()] == ["seats.csv"]
 
 
 def test_export_as_json(on_server: Run, show: str, held: Hold, sold: Booking, tmp_path: Path) -> None:
     status, out, _ = on_server("export", show, "--format", "json")
     assert status == 0
-    assert [[row[field] or "" for field in FIELDS] for row in json.loads(out)] == wanted(sold)
+    assert [[str(row[field] or "") for field in FIELDS] for row in json.loads(out)] == wanted(sold)
     assert all(list(row) == FIELDS for row in json.loads(out))
     assert held.token not in out
     file = tmp_path / "seats.json"
@@ -154,7 +154,7 @@ def test_block_and_unblock(on_server: Run, locker: SeatLocker, show: str, held: 
     _, out, _ = on_server("inspect", show, "A-2", "A-3")
     assert out.splitlines()[0].split() == ["seat", "state", "category", "reason"]
     assert out.splitlines()[1].split() == ["A-2", "blocked", "Best", "camera", "[2]"]
-    assert ",blocked,,,,camera [2],\n" in on_server("export", show).out
+    assert ",blocked,,,,camera [2],,,1\n" in on_server("export", show).out
 
     status, out, err = on_server("block", show, "A-3", "A-1")
     assert (status, out) == (1, "")
@@ -172,6 +172,21 @@ def test_block_and_unblock(on_server: Run, locker: SeatLocker, show: str, held: 
     assert on_server("unblock", show, "[b] 1").status == 0
     assert locker.availability(show).counts["blocked"] == 0
     assert on_server("unblock", show, "Z-9").status == 1
+
+
+def test_channel(on_server: Run, locker: SeatLocker, show: str, held: Hold) -> None:
+    status, out, err = on_server("channel", show, "A-1", "A-2", "--to", "Partner [2]")
+    assert (status, out, err) == (0, "A-1: in channel Partner [2] now\nA-2: in channel Partner [2] now\n", "")
+    assert locker.availability(show).seats["A-2"] == "channel"
+    assert locker.availability(show, channel="Partner [2]").seats["A-2"] == "free"
+    status, out, _ = on_server("channel", show, "A-2", "A-3", "--to", "Partner [2]")
+    assert (status, out) == (0, "A-2: was in channel Partner [2] already\nA-3: in channel Partner [2] now\n")
+    assert on_server("channel", show, "A-2", "A-3", "--public").out == "A-2: public now\nA-3: public now\n"
+    assert on_server("channel", show, "A-2", "--public").out == "A-2: was public already\n"
+    status, out, err = on_server("channel", show, "A-2", "Z-9", "--to", "Partner [2]")
+    assert (status, out) == (1, "")
+    assert "'Z-9'" in err
+    assert locker.availability(show).seats["A-2"] == "free"
 
 
 def test_force_release(on_server: Run, locker: SeatLocker, show: str, held: Hold, raw: redis.Redis) -> None:
@@ -241,6 +256,9 @@ def test_a_show_that_does_not(on_server: Run, show: str, sold: Booking, raw: red
         ["export"],
         ["block", "A-1"],
         ["unblock", "A-1"],
+        ["channel", "A-1", "--public"],
+        ["inspect", "--pool", "floor"],
+        ["force-release", "--pool", "floor", "--holder", "Ada", "--by", "Eve", "--reason", "why"],
         ["force-release", "A-1", "--by", "Eve", "--reason", "why"],
         ["check"],
         ["status"],

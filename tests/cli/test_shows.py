@@ -119,7 +119,7 @@ def test_channels_are_shown_where_there_are_any(on_server: Run, locker: SeatLock
     )
     _, out, _ = on_server("inspect", show, "A-1", "A-3")
     assert [line[-1] for line in rows(out)] == ["channel", "partner", "free"]
-    assert ",channel,,,,,partner\n" in on_server("export", show).out
+    assert ",channel,,,,,partner,,1\n" in on_server("export", show).out
 
 
 def test_a_show_that_does_not_add_up_says_so(on_server: Run, locker: SeatLocker, sale: str) -> None:

@@ -75,6 +75,60 @@ def test_a_limit_and_the_best_seats(run: Run) -> None:
     assert run("simulate", "--limit", "0").status == 2
 
 
+def test_tickets_without_numbers(run: Run) -> None:
+    status, out, err = run("simulate", "--tickets", "50", "--users", "75", "--workers", "10", "--pools")
+    lines = out.splitlines()
+    assert (status, err) == (0, "")
+    assert re.fullmatch(r"a pool of 50 tickets, 75 buyers, 10 at once, holds of 10 s, seed \d+", lines[1])
+    assert re.search(r"^confirmed +50 +bookings of 50 tickets", out, re.MULTILINE)
+    assert re.search(r"^sold beyond the stock +0 by receipts, 0 by raw keys +ok", out, re.MULTILINE)
+    assert re.search(r"^free \+ sold = stock +0 free \+ 50 sold = 50 +ok", out, re.MULTILINE)
+    assert re.search(r"^abandoned claims not back once +0 of 0 +ok", out, re.MULTILINE)
+    assert re.search(r"^told sold out, wrongly +0 of [\d,]+ told +ok", out, re.MULTILINE)
+    assert "seats" not in out
+    assert lines[-1] == "50 booked, 25 failed"
+    assert max(map(len, lines[1:])) <= 80
+
+
+def test_tickets_without_numbers_and_buyers_who_abandon_them(run: Run) -> None:
+    status, out, _ = run("simulate", "--tickets", "40", "--users", "80", "--pools", "--abandon", "0.5", "--hold", "0.3")
+    assert status == 0
+    assert "holds of 0.3 s" in out
+    assert re.search(r"^abandoned claims not back once +0 of [1-9]\d* +ok", out, re.MULTILINE)
+
+
+def test_seats_and_places_to_stand(run: Run) -> None:
+    status, out, _ = run("simulate", "--buyers", "300", "--pools", "--hold", "0.5", "--seed", "7", "--blocked", "4")
+    lines = out.splitlines()
+    assert status == 0
+    assert lines[1] == "Theatre: 704 seats, 176 places to stand"
+    assert lines[2] == "300 buyers, 200 at once, holds of 0.5 s, seed 7, 4 blocked"
+    assert re.search(r"^confirmed +\d+ +bookings of [1-9]\d* seats, [1-9]\d* to stand", out, re.MULTILINE)
+    assert re.search(r"^free \+ sold = seats ", out, re.MULTILINE)
+    assert re.search(r"^free \+ sold = stock ", out, re.MULTILINE)
+    assert max(map(len, lines[1:])) <= 80
+
+
+def test_pools_and_a_limit(run: Run) -> None:
+    for what in (["--tickets", "60"], ["--plan", "theatre"]):
+        status, out, _ = run("simulate", *what, "--users", "300", "--pools", "--limit", "3", "--hold", "0.5")
+        assert status == 0
+        assert re.search(r"^holders over the limit +0 by receipts, 0 by raw keys, at most [1-3] +ok", out, re.MULTILINE)
+        assert "FAILED" not in out
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        (["--tickets", "5", "--blocked", "2"], "give fewer"),
+        (["--tickets", "5", "--plan", "theatre"], "goes without"),
+    ],
+)
+def test_what_does_not_go_with_pools(run: Run, options: list[str], advice: str) -> None:
+    status, _, err = run("simulate", "--pools", *options)
+    assert (status, advice in " ".join(err.replace("│", "").split())) == (2, True)
+
+
 @pytest.fixture
 def client(url: str) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(url) as made:

@@ -112,6 +112,14 @@ def test_limits_a_holder(on_server: Run, locker: SeatLocker, show: str, tmp_path
         assert (refused.value.category, refused.value.limit) == (category, limit)
 
 
+def test_a_limit_of_a_pool(on_server: Run, locker: SeatLocker, show: str) -> None:
+    assert on_server("warm", show, "--pool", "floor=9", "--limit-of", "floor=2").status == 0
+    locker.open_sale(show)
+    with pytest.raises(HolderLimitExceeded) as refused:
+        locker.acquire(show, pools={"floor": 3}, holder="Ada")
+    assert (refused.value.pool, refused.value.limit) == ("floor", 2)
+
+
 @pytest.mark.parametrize("option", ["Rest", "=2", "Rest=", "Rest=two", "Rest=-1"])
 def test_limits_that_are_none(on_server: Run, show: str, option: str) -> None:
     status, _, err = on_server("warm", show, "theatre", "--limit-of", option)

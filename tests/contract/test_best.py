@@ -233,7 +233,19 @@ def test_the_same_token_after_an_extension(stage: Stage) -> None:
     again = stage.locker.acquire_best(stage.show, 2, holder="ada", token=token).hold
     assert (again.seats, again.deadline) == (first.seats, longer.deadline)
     note = next(key for key in sorted(stage.keys()) if ":best:" in key)
-    assert stage.raw.pttl(note) > 1_700_000  # as long as it can be extended
+    assert stage.raw.pttl(note) > 2_300_000  # as long as it can last, a payment included
+
+
+def test_the_note_lasts_as_long_as_a_payment_may(stage: Stage) -> None:
+    stage.open(ROW, max_hold=60)
+    token = new_token()
+    first = stage.locker.acquire_best(stage.show, 2, holder="ada", token=token).hold
+    paying = stage.locker.begin_payment(first, expected=3600)
+    assert 640 < paying.ttl <= 660
+    note = next(key for key in sorted(stage.keys()) if ":best:" in key)
+    assert stage.raw.pttl(note) >= stage.raw.pttl(stage.lock(first.seats[0])) > 640_000
+    again = stage.locker.acquire_best(stage.show, 2, holder="ada", token=token).hold
+    assert (again.seats, again.fence, again.deadline) == (first.seats, first.fence, paying.deadline)
 
 
 def test_the_same_token_after_a_release_gets_them_again_if_it_can(stage: Stage) -> None:
@@ -294,6 +306,7 @@ BAD: Final[dict[str, list[object]]] = {
     "holder": [None, "", 7],
     "ttl": [0, -1, None, float("nan")],
     "token": ["", 7, "A" * 32],
+    "channel": ["", 7, True, b"p", "c" * 65, "ß" * 33, "a\nb"],
 }
 
 

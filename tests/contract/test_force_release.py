@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from seatlock import HoldLost, InvalidRequest, OutcomeUnknown, ShowNotFound, UnknownSeats
+from seatlock import (
+    AcquireRequest,
+    HoldLost,
+    InvalidRequest,
+    OutcomeUnknown,
+    PoolCounts,
+    ShowNotFound,
+    UnknownSeats,
+)
 from tests.support.lockers import Interrupted
 from tests.support.stage import Stage, only_on
 
@@ -148,6 +156,121 @@ def test_retiring_takes_the_audit_along(stage: Stage) -> None:
     assert stage.keys() == set()
 
 
+# --- claims on pools
+
+
+POOLS = {"floor": 10, "bal cony": 3}
+
+
+def force_pools(stage: Stage, *pools: str, seats: tuple[str, ...] = (), holder: Any = "ada") -> Any:
+    """Give back what a holder has of pools."""
+    return stage.locker.force_release(stage.show, seats, pools=pools, holder=holder, by="eve", reason="why")
+
+
+def test_what_a_holder_has_of_pools_is_given_back(stage: Stage) -> None:
+    stage.open(pools=POOLS)
+    hold = stage.acquire("A-1", "A-2", pools={"floor": 2, "bal cony": 1})
+    stage.acquire(holder="bo", pools={"floor": 3})
+    before = stage.version()
+    done = force_pools(stage, "floor", "bal cony", seats=("A-1",))
+    assert (dict(done.seats), done.released, done.pools) == (
+        {"A-1": "released"},
+        ("A-1",),
+        {"floor": 2, "bal cony": 1},
+    )
+    assert [fields for _, fields in stage.changes(before)] == [
+        {"A-1": "f0", "pool\nfloor": "10 3 0", "pool\nbal cony": "3 0 0"}
+    ]
+    with pytest.raises(HoldLost) as lost:
+        stage.locker.confirm(hold)
+    assert lost.value.pools == {"floor": "released", "bal cony": "released"}
+    told = [{**entry, "at": ""} for entry in audited(stage)]
+    who = {"what": "force-release", "by": "eve", "reason": "why", "holder": "ada", "epoch": "1", "fence": "1", "at": ""}
+    assert told == [
+        {**who, "seat": "A-1"},
+        {**who, "pool": "floor", "quantity": "2"},
+        {**who, "pool": "bal cony", "quantity": "1"},
+    ]
+    assert force_pools(stage, "floor").pools == {"floor": 0}
+    assert stage.locker.check(stage.show).sound
+
+
+def test_a_show_of_pools_alone(stage: Stage) -> None:
+    stage.open((), pools=POOLS)
+    stage.acquire(pools={"floor": 2})
+    assert force_pools(stage, "floor").pools == {"floor": 2}
+    checked = stage.locker.check(stage.show)
+    assert (checked.sound, checked.capacity, checked.pools["floor"]) == (True, 0, PoolCounts(10, 10, 0, 0))
+
+
+def test_what_is_sold_of_pools_and_pools_that_are_not_there(stage: Stage) -> None:
+    stage.open(pools=POOLS)
+    stage.locker.confirm(stage.acquire("A-1", pools={"floor": 2}))
+    stage.acquire("A-2", holder="bo")
+    before = stage.everything()
+    assert force_pools(stage, "floor").pools == {"floor": 0}
+    with pytest.raises(UnknownSeats, match="'attic'") as refusal:
+        force_pools(stage, "floor", "attic", seats=("A-2",), holder="bo")
+    assert refusal.value.pools == ("attic",)
+    assert stage.everything() == before
+    with pytest.raises(ShowNotFound):
+        stage.locker.force_release(f"{stage.show}-none", pools=["floor"], holder="ada", by="eve", reason="why")
+
+
+def test_pools_on_a_show_with_limits(stage: Stage) -> None:
+    stage.open(limit=3, pools=POOLS)
+    stage.acquire("A-1", pools={"floor": 2})
+    done = force_pools(stage, "floor", seats=("A-1",))
+    assert (done.seats["A-1"], done.pools["floor"]) == ("released", 2)
+    assert stage.acquire("A-2", "A-3", pools={"floor": 1}).pools == {"floor": 1}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"pools": ["floor"]},
+        {"holder": "ada"},
+        {"seats": ["A-1"], "holder": "ada"},
+        {"pools": "floor", "holder": "ada"},
+        {"pools": None, "holder": "ada"},
+        {"pools": ["floor", "floor"], "holder": "ada"},
+        {"pools": [f"pool {number}" for number in range(33)], "holder": "ada"},
+        {"pools": [""], "holder": "ada"},
+        {"pools": ["floor"], "holder": "a\nb"},
+        {"pools": ["floor"], "holder": 7},
+        {"pools": ["floor"], "holder": "ada", "seats": "A-1"},
+        {"pools": ["floor"], "holder": "ada", "seats": 7},
+        {},
+    ],
+)
+@only_on("redis-7")
+def test_bad_pools_are_refused_before_anything_is_sent(stage: Stage, given: dict[str, Any]) -> None:
+    locker, client = stage.watched()
+    with pytest.raises(InvalidRequest):
+        locker.force_release(stage.show, **given, by="eve", reason="why")
+    assert client.sent == []
+
+
+@only_on("redis-6.2", "redis-7", "cluster", "fakeredis")
+def test_a_claim_that_came_since_it_was_looked_at_is_left_alone(stage: Stage) -> None:
+    stage.open(pools=POOLS)
+    hold = stage.acquire(pools={"floor": 2})
+    locker, client = stage.watched()
+    somebody = stage.doors.locker("sync")
+    locker.availability(stage.show)
+    looked_at = len(client.sent) + 1
+
+    def before(sent: int) -> None:
+        if sent == looked_at:
+            somebody.release(hold)
+            somebody.acquire(stage.show, pools={"floor": 3}, holder="ada")
+
+    client.before = before
+    done = locker.force_release(stage.show, pools=["floor"], holder="ada", by="eve", reason="why")
+    assert (done.pools, audited(stage)) == ({"floor": 0}, [])
+    assert stage.locker.availability(stage.show).pools["floor"].held == 3
+
+
 # --- check
 
 
@@ -192,6 +315,45 @@ def test_a_large_show_is_checked_in_steps(stage: Stage) -> None:
     assert {difference.seat for difference in checked.differences} == {"S-7", "S-1499", "more"}
     assert sum(checked.counts.values()) == checked.capacity == 1500
     assert len(client.sent) > 1500 / 400
+
+
+def test_pools_that_do_not_add_up(stage: Stage) -> None:
+    stage.open(pools=POOLS)
+    stage.acquire(pools={"floor": 2})
+    assert stage.locker.check(stage.show).sound
+    stage.raw.hset(stage.key("pools"), "c\nfloor", "10 1 0")
+    stage.raw.hdel(stage.key("pools"), "c\nbal cony")
+    before = stage.everything()
+    checked = stage.locker.check(stage.show)
+    assert (checked.sound, checked.differences, checked.unsettled) == (False, (), ())
+    assert [(each.pool, each.kind) for each in checked.pool_differences] == [("bal cony", "lost"), ("floor", "counts")]
+    assert "1 held and 0 sold are counted; its claims add up to 2" in checked.pool_differences[1].detail
+    assert stage.everything() == before
+
+
+@only_on("redis-6.2", "redis-7", "redis-8", "cluster", "fakeredis")
+def test_a_sale_that_goes_on_while_pools_are_checked_raises_no_alarm(stage: Stage) -> None:
+    """Every claim is given back and taken by somebody else between two steps: what is added up is of no one moment."""
+    stage.open(pools={"floor": 1000, "quiet": 5})
+    names = [f"holder {number}" for number in range(400)]
+    stage.locker.acquire_many(stage.show, [AcquireRequest((), name, pools={"floor": 2}) for name in names])
+    stage.acquire(pools={"quiet": 2})
+    locker, client = stage.watched()
+    somebody = stage.doors.locker("sync")
+    numbers = iter(range(1000))
+
+    def before(_: int) -> None:
+        number = next(numbers)
+        somebody.force_release(stage.show, pools=["floor"], holder=names[number], by="eve", reason="why")
+        somebody.acquire(stage.show, pools={"floor": 3}, holder=f"another {number}")
+
+    client.before = before
+    checked = locker.check(stage.show)
+    assert (checked.sound, checked.unsettled) == (True, ("floor",))
+    stage.raw.hset(stage.key("pools"), "c\nquiet", "5 1 0")
+    assert [each.pool for each in locker.check(stage.show).pool_differences] == ["quiet"]
+    client.before = bool
+    assert locker.check(stage.show).unsettled == ()
 
 
 def test_a_show_that_is_not_there_is_not_checked(stage: Stage) -> None:

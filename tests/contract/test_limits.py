@@ -10,6 +10,7 @@ from seatlock import (
     AcquireRequest,
     Hold,
     HolderLimitExceeded,
+    HoldLost,
     InvalidRequest,
     PlanConflict,
     Seat,
@@ -17,6 +18,7 @@ from seatlock import (
     new_token,
 )
 from tests.support.stage import SEATS, Stage, only_on
+from tests.support.waiting import until
 
 HALL = [Seat("A-1", category="gold"), *(Seat(f"B-{number}", category="silver") for number in range(1, 6))]
 
@@ -162,6 +164,126 @@ def test_a_retired_show_leaves_no_lists(stage: Stage) -> None:
     assert not stage.raw.exists(stage.key("holder:ada"))
 
 
+# Pools
+
+
+def claim(stage: Stage, quantity: int, *seats: str, pool: str = "floor", **options: Any) -> Hold:
+    """Hold so many of a pool, perhaps with seats."""
+    return stage.acquire(*seats, pools={pool: quantity}, **options)
+
+
+def test_a_claim_that_was_freed_by_force_counts_no_more(stage: Stage) -> None:
+    stage.open(limit=3, pools={"floor": 9})
+    claim(stage, 3)
+    with pytest.raises(HolderLimitExceeded):
+        stage.acquire("A-1")
+    done = stage.locker.force_release(stage.show, pools=["floor"], holder="ada", by="eve", reason="asked for it")
+    assert done.pools == {"floor": 3}
+    assert claim(stage, 2, "A-1").pools == {"floor": 2}
+
+
+def test_quantities_of_pools_count(stage: Stage) -> None:
+    stage.open(limit=4, pools={"floor": 9, "bal cony": 9})
+    first = claim(stage, 2, "A-1")
+    before = stage.everything()
+    with pytest.raises(
+        HolderLimitExceeded, match="quantities of pools counted, held and sold; this one has 3"
+    ) as refused:
+        claim(stage, 2, pool="bal cony")
+    assert (refused.value.limit, refused.value.held, refused.value.category, refused.value.pool) == (4, 3, None, None)
+    with pytest.raises(HolderLimitExceeded, match="no seat was taken"):
+        stage.acquire("A-2", "A-3")
+    assert stage.everything() == before
+    more = claim(stage, 3, "A-1", token=first.token)
+    with pytest.raises(HolderLimitExceeded):
+        claim(stage, 4, "A-1", token=first.token)
+    booking = stage.locker.confirm(more)
+    with pytest.raises(HolderLimitExceeded):
+        stage.acquire("A-2")
+    assert claim(stage, 4, holder="bo").pools == {"floor": 4}
+    stage.locker.cancel(booking)
+    assert claim(stage, 3, "A-1", pool="bal cony").seats == ("A-1",)
+
+
+def test_a_pool_has_a_limit_of_its_own(stage: Stage) -> None:
+    stage.open(HALL, limits={"silver": 1, "floor": 2}, pools={"floor": 9, "bal cony": 9})
+    stage.locker.confirm(claim(stage, 1, "A-1", "B-1"))
+    with pytest.raises(
+        HolderLimitExceeded, match="2 of pool 'floor', held and sold; this one has 1 already"
+    ) as refused:
+        claim(stage, 2)
+    assert (refused.value.limit, refused.value.held, refused.value.category, refused.value.pool) == (
+        2,
+        1,
+        None,
+        "floor",
+    )
+    with pytest.raises(HolderLimitExceeded, match="category 'silver'") as other:
+        claim(stage, 1, "B-2")
+    assert (other.value.category, other.value.pool) == ("silver", None)
+    claim(stage, 9, pool="bal cony")
+    assert claim(stage, 1).pools == {"floor": 1}
+
+
+def test_a_claim_that_ran_out_counts_no_more(stage: Stage) -> None:
+    stage.open(limit=2, pools={"floor": 9})
+    hold = claim(stage, 2, ttl=0.02)
+    until(lambda: stage.locker.availability(stage.show).pools["floor"].held == 0, "the claim has ended")
+    assert claim(stage, 1, "A-2").pools == {"floor": 1}
+    with pytest.raises(HoldLost):
+        stage.locker.confirm(hold)
+
+
+def test_asking_again_for_a_claim_is_never_refused(stage: Stage) -> None:
+    stage.open(limit=2, pools={"floor": 9})
+    hold = claim(stage, 1, "A-1")
+    stage.locker.warm(stage.show, SEATS, limit=1, pools={"floor": 9})
+    assert claim(stage, 1, "A-1", token=hold.token).fence == hold.fence
+    assert claim(stage, 1).resumed
+    longer = stage.locker.begin_payment(stage.locker.extend(hold, ttl=900), expected=900)
+    assert stage.locker.confirm(longer).pools == {"floor": 1}
+
+
+def test_the_claims_of_a_batch_see_each_other(stage: Stage) -> None:
+    stage.open(limit=3, pools={"floor": 9, "bal cony": 9})
+    asks = [AcquireRequest([], "ada", pools={pool: 2}) for pool in ("floor", "bal cony")]
+    answers = stage.locker.acquire_many(
+        stage.show, [*asks, AcquireRequest(["A-1"], "ada"), AcquireRequest([], "bo", pools={"floor": 2})]
+    )
+    assert [type(answer) for answer in answers] == [Hold, HolderLimitExceeded, Hold, Hold]
+
+
+@pytest.mark.parametrize("settings", [{"limit": 9}, {}], ids=["limits", "no-limits"])
+def test_what_a_holder_holds_of_pools(stage: Stage, settings: dict[str, Any]) -> None:
+    stage.open(pools={"floor": 9, "bal cony": 9}, **settings)
+    both = claim(stage, 2, "A-1", ttl=100)
+    alone = claim(stage, 3, pool="bal cony", ttl=200)
+    claim(stage, 4, holder="bo")
+    found = stage.locker.holds(stage.show, holder="ada")
+    assert [(held.seats, held.pools, held.fence) for held in found] == [
+        (("A-1",), {"floor": 2}, both.fence),
+        ((), {"bal cony": 3}, alone.fence),
+    ]
+    assert [held.ttl <= 100 for held in found] == [True, False]
+    stage.locker.release(both)
+    stage.locker.confirm(alone)
+    assert stage.locker.holds(stage.show, holder="ada") == []
+
+
+@pytest.mark.parametrize("seats", [SEATS, ()], ids=["with-seats", "pools-alone"])
+def test_a_retired_show_leaves_no_lists_of_pools(stage: Stage, seats: tuple[str, ...]) -> None:
+    stage.open(seats, limit=4, pools={"floor": 900})
+    stage.locker.confirm(claim(stage, 4))
+    for holder in (f"h-{number}" for number in range(10)):
+        stage.locker.confirm(claim(stage, 1, *seats[:1] if holder == "h-0" else (), holder=holder))
+    with pytest.raises(HolderLimitExceeded):
+        claim(stage, 1)
+    stage.locker.retire(stage.show, unread="discard")
+    assert stage.keys() == set()
+    stage.open(seats, limit=4, pools={"floor": 900})
+    assert claim(stage, 4).pools == {"floor": 4}
+
+
 @only_on("redis-7", "fakeredis")
 def test_only_the_first_call_asks_whether_there_are_limits(stage: Stage) -> None:
     stage.open(limit=4)
@@ -190,6 +312,10 @@ def test_only_the_first_call_asks_whether_there_are_limits(stage: Stage) -> None
         {"limits": {"bronze": 1}},
         {"limits": {"": 1}},
         {"limits": {1: 1}},
+        {"limits": {"floor": 1}},
+        {"limits": {"floor": 0}, "pools": {"floor": 1}},
+        {"limits": {"floor": 501}, "pools": {"floor": 1}},
+        {"limits": {"gold": 1}, "pools": {"gold": 1}},
     ],
     ids=str,
 )

@@ -27,7 +27,7 @@ def the_first_set_that_is_free(house: House) -> None:
     assert (hold.seats, hold.fence, hold.token, hold.deadline) == (FIRST, FENCE + 1, T1, house.at(60))
     assert house.lock("A-1") == ["h", T1, "ada", 1, 1, hold.deadline, house.at(1800)]
     assert house.due() == {"A-1": hold.deadline, "A-2": hold.deadline}
-    assert notes(house) == {"A-1\nA-2": house.at(1800)}
+    assert notes(house) == {"A-1\nA-2": house.at(2400)}
     other = house.best(FIRST, SECOND, THIRD, holder="bo", token=T2)
     assert (other.seats, other.fence) == (THIRD, FENCE + 2)
     assert house.meta("fence") == "2"
@@ -172,3 +172,19 @@ def sets_that_do_not_fit_the_keys(house: House) -> None:
         operation.args[-1] = change
         with house.unchanged():
             assert told in str(house.failing(ScriptFailed, lambda operation=operation: house.run(operation)))
+
+
+@scenario
+def the_note_lasts_as_long_as_a_payment_may(house: House) -> None:
+    house.open()
+    hold = house.best(FIRST, ttl=1800)
+    house.advance(1700)
+    paying = house.locker.begin_payment(hold, expected=3600)
+    assert paying.deadline == hold.deadline + 600_000
+    house.advance(600)  # beyond the maximum lifetime
+    with house.unchanged():
+        again = house.best(THIRD, FIRST)
+        assert (again.seats, again.fence, again.deadline) == (FIRST, hold.fence, paying.deadline)
+        assert house.best(THIRD) == Noted(FIRST)
+    house.advance(101)
+    assert house.best(THIRD).seats == THIRD

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from seatlock import HoldLost, InvalidRequest, PoolConflict, ScriptFailed, SeatState, SeatsUnavailable, UnknownSeats
+from seatlock import (
+    HolderLimitExceeded,
+    HoldLost,
+    InvalidRequest,
+    PoolConflict,
+    ScriptFailed,
+    SeatState,
+    SeatsUnavailable,
+    UnknownSeats,
+)
 from seatlock import _commands as commands
+from seatlock._replies import Noted
 from tests.lua.house import PLAN, T1, T2, House
 from tests.lua.limiting import listed, over
 from tests.lua.scenario import scenario, to_the_millisecond
@@ -175,7 +185,7 @@ def channels_and_pools_together(house: House) -> None:
 
 
 @scenario
-def a_channel_is_asked_for_by_acquire_alone(house: House) -> None:
+def only_those_who_take_free_seats_name_a_channel(house: House) -> None:
     house.open()
     put(house, "A-1")
     hold = house.acquire("A-1", channel="partner")
@@ -312,3 +322,79 @@ def the_best_seats_are_the_publics(house: House) -> None:
         none_free = house.best(("A-1",))
     assert none_free.in_the_way == ("A-1",)
     assert house.best(("A-1",), ("A-4",)).seats == ("A-4",)
+
+
+@scenario
+def the_best_seats_of_a_channel(house: House) -> None:
+    house.open()
+    put(house, "A-1", "A-2")
+    put(house, "A-3", channel="agency")
+    with house.unchanged():
+        assert house.best(("A-1", "A-2"), ("A-4", "A-2")).in_the_way == ("A-1", "A-2")
+        assert house.best(("A-1", "A-2"), channel="agency").in_the_way == ("A-1",)
+        assert house.best(("A-1", "A-2"), channel="nobody").in_the_way == ("A-1",)
+        assert house.best(("A-2", "A-3"), channel="partner").in_the_way == ("A-3",)
+    with house.one_change(A_4=house.held(0, 60), A_1=house.held(0, 60).of_channel(1)):
+        hold = house.best(("A-3", "A-4"), ("A-1", "A-4"), channel="partner", ttl=60)
+    assert hold.seats == ("A-1", "A-4")
+    assert house.best(("A-1",), channel="partner", token=T2).in_the_way == ("A-1",)
+    with house.one_change(A_1="c0@1", A_4="f0"):
+        house.locker.release(hold)
+    assert house.best(("A-1",), token=T2).in_the_way == ("A-1",)
+
+
+@scenario
+def a_best_set_whose_hold_ran_out_is_its_channels(house: House) -> None:
+    house.open()
+    put(house, "A-1", "A-2")
+    house.acquire("A-1", "A-2", holder="bo", ttl=60, token=T2, channel="partner")
+    house.advance(61)
+    with house.unchanged():
+        assert house.best(("A-1", "A-2")).in_the_way == ("A-1",)
+    assert house.best(("A-1", "A-2"), channel="partner").seats == ("A-1", "A-2")
+
+
+@scenario
+def requests_for_the_best_name_their_channels(house: House) -> None:
+    house.open()
+    put(house, "A-1", "A-2")
+    sets = (("A-1",), ("A-2",))
+    first, second = house.bests((sets, "ada", 60, T1), (sets, "bo", 60, T2), channel="partner")
+    assert first.in_the_way == ("A-1", "A-2")
+    assert second.seats == ("A-1",)
+    ask = commands.acquire_best("seatlock", house.show, [("A-2",)], "ada", 60_000, T1, minted=False, channel="partner")
+    operation = commands.of_asks("seatlock", [ask])
+    assert operation.args[-1] == b"c 1 partner"
+    for wrong in (b"", b"c 1", b"c 2 partner", b"c 0 partner", b"p 1 1 1"):
+        operation.args[-1] = wrong
+        with house.unchanged():
+            error = house.failing(ScriptFailed, lambda: house.run(operation))
+        assert "SEATLOCK an argument " in str(error), wrong
+
+
+@scenario
+def the_same_best_seats_of_a_channel_again(house: House) -> None:
+    house.open()
+    put(house, "A-1", "A-2")
+    sets = (("A-1", "A-2"), ("A-3", "A-4"))
+    hold = house.best(*sets, channel="partner")
+    assert hold.seats == ("A-1", "A-2")
+    with house.unchanged():  # what is held already needs no channel
+        assert house.best(*sets).fence == house.best(*sets, channel="agency").fence == hold.fence
+    house.locker.release(hold)
+    with house.unchanged():
+        assert house.best(*sets) == Noted(("A-1", "A-2"))
+    assert house.best(*sets, channel="partner").fence == hold.fence + 1
+
+
+@scenario
+def the_best_of_a_channel_within_the_limits(house: House) -> None:
+    house.open(limit=2)
+    put(house, "A-1", "A-2", "A-3")
+    hold = house.best(("A-1", "A-2"), channel="partner")
+    assert listed(house) == {"A-1": house.held(0, 600), "A-2": house.held(1, 600)}
+    answer = house.failing(HolderLimitExceeded, lambda: house.best(("A-3",), channel="partner", token=T2))
+    assert (answer.limit, answer.held) == (2, 2)
+    assert house.best(("A-3",), token=T2).in_the_way == ("A-3",), "what is not free comes before what is too many"
+    house.locker.release(hold)
+    assert house.best(("A-3",), channel="partner", token=T2).seats == ("A-3",)

@@ -11,6 +11,7 @@ from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
 from seatlock._operators import compare, force_release_ask, force_release_of, vitals
+from seatlock._stocktaking import look
 from tests.lua.arguments import NUMBERS, WITHOUT_ZERO, refused
 from tests.lua.house import PLAN, SEATS, T1, T2, T3, House
 from tests.lua.scenario import scenario
@@ -42,6 +43,7 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     held = [force_release_ask("seatlock", show, ("A-2",), "eve", "why", hold.fence)]
     yield "force_release", {*fixed, "audit", "lock:A-2"}, lambda: house.run(force_release_of("seatlock", held))[0]
     yield "vitals", {"meta", "seats", "due", "outbox"}, lambda: house.run(vitals("seatlock", show))
+    yield "pooled", {"meta", "pools"}, lambda: house.run(look("seatlock", show, (), b"0"))
     yield "compare", {"meta", "seats", "due"}, lambda: house.run(compare("seatlock", show, ("A-1",)))
     yield "sweep", fixed, lambda: locker.sweep(show)
     yield "status", {"meta", "changes"}, lambda: locker.close_sale(show)
@@ -90,6 +92,7 @@ def a_full_server(house: House) -> None:
     calls = {name: call for name, _, call in everything(house)}
     house.advance(90)
     freeing = {"release", "cancel", "force_release", "sweep", "check", "compare", "vitals", "retire", "unblock"}
+    freeing |= {"pooled"}
     for name in calls.keys() - freeing:
         with house.full(), house.unchanged():
             assert "used memory > 'maxmemory'" in str(house.failing(ScriptFailed, calls[name])), name

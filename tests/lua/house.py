@@ -153,18 +153,24 @@ class House:
         """Free seats whoever holds them: gives what became of each."""
         return dict(self.locker.force_release(self.show, seats, by="eve", reason=reason).seats)
 
-    def best(self, *sets: tuple[str, ...], holder: str = "ada", ttl: float = 600, token: str = T1) -> Any:
+    def best(
+        self, *sets: tuple[str, ...], holder: str = "ada", ttl: float = 600, token: str = T1, channel: str = ""
+    ) -> Any:
         """Ask for the first of several sets that is wholly free."""
-        (answer,) = self.bests((sets, holder, ttl, token))
+        (answer,) = self.bests((sets, holder, ttl, token), channel=channel)
         if isinstance(answer, SeatLockError):
             raise answer
         return answer
 
-    def bests(self, *requests: tuple[tuple[tuple[str, ...], ...], str, float, str]) -> list[Any]:
-        """The same for a batch of requests: sets, holder, ttl and token of each."""
+    def bests(self, *requests: tuple[tuple[tuple[str, ...], ...], str, float, str], channel: str = "") -> list[Any]:
+        """The same for a batch: sets, holder, ttl and token of each request, and the channel that the last names."""
         asks = [
-            _commands.acquire_best("seatlock", self.show, sets, holder, round(ttl * 1000), token, minted=False)
-            for sets, holder, ttl, token in requests
+            _commands.acquire_best(
+                *("seatlock", self.show, sets, holder, round(ttl * 1000), token),
+                minted=False,
+                channel=channel if number == len(requests) else "",
+            )
+            for number, (sets, holder, ttl, token) in enumerate(requests, 1)
         ]
         meta = self.key("meta")
         lists = self.raw.type(meta) == b"hash" and self.raw.hexists(meta, "limits")

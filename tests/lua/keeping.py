@@ -19,6 +19,7 @@ from seatlock import (
 )
 from seatlock import _commands as commands
 from seatlock._operators import compare, force_release_ask, force_release_of, vitals
+from seatlock._stocktaking import look
 from tests.lua.house import PLAN, SEATS, T1, T2, House, plan_of
 from tests.lua.scenario import scenario, to_the_millisecond
 from tests.lua.warming import found, load, outcome
@@ -373,6 +374,7 @@ def a_show_that_is_not_there(house: House) -> None:
         lambda: locker.inspect(show, ["A-1"]),
         lambda: locker.check(show),
         lambda: house.run(vitals("seatlock", show)),
+        lambda: house.run(look("seatlock", show, (), b"0")),
         lambda: house.run(compare("seatlock", show, ("A-1",))),
         lambda: house.run(force_release_of("seatlock", [force_release_ask("seatlock", show, ("A-1",), "e", "w", 1)])),
         lambda: locker.block(show, ["A-1"]),

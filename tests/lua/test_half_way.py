@@ -23,7 +23,7 @@ from tests.support.servers import RedisServer, backend
 WRITES: Final = frozenset(
     ["DEL", "HDEL", "HSET", "MSET", "PERSIST", "PEXPIREAT", "RENAME", "SET", "UNLINK", "XADD", "XGROUP", "ZADD", "ZREM"]
 )  # of those that the scripts send
-MOST_COMMANDS: Final = 30
+MOST_COMMANDS: Final = 60
 
 
 class Attempt(NamedTuple):

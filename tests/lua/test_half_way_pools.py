@@ -11,6 +11,7 @@ from seatlock import SeatsUnavailable, _pools
 from tests.lua.house import PLAN, T1, House
 from tests.lua.test_half_way import MOST_COMMANDS, WRITES, clock, fails, houses, server
 from tests.support.clock import Clock
+from tests.support.keyspace import too_little
 from tests.support.servers import RedisServer
 
 __all__ = ["clock", "server"]
@@ -23,6 +24,10 @@ Prepared = tuple[Callable[[], Any], dict[str, str]]
 
 def acquiring(house: House) -> Prepared:
     return lambda: house.acquire("A-1", pools=WANTED, token=T1), {"floor": "10 2 0", "bal cony": "3 3 0"}
+
+
+def acquiring_pools_alone(house: House) -> Prepared:
+    return lambda: house.acquire(pools=WANTED, token=T1), {"floor": "10 2 0", "bal cony": "3 3 0"}
 
 
 def acquiring_after_others(house: House) -> Prepared:
@@ -46,9 +51,46 @@ def confirming_pools_alone(house: House) -> Prepared:
     return lambda: house.locker.confirm(hold), {"floor": "10 0 2", "bal cony": "3 0 3"}
 
 
+def reclaiming(house: House) -> Prepared:
+    hold = house.acquire("A-1", pools=WANTED, ttl=60)
+    house.advance(61)
+    return lambda: house.locker.confirm(hold, payment="pay", reclaim=True), {"floor": "10 0 2", "bal cony": "3 0 3"}
+
+
+def reclaiming_pools_alone(house: House) -> Prepared:
+    hold = house.acquire(pools=WANTED, ttl=60)
+    house.acquire(holder="early", pools={"floor": 8}, ttl=60)
+    house.advance(61)
+    return lambda: house.locker.confirm(hold, reclaim=True), {"floor": "10 8 2", "bal cony": "3 0 3"}
+
+
+def reclaiming_beside_a_new_claim(house: House) -> Prepared:
+    hold = house.acquire("A-1", pools=WANTED, ttl=60)
+    house.advance(61)
+    house.acquire(pools={"floor": 8})
+    return lambda: house.locker.confirm(hold, reclaim=True), {"floor": "10 8 2", "bal cony": "3 0 3"}
+
+
+def reclaiming_part_of_a_basket(house: House) -> Prepared:
+    house.acquire("A-1", token=T1, ttl=60)
+    house.acquire(pools={"floor": 5, "bal cony": 3}, token=T1)
+    hold = house.acquire("A-1", pools=WANTED, token=T1)
+    house.advance(61)
+    return lambda: house.locker.confirm(hold, reclaim=True), {"floor": "10 3 2", "bal cony": "3 0 3"}
+
+
 def releasing(house: House) -> Prepared:
     hold = house.acquire("A-1", pools=WANTED)
     return lambda: house.locker.release(hold), {"floor": "10 0 0", "bal cony": "3 0 0"}
+
+
+def freeing_by_force(house: House) -> Prepared:
+    house.acquire("A-1", pools=WANTED)
+
+    def call() -> object:
+        return house.locker.force_release(house.show, ["A-1"], pools=WANTED, holder="ada", by="eve", reason="why")
+
+    return call, {"floor": "10 0 0", "bal cony": "3 0 0"}
 
 
 def cancelling(house: House) -> Prepared:
@@ -72,23 +114,33 @@ def stocking(house: House) -> Prepared:
     }
 
 
+@pytest.mark.parametrize("settings", [{}, {"limit": 20}], ids=["no-limits", "limits"])
 @pytest.mark.parametrize(
     "prepare",
     [
         acquiring,
+        acquiring_pools_alone,
         acquiring_after_others,
         extending,
         confirming,
         confirming_pools_alone,
+        reclaiming,
+        reclaiming_pools_alone,
+        reclaiming_beside_a_new_claim,
+        reclaiming_part_of_a_basket,
         releasing,
+        freeing_by_force,
         cancelling,
         sweeping,
         stocking,
     ],
 )
-def test_counts_and_claims_never_part(prepare: Callable[[House], Prepared], server: RedisServer, clock: Clock) -> None:
+def test_counts_and_claims_never_part(
+    prepare: Callable[[House], Prepared], settings: dict[str, Any], server: RedisServer, clock: Clock
+) -> None:
+    """Nor do lists ever say too little."""
     half_way = 0
-    for number, house in houses(server, clock, {}):
+    for number, house in houses(server, clock, settings):
         house.locker.warm(house.show, PLAN, pools=POOLS)
         call, counts = prepare(house)
         assert house.bridge
@@ -103,16 +155,43 @@ def test_counts_and_claims_never_part(prepare: Callable[[House], Prepared], serv
             half_way += 1
         elif prepare not in (sweeping, stocking):  # which are several scripts
             assert house.dump() == before, sent
+        if settings:
+            assert too_little(house.raw, house.show) == {}
         for pool in counts:
             never_too_many(house, pool)
+        house.advance(1)  # what is held half-way lasts
         call()
         assert {pool: house.counts(pool) for pool in counts} == counts, sent
         facts = {str({**fact, "at": ""}) for fact in house.outbox()}
         # a cancel that was stopped between pools and locks tells what is left again, by itself
-        most = {confirming: 1, confirming_pools_alone: 1, cancelling: 3}.get(prepare, 0)
+        selling = prepare in (confirming, confirming_pools_alone) or prepare.__name__.startswith("reclaiming")
+        most = 3 if prepare is cancelling else int(selling)
         assert min(most, 2) <= len(facts) <= most
         assert len({fact["booking"] for fact in house.outbox()}) == min(most, 1)
         house.audit()
+    raise AssertionError(f"more than {MOST_COMMANDS} commands")
+
+
+@pytest.mark.parametrize("plan", [PLAN, ()], ids=["with-seats", "pools-alone"])
+def test_a_show_that_was_retired_in_part_is_retired_by_asking_again(
+    plan: Any, server: RedisServer, clock: Clock
+) -> None:
+    half_way = 0
+    for number, house in houses(server, clock, {}):
+        house.show = f"{house.show}-limited"
+        house.open(plan, limit=20, pools=POOLS)
+        for holder in ("ada", "bo"):
+            house.locker.confirm(house.acquire(holder=holder, pools={"floor": 2}))
+        assert house.bridge
+        house.bridge.fail_at = number
+        failed = fails(lambda house=house: house.locker.retire(house.show, unread="discard"))
+        sent, house.bridge.fail_at = house.bridge.sent[:], 0
+        if not failed:
+            assert half_way, "it never failed between two writes"
+            return
+        half_way += bool(WRITES.intersection(sent[:-1]))
+        house.locker.retire(house.show, unread="discard")
+        assert house.dump() == {}, sent
     raise AssertionError(f"more than {MOST_COMMANDS} commands")
 
 

@@ -45,6 +45,7 @@ class Outcome:
     reasons: dict[str, str] = field(default_factory=dict)
     words: dict[str, str | int] = field(default_factory=dict)
     booking: str = ""
+    over: tuple[int, int, str | None] = (0, 0, None)
 
 
 class Show:
@@ -57,6 +58,27 @@ class Show:
         self.sales: dict[tuple[str, str, str], Sold] = {}
         self.now = 0.0
         self.fence = 0
+        self.limit: int | None = None
+        self.limits: Pools = {}  # of pools
+
+    def has(self, holder: str, pool: str | None = None) -> int:
+        """How many of a pool a holder has, held and sold; or of everything, seats too."""
+        counted = [1 for seat in self.seats if pool is None and (found := self.seat(seat)) and found.holder == holder]
+        names = [name for name in self.capacity if pool in (None, name)]
+        counted += [claim.quantity for name in names if (claim := self.claim(name, holder))]
+        counted += [sale.quantity for key, sale in self.sales.items() if key[0] in names and sale.holder == holder]
+        return sum(counted)
+
+    def _over(self, holder: str, more: Pools) -> Outcome | None:
+        """The limit that so much more would exceed, if any."""
+        has = self.has(holder)
+        most = self.limit or (500 if self.limits else None)
+        if most is not None and has + sum(more.values()) > most:
+            return Outcome("over", over=(most, has, None))
+        for name in more:
+            if name in self.limits and self.has(holder, name) + more[name] > self.limits[name]:
+                return Outcome("over", over=(self.limits[name], self.has(holder, name), name))
+        return None
 
     def seat(self, seat: str) -> Held | Sold | None:
         """What stands on a seat now."""
@@ -104,6 +126,10 @@ class Show:
         if refused:
             free = {name: self.free(name) for name in refused if name in self.capacity}
             return Outcome("refused", yours=refused, free=free)
+        claimed = {pool: claim.quantity for pool in pools if (claim := self.claim(pool, holder))}
+        more = {name: wanted[name] - claimed.get(name, 0) for name in wanted if name not in own}
+        if over := self._over(holder, more):
+            return over
         basket = [*own.values(), *growing]
         if basket:
             hold = _whole(basket)
@@ -209,6 +235,50 @@ class Show:
                 self._take_off(name, holder, quantity)
         return Outcome("booked", booking=booking, fence=fence)
 
+    def reclaim(
+        self,
+        tokens: tuple[str, str],
+        holder: str,
+        seats: list[str],
+        pools: Pools,
+        bookings: tuple[str, str],
+        payment: str | None,
+        told: float,
+    ) -> Outcome:
+        """Sell what a hold has, also of one that ran out, if all of it can be had: then as a hold of its own.
+
+        The first of ``tokens`` and ``bookings`` are those of the hold, the second those that it is regained under.
+        """
+        usual = self.confirm(tokens[0], holder, seats, pools, bookings[0], payment, told)
+        if usual.kind != "lost":
+            return usual
+        wanted = {**dict.fromkeys(seats, 1), **pools}
+        if any(self.sale(tokens[1], holder, name) for name in wanted):
+            return self.confirm(tokens[1], holder, seats, pools, bookings[1], payment, told)
+        moved = {pool: min(self._has(pool, holder, tokens[0]), number) for pool, number in pools.items()}
+        reasons = {
+            name: "taken"
+            if reason == "expired" and name in pools and self.free(name) < pools[name] - moved[name]
+            else reason
+            for name, reason in usual.reasons.items()
+        }
+        if set(reasons.values()) != {"expired"}:
+            return replace(usual, reasons=reasons)
+        self.fence += 1
+        for name, quantity in wanted.items():
+            sold = Sold(tokens[1], holder, quantity, self.fence, bookings[1], payment)
+            if name in self.seats:
+                self.seats[name] = sold
+            else:
+                self.sales[name, tokens[1], holder] = sold
+                if moved[name]:
+                    self._take_off(name, holder, moved[name])
+        return Outcome("booked", booking=bookings[1], fence=self.fence)
+
+    def _has(self, pool: str, holder: str, token: str) -> int:
+        claim = self.claim(pool, holder)
+        return claim.quantity if claim and claim.token == token else 0
+
     def _take_off(self, pool: str, holder: str, quantity: int) -> None:
         claim = self.claims.pop((pool, holder))
         if claim.quantity > quantity:
@@ -229,6 +299,21 @@ class Show:
                 words[seat], self.seats[seat] = "released", None
         for pool in pools:
             claim = self.own(token, holder, pool, 1)
+            words[pool] = claim.quantity if claim else 0
+            if claim:
+                del self.claims[pool, holder]
+        return Outcome("released", words=words)
+
+    def force_release(self, seats: list[str], pools: list[str], holder: str) -> Outcome:
+        """Give back what is held of seats by anybody, and of pools by this holder."""
+        words: dict[str, str | int] = {}
+        for seat in seats:
+            found = self.seat(seat)
+            words[seat] = "sold" if isinstance(found, Sold) else "gone" if found is None else "released"
+            if isinstance(found, Held):
+                self.seats[seat] = None
+        for pool in pools:
+            claim = self.claim(pool, holder)
             words[pool] = claim.quantity if claim else 0
             if claim:
                 del self.claims[pool, holder]

@@ -193,15 +193,17 @@ class Show:
                 self.seats[seat] = hold
         return self._held("held", [hold, *own.values()])
 
-    def acquire_best(self, token: str, holder: str, count: int, ttl: float, got: tuple[str, ...]) -> Outcome:
+    def acquire_best(
+        self, token: str, holder: str, count: int, ttl: float, got: tuple[str, ...], channel: str | None = None
+    ) -> Outcome:
         """Hold so many seats: those that were ``got``, if they are among the best that can be had."""
         noted, until = self.notes.get((token, holder), ([], -1.0))
         if noted and self.now <= until:
             assert got in ((), tuple(noted))
-            return self.acquire(token, holder, noted, ttl)
+            return self.acquire(token, holder, noted, ttl, channel)
         if self.status != "open":
             return Outcome("closed", status=self.status, left=self.opens_in or 0.0)
-        free = [seat for seat in self.seats if self.state(seat) == "free"]
+        free = [seat for seat in self.seats if self.state(seat, channel) == "free"]
         if len(free) < count:
             return Outcome("refused")
         assert len(set(got)) == count
@@ -215,15 +217,17 @@ class Show:
         limit = self.now + self.MAX_HOLD
         hold = Held(token, holder, self.fence, min(self.now + ttl, limit), limit)
         self.seats |= dict.fromkeys(got, hold)
-        self.notes[token, holder] = list(got), limit
+        self.notes[token, holder] = list(got), limit + self.OVERTIME
         return self._held("held", [hold])
 
-    def best_is_over(self, token: str, holder: str, count: int) -> set[tuple[int, int, str | None] | None]:
+    def best_is_over(
+        self, token: str, holder: str, count: int, channel: str | None = None
+    ) -> set[tuple[int, int, str | None] | None]:
         """The limits that seats would exceed which `acquire_best` may propose, where it was given none before."""
         noted, until = self.notes.get((token, holder), ([], -1.0))
         if self.status != "open" or (noted and self.now <= until):
             return set()
-        free = [seat for seat in self.seats if self.state(seat) == "free"]
+        free = [seat for seat in self.seats if self.state(seat, channel) == "free"]
         return {self._over(holder, list(seats)) for seats in itertools.permutations(free, count)}
 
     def of_holder(self, holder: str) -> dict[str, Held | Sold]:

@@ -236,20 +236,22 @@ class Sale(RuleBasedStateMachine):
         holder=st.sampled_from(HOLDERS),
         ttl=st.sampled_from(TTLS),
         choice=st.integers(0, 5),
+        channel=st.sampled_from(CHANNELS),
         lose=st.sampled_from([0, 0, 1, 2]),
     )
-    def acquire_best(self, count: int, holder: str, ttl: float, choice: int, lose: int) -> Any:
+    def acquire_best(self, count: int, holder: str, ttl: float, choice: int, channel: str | None, lose: int) -> Any:
         """Acquire the best seats, with a new token or one used before; which they are, the answer tells."""
         token = self.token(choice)
         self.client.lose_next = lose
-        best = attempt(lambda: self.locker.acquire_best(self.show, count, holder=holder, ttl=ttl, token=token))
+        options: dict[str, Any] = {"holder": holder, "ttl": ttl, "token": token, "channel": channel}
+        best = attempt(lambda: self.locker.acquire_best(self.show, count, **options))
         answer = best.hold if isinstance(best, BestHold) else best
         if isinstance(answer, HolderLimitExceeded):
             told = (answer.limit, answer.held, answer.category)
-            if told in self.model.best_is_over(token, holder, count):
+            if told in self.model.best_is_over(token, holder, count, channel):
                 return multiple()
         got = answer.seats if isinstance(answer, Hold) else ()
-        self.check_hold(answer, self.model.acquire_best(token, holder, count, ttl, got), token)
+        self.check_hold(answer, self.model.acquire_best(token, holder, count, ttl, got, channel), token)
         if isinstance(best, BestHold):
             numbers = [SEATS.index(seat) for seat in got]
             assert best.adjacent == (numbers == list(range(numbers[0], numbers[0] + len(got))))

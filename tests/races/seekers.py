@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import redis
@@ -15,13 +16,20 @@ Got = tuple[list[tuple[str, tuple[str, ...]]], int, list[str]]
 """Holder and seats of each hold; how many were told that there are none; and what else was answered."""
 
 
-def seek(place: Place, socket: str, show: str, counts: list[int], rounds: int) -> Got:
-    """Seekers of this process want so many seats each, all at once; the processes differ in how they come."""
+def seek(
+    place: Place, socket: str, show: str, counts: list[int], rounds: int, channels: Sequence[str | None] = (None,)
+) -> Got:
+    """Seekers of this process want so many seats each, all at once; the processes differ in how they come.
+
+    Each process names one of the ``channels``, in turn.
+    """
+    channel = channels[place.number % len(channels)]
     answers: list[tuple[str, BestHold | SeatLockError]] = []
     for number in range(rounds):
         holders = [f"seeker-{place.number}-{number}-{at}" for at in range(len(counts))]
         place.step()
-        gotten = _tasks(socket, show, counts, holders) if place.number % 2 else _threads(socket, show, counts, holders)
+        come = _tasks if place.number % 2 else _threads
+        gotten = come(socket, show, channel, counts, holders)
         answers += zip(holders, gotten, strict=True)
     holds = [(holder, answer.hold.seats) for holder, answer in answers if isinstance(answer, BestHold)]
     none = sum(isinstance(answer, SeatsUnavailable) for _, answer in answers)
@@ -29,14 +37,16 @@ def seek(place: Place, socket: str, show: str, counts: list[int], rounds: int) -
     return holds, none, odd
 
 
-def _tasks(socket: str, show: str, counts: list[int], holders: list[str]) -> list[BestHold | SeatLockError]:
+def _tasks(
+    socket: str, show: str, channel: str | None, counts: list[int], holders: list[str]
+) -> list[BestHold | SeatLockError]:
     async def all_at_once() -> list[BestHold | SeatLockError]:
         async with redis.asyncio.Redis(unix_socket_path=socket) as client:
             locker = AsyncSeatLocker(client, patience=30)
 
             async def one(count: int, holder: str) -> BestHold | SeatLockError:
                 try:
-                    return await locker.acquire_best(show, count, holder=holder)
+                    return await locker.acquire_best(show, count, holder=holder, channel=channel)
                 except SeatLockError as error:
                     return error
 
@@ -45,13 +55,15 @@ def _tasks(socket: str, show: str, counts: list[int], holders: list[str]) -> lis
     return asyncio.run(all_at_once())
 
 
-def _threads(socket: str, show: str, counts: list[int], holders: list[str]) -> list[BestHold | SeatLockError]:
+def _threads(
+    socket: str, show: str, channel: str | None, counts: list[int], holders: list[str]
+) -> list[BestHold | SeatLockError]:
     with redis.Redis(unix_socket_path=socket) as client, ThreadPoolExecutor(len(counts)) as threads:
         locker = SeatLocker(client, patience=30)
 
         def one(count: int, holder: str) -> BestHold | SeatLockError:
             try:
-                return locker.acquire_best(show, count, holder=holder)
+                return locker.acquire_best(show, count, holder=holder, channel=channel)
             except SeatLockError as error:
                 return error
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -37,12 +40,13 @@ def server(server_of: Callable[[str], RedisServer]) -> RedisServer:
 async def _buyer(locker: AsyncSeatLocker, show: str, name: str, outcome: list[Any]) -> None:
     for number in range(ROUNDS):
         quantity = 1 + (number + len(name)) % 4
-        short = number % 3 == 0
+        short, pays_late = number % 3 == 0, number % 6 == 3
+        ttl = 0.001 if pays_late else 0.02 if short else 60.0
         try:
-            hold = await locker.acquire(
-                show, holder=f"{name}-{number}", pools={"floor": quantity}, ttl=0.02 if short else 60.0
-            )
-            if short:
+            hold = await locker.acquire(show, holder=f"{name}-{number}", pools={"floor": quantity}, ttl=ttl)
+            if pays_late:
+                outcome.append(await locker.confirm(hold, payment=name, reclaim=True))
+            elif short:
                 outcome.append(hold)  # walks away: it comes back by itself
             elif number % 3 == 1:
                 outcome.append(await locker.release(hold))
@@ -53,7 +57,7 @@ async def _buyer(locker: AsyncSeatLocker, show: str, name: str, outcome: list[An
 
 
 def buy_from_a_pool(place: Place, socket: str, show: str) -> Bought:
-    """Hold, walk away, give back or buy, as quickly as can be."""
+    """Hold, walk away, give back, buy or pay late, as quickly as can be."""
 
     async def rush() -> list[Any]:
         client = redis.asyncio.Redis(unix_socket_path=socket)
@@ -92,3 +96,41 @@ def test_nobody_gets_more_of_a_pool_than_there_is(server: RedisServer) -> None:
         assert told == sold
         left = locker.acquire_many(show, [AcquireRequest([], f"l-{n}", pools={"floor": 1}) for n in range(STOCK)])
         assert sum(isinstance(answer, Hold) for answer in left) == counts.free, "all that was left could be had"
+
+
+def test_a_check_during_the_rush_raises_no_alarm(server: RedisServer) -> None:
+    show = "race-check"
+    over = threading.Event()
+
+    def sell(name: str) -> int:
+        with server.unix_client() as client:
+            locker = SeatLocker(client)
+            for number in itertools.count():
+                hold = locker.acquire(show, pools={"floor": 2}, holder=f"{name}-{number}")
+                if number % 3:
+                    locker.release(hold)
+                else:
+                    locker.cancel(locker.confirm(hold))
+                locker.force_release(show, pools=["floor"], holder=f"e-{number}", by="eve", reason="a race")
+                locker.acquire(show, pools={"floor": 1}, holder=f"e-{number}")
+                if over.is_set():
+                    return number
+        return 0
+
+    with server.unix_client() as client, ThreadPoolExecutor(2) as executor:
+        locker = SeatLocker(client)
+        locker.warm(show, pools={"floor": 10_000, "other": 5})
+        locker.open_sale(show)
+        early = [AcquireRequest([], f"e-{n}", pools={"floor": 3}) for n in range(STOCK)]
+        locker.acquire_many(show, early)
+        sales = [executor.submit(sell, name) for name in ("bo", "cy")]
+        try:
+            found = [locker.check(show) for _ in range(5)]
+        finally:
+            over.set()
+        assert all(sale.result() > 0 for sale in sales)
+        assert len({checked.version for checked in found}) == len(found), "it was not sold meanwhile"
+        assert [checked for checked in found if not checked.sound] == []
+        assert all(checked.unsettled in ((), ("floor",)) for checked in found)
+        rested = locker.check(show)
+        assert (rested.sound, rested.unsettled, rested.pools["floor"].capacity) == (True, (), 10_000)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,8 @@ import redis.asyncio
 
 from seatlock import AsyncSeatLocker, Hold, SaleNotOpen, new_token
 from seatlock._connect import async_client
-from seatlock.simulation.box_office import BoxOffice, Held
+from seatlock.simulation.box_office import SURELY, BoxOffice, Held
+from seatlock.simulation.house import POOL
 from seatlock.simulation.tally import Tally
 from tests.support.ports import free_port
 from tests.support.proxy import ReplyProxy
@@ -25,7 +27,7 @@ class Office:
         self.office = BoxOffice(self.locker, self.show, hold, self.tally)
 
     async def open(self) -> BoxOffice:
-        await self.locker.warm(self.show, ["A", "B", "C"])
+        await self.locker.warm(self.show, ["A", "B", "C"], pools={POOL: 5})
         await self.locker.open_sale(self.show)
         return self.office
 
@@ -130,6 +132,53 @@ async def test_holds_that_ran_out_are_no_fault(client: redis.asyncio.Redis) -> N
     await desk.office.release(held)
     assert await desk.office.refresh("Ada", held) is not None
     assert (desk.tally.too_late, desk.tally.lost_early, desk.tally.not_resumed) == (1, 0, 0)
+
+
+async def test_who_had_how_many_of_a_pool_and_until_when(desk: Office) -> None:
+    holds: list[Held] = []
+    for buyer, seats, quantity in (("Ada", ("A",), 1), ("Bob", (), 2), ("Cy", (), 1)):
+        held = await desk.office.acquire(buyer, seats, {POOL: quantity})
+        assert held is not None
+        holds.append(held)
+    left, released, bought = holds
+    await desk.office.release(released)
+    await desk.office.confirm(bought, "paid")
+    claims = [desk.tally.claims[held.hold.token] for held in holds]
+    assert [(claim.holder, claim.pool, claim.quantity) for claim in claims] == [
+        ("Ada", POOL, 1),
+        ("Bob", POOL, 2),
+        ("Cy", POOL, 1),
+    ]
+    assert [claim.asked for claim in claims] == [held.since for held in holds]
+    assert claims[0].gone == left.had + left.hold.ttl / SURELY
+    assert released.had < claims[1].gone < released.had + released.hold.ttl
+    assert claims[2].gone == math.inf
+    assert [claim.end for claim in claims] == [
+        left.hold.deadline,
+        desk.tally.stays[released.hold.token].end,
+        None,
+    ]
+    assert desk.tally.released == 1
+
+
+async def test_what_was_told_of_a_pool_is_written_down(desk: Office) -> None:
+    held = await desk.office.acquire("Ada", (), {POOL: 4})
+    assert held is not None
+    assert await desk.office.acquire("Bob", ("A",), {POOL: 2}) is None
+    (told,) = desk.tally.told
+    assert (told.holder, told.pool, told.quantity, told.left) == ("Bob", POOL, 2, 1)
+    assert held.had <= told.asked < told.answered
+    assert await desk.office.acquire("Ada", (), {POOL: 5}) is None  # her own stand in the way: no word of sold out
+    await held_by(desk, "Cy", "B")
+    assert await desk.office.acquire("Bob", ("B",), {POOL: 1}) is None  # for want of the seat
+    assert (len(desk.tally.told), desk.tally.refusals) == (1, 3)
+
+
+async def test_a_refreshed_page_gives_a_claim_back(desk: Office) -> None:
+    held = await desk.office.acquire("Ada", ("A",), {POOL: 2})
+    assert held is not None
+    assert await desk.office.refresh("Ada", held) == held
+    assert (desk.tally.resumed, desk.tally.holds, len(desk.tally.claims)) == (1, 1, 1)
 
 
 async def test_a_lost_reply_is_asked_for_again(

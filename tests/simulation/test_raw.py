@@ -9,6 +9,7 @@ from seatlock import AsyncSeatLocker, new_token
 from seatlock.errors import ServerUnavailable
 from seatlock.simulation import raw
 from seatlock.simulation.raw import RawLock, RawMirror, parse_entry, parse_lock, parse_mirror, read_show
+from seatlock.simulation.raw_pools import RawClaim, RawPool, RawSale, parse_pools
 from tests.support.cluster import Cluster
 
 
@@ -42,6 +43,67 @@ def test_a_mirror_is_read_as_documented() -> None:
 def test_an_outbox_entry_without_its_fields() -> None:
     entry = parse_entry({b"note": b"x"})
     assert (entry.kind, entry.fence, entry.text) == ("", -1, "x")
+
+
+def test_what_an_outbox_entry_has_of_pools() -> None:
+    entry = parse_entry({b"seats": b"", b"pools": b"2 floor\n1 upper balcony\nx stairs"})
+    assert (entry.seats, entry.pools) == ((), {"floor": 2, "upper balcony": 1, "stairs": -1})
+
+
+def test_pools_are_read_as_documented() -> None:
+    fence = 2 * 2**40 + 7
+    assert parse_pools(
+        {
+            "names": b"floor\nupper balcony",
+            "c\nfloor": b"9 2 3",
+            "h\nfloor\nAda L.": b"tok\n2\n2\n8\n1700000000000\n1700000009000pr",
+            "h\nfloor\nBob": b"",
+            "s\nfloor\n2-7": b"tik\nCy\n3\n1700000000000\nbk\npay",
+            "t\nfloor\ntik\nCy": b"2-7",
+            "c\nupper balcony": b"5 0 0",
+        }
+    ) == {
+        "floor": RawPool((9, 2, 3), {"Ada L.": RawClaim("tok", 2)}, (RawSale("tik", "Cy", 3, "bk", "pay", fence),)),
+        "upper balcony": RawPool((5, 0, 0)),
+    }
+    assert parse_pools({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("c", b"9 2"),
+        ("c", b"9 2 -3"),
+        ("c\nmore", b"9 2 3"),
+        ("h\nAda", b"tok\nmany\n2\n8\n17\n17"),
+        ("h\nAda", b"tok\n2\n2\n8\n17\n17x"),
+        ("s\n2-7", b"tik\nCy\n3\n17\nbk"),
+        ("s\n27", b"tik\nCy\n3\n17\nbk\npay"),
+        ("s\n2-7", b"tik\nCy\n3\n17\nbk\npay"),
+        ("t\ntik\nCy", b"2-7"),
+        ("q", b"1"),
+        ("c", b"\xff"),
+    ],
+)
+def test_what_is_strange_about_a_pool(field: str, value: bytes) -> None:
+    kind, _, rest = field.partition("\n")
+    (pool,) = parse_pools({f"{kind}\nfloor\n{rest}".rstrip(): value}).values()
+    assert len(pool.strange) == 1
+
+
+async def test_pools_are_found_with_what_is_due_of_them(client: redis.asyncio.Redis) -> None:
+    show, locker = f"raw-{new_token()}", AsyncSeatLocker(client)
+    await locker.warm(show, pools={"floor": 3, "stairs": 1})
+    await locker.open_sale(show)
+    hold = await locker.acquire(show, pools={"floor": 2}, holder="Ada")
+    await locker.confirm(await locker.acquire(show, pools={"floor": 1, "stairs": 1}, holder="Bob"), payment="paid")
+    found = await read_show(client, "seatlock", show)
+    floor, stairs = found.pools["floor"], found.pools["stairs"]
+    assert (floor.counted, floor.free, floor.held, floor.sold) == ((3, 2, 1), 0, 2, 1)
+    assert (floor.claims, floor.due) == ({"Ada": RawClaim(hold.token, 2)}, {"Ada"})
+    assert [sale.quantity for sale in stairs.sales] == [1]
+    assert (floor.strange, stairs.strange, stairs.due) == ((), (), frozenset())
+    assert [(entry.seats, entry.pools) for entry in found.outbox] == [((), {"floor": 1, "stairs": 1})]
 
 
 async def _sell(client: Any, namespace: str) -> tuple[str, AsyncSeatLocker]:

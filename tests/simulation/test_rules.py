@@ -200,7 +200,7 @@ async def test_a_show_that_forgets_its_limit_is_found_out(client: redis.asyncio.
 
 
 def _without_limit(warm: Any) -> Any:
-    return lambda show, plan, *, progress, limit: warm(show, plan, progress=progress)  # noqa: ARG005 - it is forgotten
+    return lambda show, plan, *, progress, limit, pools: warm(show, plan, progress=progress)  # noqa: ARG005 - it is forgotten
 
 
 # --- the best seats

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import redis.asyncio
 
@@ -108,13 +109,16 @@ async def test_the_time_limit_ends_the_sale(client: redis.asyncio.Redis, house: 
     assert 0.5 <= report.seconds < 10
 
 
-async def test_on_a_cluster(cluster: Cluster, house: SeatingPlan) -> None:
+@pytest.mark.parametrize("stock", [0, 12])
+async def test_on_a_cluster(cluster: Cluster, house: SeatingPlan, stock: int) -> None:
     client = cluster.async_client()
     try:
-        simulation = Simulation.of_crowd(client, house, CROWD, namespace="rehearsal")
+        settings = msgspec.structs.replace(CROWD, stock=stock)
+        simulation = Simulation.of_crowd(client, house, settings, namespace="rehearsal")
         report = await simulation.run()
         assert failed(report) == []
         assert report.bookings > 0
+        assert bool(report.stock_sold) == bool(stock)
         await simulation.retire()
     finally:
         await client.aclose()
@@ -132,9 +136,14 @@ def fake() -> Iterator[EmbeddedRedis]:
 
 async def test_on_fakeredis(fake: EmbeddedRedis) -> None:
     client = fake.async_client()
-    report = await Simulation.of_tickets(client, 5, Settings(buyers=8, workers=4, hold=10.0, abandon=0.0)).run()
-    assert failed(report) == []
-    assert report.bookings == 5
+    settings = Settings(buyers=8, workers=4, hold=10.0, abandon=0.0)
+    for simulation in (
+        Simulation.of_tickets(client, 5, settings),
+        Simulation.of_pool(client, msgspec.structs.replace(settings, stock=5)),
+    ):
+        report = await simulation.run()
+        assert failed(report) == []
+        assert report.bookings == 5
     await client.aclose()
 
 
@@ -143,6 +152,7 @@ async def test_a_show_that_goes_away_ends_the_sale(client: redis.asyncio.Redis, 
     for simulation in (
         Simulation.of_crowd(client, house, Settings(buyers=100_000, workers=5, hold=0.3)),
         Simulation.of_tickets(client, 10_000, Settings(buyers=100_000, workers=5, hold=0.3, abandon=0.0)),
+        Simulation.of_pool(client, Settings(buyers=100_000, workers=5, hold=0.3, abandon=0.0, stock=10_000)),
     ):
         run = asyncio.create_task(simulation.run())
         while simulation.progress().done < 10:

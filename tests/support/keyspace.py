@@ -14,7 +14,7 @@ Dump = dict[str, Any]
 
 FIXED: Final = ("meta", "seats", "due", "changes", "outbox", "plan")
 """The keys that a warmed show always has."""
-_DEADLINE: Final = re.compile(rb":\d+$")
+_DEADLINE: Final = re.compile(rb":\d+(?=$| \d+$)")
 _CHANNEL: Final = re.compile(rb"@\d+")
 _MANY: Final = 100_000  # more than any show of these tests has of anything
 
@@ -157,7 +157,9 @@ def pool_contradictions(found: Dump) -> list[str]:
     for (kind, pool), counts in [(field, value) for field, value in fields.items() if len(field) == 2]:
         assert kind == b"c"
         capacity, held, sold = map(int, counts.split(b" "))
-        claims = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"h", pool)}
+        claims = {
+            b"\n".join(field[2:]): value.split(b"\n") for field, value in fields.items() if field[:2] == (b"h", pool)
+        }  # of a holder, or apart from it
         sales = {field[2]: value.split(b"\n") for field, value in fields.items() if field[:2] == (b"s", pool)}
         owners = {field[2:]: value for field, value in fields.items() if field[:2] == (b"t", pool)}
         due = found.get(f"pool-due:{pool.decode()}", ("", {}, False))[1]
@@ -181,25 +183,67 @@ def pool_contradictions(found: Dump) -> list[str]:
 
 def _wrong_lists(found: Dump, now: int) -> list[str]:
     """What the lists of holders say too much or too little, on a show with limits."""
-    said: set[tuple[bytes, bytes, bytes]] = set()
     for name, (_, content, expires) in found.items():
         if name.startswith("holder:"):
-            holder = name.removeprefix("holder:").encode()
-            live = {seat: field for seat, field in content.items() if not _past(field, now)}
-            said |= {(holder, seat, field) for seat, field in live.items()}
-            if expires == any(field.startswith(b"s") for field in live.values()):
-                return [f"the list of {holder!r} {'expires' if expires else 'stays for ever'}: {content}"]
-    true = {
-        (parts[2], seat, _CHANNEL.sub(b"", field))  # lists know nothing of channels
-        for seat, field in found["seats"][1].items()
-        if (lock := found.get(f"lock:{seat.decode()}")) and (parts := lock[1].split(b"\n"))[2]
-        if not _past(field, now)
-    }
+            live = [field for field in content.values() if not _past(field, now)]
+            if expires == any(field.startswith(b"s") for field in live):
+                return [f"the list {name} {'expires' if expires else 'stays for ever'}: {content}"]
+    said, true = _said(found, now), _true(found, now)
     return [f"{each} is on no list" for each in true - said] + [f"{each} is on a list" for each in said - true]
 
 
+def too_little(client: Client, show: str) -> dict[bytes, tuple[int, int]]:
+    """Holders who have more than their lists say, on a show with limits: by holder, what each list says, and is so."""
+    found = dump(client, show)
+    now = _now(client, show)
+    counts: dict[bytes, list[int]] = {}
+    for place, entries in enumerate((_said(found, now), _true(found, now))):
+        for holder, name, field in entries:
+            counts.setdefault(holder, [0, 0])[place] += int(field.rpartition(b" ")[2]) if b"\n" in name else 1
+    return {holder: (said, true) for holder, (said, true) in counts.items() if said < true}
+
+
+Entries = set[tuple[bytes, bytes, bytes]]
+"""What holders have: the holder, what it is, and its field: until when, and how many of a pool."""
+
+
+def _said(found: Dump, now: int) -> Entries:
+    """What the lists say that still counts."""
+    return {
+        (name.removeprefix("holder:").encode(), entry, field)
+        for name, (_, content, _) in found.items()
+        if name.startswith("holder:")
+        for entry, field in content.items()
+        if not _past(field, now)
+    }
+
+
+def _true(found: Dump, now: int) -> Entries:
+    """What they should say."""
+    mirrors: dict[bytes, bytes] = found["seats"][1] if "seats" in found else {}
+    true = {
+        (parts[2], seat, _CHANNEL.sub(b"", field))  # lists know nothing of channels
+        for seat, field in mirrors.items()
+        if (lock := found.get(f"lock:{seat.decode()}")) and (parts := lock[1].split(b"\n"))[2]
+        if not _past(field, now)
+    }
+    return true | {each for each in _of_pools(found) if not _past(each[2], now)}
+
+
+def _of_pools(found: Dump) -> Entries:
+    """What the lists should say of pools."""
+    entries: Entries = set()
+    for field, value in found.get("pools", ("", {}, False))[1].items():
+        (kind, *names), parts = field.split(b"\n"), value.split(b"\n")
+        if kind == b"h" and value:
+            entries.add((names[1], b"h\n" + names[0], b"h:%b %b" % (parts[4], parts[1])))
+        elif kind == b"s" and value:
+            entries.add((parts[1], field, b"s %b" % parts[2]))
+    return entries
+
+
 def _past(field: bytes, now: int) -> bool:
-    return field.startswith(b"h") and now > int(field.partition(b":")[2])
+    return field.startswith(b"h") and now > int(field.partition(b":")[2].partition(b" ")[0])
 
 
 def _now(client: Client, show: str) -> int:

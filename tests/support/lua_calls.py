@@ -17,6 +17,7 @@ from seatlock import (
     _limits,
     _operators,
     _pools,
+    _stocktaking,
     _warming,
 )
 from seatlock._keys import keys_of
@@ -106,7 +107,8 @@ def calls() -> dict[str, Call]:
         each = [{**values, "seats": b"%d" % len(ask.seats)} for ask in asks]
         found[verb] = Call(_commands.of_asks("seatlock", asks), {"requests": b"2"}, each, asks)
     found["force_release"] = _force()
-    add(_operators.vitals("seatlock", SHOW))
+    add(_operators.vitals("seatlock", SHOW, ["floor"]))
+    add(_stocktaking.look("seatlock", SHOW, ["floor"], b"7"), cursor=b"7")
     add(_operators.compare("seatlock", SHOW, ("A-1", "B-1")))
     seats = ["A-1", "B-1"]
     statuses = [{"category": b"0", "status": b"available"}, {"category": b"1", "status": b"sold"}]
@@ -115,8 +117,10 @@ def calls() -> dict[str, Call]:
     add(_warming._load("warm", "seatlock", SHOW, _PLAN.seats, numbers), *statuses)
     found_args = {"digest": _PLAN.digest.encode(), "plan": _PLAN.pack(), "seats": b"2", "max_hold_ms": b"9000"}
     cap = b"%d" % _commands.CHANGES_CAP
-    settings = _warming.Settings(max_hold_ms=9000, outbox=True, limits=_limits.Limits(4, (("y", 2), ("x", 1))))
-    found_args |= {"outbox": b"1", "changes_cap": cap, "limits": b"4\n1 2 y\n0 1 x"}
+    settings = _warming.Settings(
+        max_hold_ms=9000, outbox=True, limits=_limits.Limits(4, (("y", 2), ("x", 1)), (("floor", 3),))
+    )
+    found_args |= {"outbox": b"1", "changes_cap": cap, "limits": b"4\n1 2 y\n0 1 x\np 3 floor"}
     add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args)
     add(_commands.set_status("seatlock", SHOW, "closed", 77), status=b"closed", at_ms=b"77")
     add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
@@ -132,8 +136,10 @@ def calls() -> dict[str, Call]:
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_commands.remnants("seatlock", SHOW, b"7"), cursor=b"7")
-    add(_commands.forget("seatlock", SHOW, seats))
+    fields = ["c\nfloor", "h\nfloor\nada"]
+    add(_commands.forget("seatlock", SHOW, seats, (), fields), *({"field": each.encode()} for each in fields))
     add(_commands.listed("seatlock", SHOW, "ada"))
+    add(_limits._claimed("seatlock", SHOW, "ada"), holder=b"ada")
     add(_commands.held("seatlock", SHOW, b"7"), cursor=b"7")
     add(_commands.server("seatlock", SHOW))
     add(_commands.probe("seatlock", SHOW))

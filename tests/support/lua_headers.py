@@ -38,7 +38,8 @@ FIELDS: Final[dict[str, Any]] = {
     "pools": [],
     **dict.fromkeys(["most", "has"], 4),
     **dict.fromkeys(
-        ["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "channel", "channels"], b"text"
+        ["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "pool", "channel", "channels"],
+        b"text",
     ),
     **dict.fromkeys(["category", "cursor"], b"0"),
     **dict.fromkeys(["status", "before"], b"paused"),

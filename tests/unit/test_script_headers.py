@@ -37,6 +37,7 @@ from seatlock._commands import Changes, Snapshot
 from seatlock._operation import Again, ListsWanted
 from seatlock._operators import Compared
 from seatlock._replies import NoneFree, Noted
+from seatlock._stocktaking import Found
 from seatlock.errors import LostReason
 from seatlock.model import SaleStatus, StateName, Vitals
 from tests.support import lua_headers
@@ -70,6 +71,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "cancel": {"noshow": ShowNotFound, "limits": ListsWanted, "cancelled": Cancellation, "gone": Cancellation},
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
+    "claimed": {"noshow": ShowNotFound, "ok": dict},
     "compare": {"noshow": ShowNotFound, "ok": Compared},
     "confirm": {
         "noshow": ShowNotFound,
@@ -90,6 +92,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "held": {"noshow": ShowNotFound, "ok": tuple},
     "holds": {"noshow": ShowNotFound, "unlisted": type(None), "ok": tuple},
     "inspect": {"noshow": ShowNotFound, "unknown": type(None), "state": SeatState},
+    "pooled": {"noshow": ShowNotFound, "ok": Found},
     "probe": {"": list},
     "reclaim": {
         "noshow": ShowNotFound,
@@ -99,6 +102,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "again": Booking,
         "conflict": BookingConflict,
         "lost": HoldLost,
+        "more": Again,
     },
     "release": {
         "noshow": ShowNotFound,
