@@ -16,12 +16,13 @@ from typing import Any, Final
 
 import msgspec
 
-from seatlock import _channels, _procedures
+from seatlock import _channels, _snapshots
 from seatlock._choosing import Cells, Choice, Chooser, Wish, several
 from seatlock._layout import Layout
-from seatlock._procedures import PlanCache, Procedure
+from seatlock._procedures import Procedure
 from seatlock._quotas import Quotas
 from seatlock._replies import channel_number, listing
+from seatlock._snapshots import PlanCache
 from seatlock.errors import SeatLockError, ServerUnavailable, UnknownSeats
 from seatlock.model import SaleStatus
 from seatlock.plan import SeatingPlan
@@ -155,7 +156,7 @@ class Board:
     def _catch_up(self) -> Procedure[bool]:
         view, fields = self.view, dict[str, bytes]()
         self._whole = False  # also where the read fails: the show may be gone, and another by the next one
-        found = yield from _procedures.catch_up(self._namespace, self.show, view.version, fields.update)
+        found = yield from _snapshots.catch_up(self._namespace, self.show, view.version, fields.update)
         if found is None:
             return False
         view.channels = yield from self._named(view.channels, fields)
@@ -172,9 +173,9 @@ class Board:
         return channels
 
     def _read(self) -> Procedure[None]:
-        for _ in range(_procedures.SNAPSHOT_TRIES):
+        for _ in range(_snapshots.SNAPSHOT_TRIES):
             plan = yield from self._plans.get(self._namespace, self.show)
-            found = yield from _procedures.read_fields(self._namespace, self.show, plan, tuple(plan.index))
+            found = yield from _snapshots.read_fields(self._namespace, self.show, plan, tuple(plan.index))
             if found is not None:
                 same = hasattr(self, "view") and self.view.plan.digest == plan.digest
                 view = View(plan, self.view.layout if same else Layout(plan))
@@ -187,7 +188,7 @@ class Board:
             self._plans.forget(self.show)
         raise ServerUnavailable(
             f"the free seats of show {self.show!r}: the show changed too much while they were read, "
-            f"{_procedures.SNAPSHOT_TRIES} times; nothing was changed: ask again."
+            f"{_snapshots.SNAPSHOT_TRIES} times; nothing was changed: ask again."
         )
 
     # Choosing

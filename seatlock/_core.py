@@ -18,7 +18,10 @@ from seatlock import (
     _pools,
     _procedures,
     _requests,
+    _retiring,
+    _snapshots,
     _stocktaking,
+    _upkeep,
     _warming,
 )
 from seatlock._base import Base
@@ -77,7 +80,7 @@ class Core(Base):
 
     def __init__(self, namespace: object, patience: object) -> None:
         super().__init__(namespace, patience, _procedures.Listed())
-        self._plans = _procedures.PlanCache()
+        self._plans = _snapshots.PlanCache()
         self._boards: dict[str, Board] = {}
 
     # Asks: one caller's request each
@@ -190,13 +193,13 @@ class Core(Base):
         section = _section(section)
         channel = _bounds.channel(channel)
         show = yield from self._ready(show)
-        return (yield from _procedures.availability(self.namespace, show, section, self._plans, channel))
+        return (yield from _snapshots.availability(self.namespace, show, section, self._plans, channel))
 
     def inspect(self, show: object, seats: object) -> Procedure[list[SeatState]]:
         """Read what is known of each seat."""
         seats = _bounds.seat_ids(seats)
         show = yield from self._ready(show)
-        return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
+        return (yield from _snapshots.inspect(self.namespace, show, seats, self._plans))
 
     def holds(self, show: object, holder: object) -> Procedure[list[HeldSeats]]:
         """List the live holds of a holder."""
@@ -233,7 +236,7 @@ class Core(Base):
         """Open, pause or close a sale, at once or when a time comes."""
         at_ms = 0 if at is None else _bounds.moment("at", at)
         show = yield from self._ready(show)
-        yield _commands.set_status(self.namespace, show, status, at_ms)
+        yield _upkeep.set_status(self.namespace, show, status, at_ms)
 
     def block(self, show: object, seats: object, reason: object) -> Procedure[Block]:
         """Take free seats off sale."""
@@ -269,7 +272,7 @@ class Core(Base):
             raise InvalidRequest(f"unread must be 'keep' or 'discard', not {unread!r}.")
         show = yield from self._ready(show)
         self._forget(show)
-        yield from _procedures.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
+        yield from _retiring.retire(self.namespace, show, "discard" if unread == "discard" else "keep")
 
     def force_release(
         self, show: object, seats: object, pools: object, holder: object, by: object, reason: object
@@ -303,7 +306,7 @@ class Core(Base):
 
     def records(self, show: str, seats: tuple[str, ...]) -> Procedure[list[SeatState]]:
         """Read what is known of up to `_operators.LOOK_STEP` seats of a show that was read before."""
-        return (yield from _procedures.inspect(self.namespace, show, seats, self._plans))
+        return (yield from _snapshots.inspect(self.namespace, show, seats, self._plans))
 
     def _forget(self, show: str) -> None:
         self._plans.forget(show)

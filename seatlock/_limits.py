@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from seatlock import _commands
+from seatlock import _reads
 from seatlock._keys import keys_of
 from seatlock._operation import Operation, Pools, check_show
 from seatlock._procedures import Procedure
@@ -78,14 +78,14 @@ def holds(namespace: str, show: str, holder: str) -> Procedure[list[HeldSeats]]:
     found by their holder.
     """
     found: dict[int, dict[str, float]] = {}
-    seats: tuple[str, ...] | None = yield _commands.listed(namespace, show, holder)
+    seats: tuple[str, ...] | None = yield _reads.listed(namespace, show, holder)
     if seats is not None:
         yield from _look(namespace, show, holder, seats, found)
     else:
         cursor = b"0"
         for _ in range(HELD_STEPS):
             some: tuple[str, ...]
-            cursor, some = yield _commands.held(namespace, show, cursor)
+            cursor, some = yield _reads.held(namespace, show, cursor)
             yield from _look(namespace, show, holder, some, found)
             if cursor == b"0":
                 break
@@ -120,7 +120,7 @@ def _look(
     """Note those of some seats that this holder holds: by fence, the seats and the seconds they have left."""
     for at in range(0, len(seats), INSPECT_STEP):
         states: list[SeatState]
-        _, states = yield _commands.inspect(namespace, show, seats[at : at + INSPECT_STEP], ())
+        _, states = yield _reads.inspect(namespace, show, seats[at : at + INSPECT_STEP], ())
         for state in states:
             if state.state == "held" and state.holder == holder and state.fence is not None:
                 found.setdefault(state.fence, {})[state.seat] = state.expires_in or 0.0

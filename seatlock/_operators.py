@@ -14,9 +14,10 @@ from msgspec import structs
 from seatlock import _bounds, _pools, _stocktaking
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation, batch, check_show
-from seatlock._procedures import SNAPSHOT_TRIES, PlanCache, Procedure, availability, inspect
+from seatlock._procedures import Procedure
 from seatlock._replies import fence_parts, listing, release
 from seatlock._script import load
+from seatlock._snapshots import SNAPSHOT_TRIES, PlanCache, availability, inspect
 from seatlock.errors import InvalidRequest, SeatLockError, ServerUnavailable, UnknownSeats
 from seatlock.model import Checked, Difference, Release, Vitals
 from seatlock.plan import SeatingPlan

@@ -1,19 +1,43 @@
-"""What is left of a retired show: the locks of its seats, and with limits the lists of those who bought."""
+"""Retiring a show: its end, and what is left of it then, the locks of its seats and the lists of those who bought."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Literal
 
-from seatlock import _commands
+from seatlock import _pools, _upkeep
+from seatlock._operation import Again
+from seatlock._procedures import Procedure
+from seatlock.errors import ServerUnavailable, ShowInUse
 
-if TYPE_CHECKING:
-    from seatlock._procedures import Procedure
-
+TRIES: Final = 5  # times to begin, where others warm the show meanwhile
 STEPS: Final = 100_000  # calls that delete what a retired show left, at most
 SOME: Final = 400  # seats, or fields of pools, that a call deletes
 
 
-def clear(namespace: str, show: str) -> Procedure[None]:
+def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Procedure[None]:
+    """End a show, then delete what is left of it in bounded steps; may be repeated after a failure."""
+    for _ in range(TRIES):
+        pools: tuple[str, ...] = yield _pools.names(namespace, show)
+        try:
+            in_use: tuple[int, int] | None = yield _upkeep.retire(namespace, show, unread, pools)
+        except Again:  # somebody has warmed it with other pools since
+            continue
+        break
+    else:
+        raise ServerUnavailable(f"retire of show {show!r}: it is being warmed; nothing was changed: ask again.")
+    if in_use is not None:
+        holds, entries = in_use
+        raise ShowInUse(
+            f"show {show!r} cannot be retired: {holds} seats are held (a claim on a pool counts as one) and {entries} "
+            "outbox entries are unread; close the sale, wait for the holds to end and for the relay to read the "
+            "outbox, or discard the outbox.",
+            holds=holds,
+            outbox=entries,
+        )
+    yield from _clear(namespace, show)
+
+
+def _clear(namespace: str, show: str) -> Procedure[None]:
     """Delete it in bounded steps; may be repeated after a failure.
 
     The seats come last: while any of them is left nobody warms the show, so that no list of its next life is deleted.
@@ -26,7 +50,7 @@ def _walk(namespace: str, show: str, *, pools: bool) -> Procedure[None]:
     cursor = b"0"
     for _ in range(STEPS):
         found: list[str]
-        cursor, found = yield _commands.remnants(namespace, show, cursor, pools=pools)
+        cursor, found = yield _upkeep.remnants(namespace, show, cursor, pools=pools)
         left = 1
         for at in range(0, len(found), SOME):
             some = found[at : at + SOME]
@@ -34,7 +58,7 @@ def _walk(namespace: str, show: str, *, pools: bool) -> Procedure[None]:
             of_pools = [name for name in some if "\n" in name]  # also where the show had pools alone
             buyers: list[str] = [name.rpartition("\n")[2] for name in of_pools if name.startswith("t\n")]
             if seats:
-                buyers += yield _commands.buyers(namespace, show, seats)
-            left = yield _commands.forget(namespace, show, seats, buyers, of_pools)
+                buyers += yield _upkeep.buyers(namespace, show, seats)
+            left = yield _upkeep.forget(namespace, show, seats, buyers, of_pools)
         if left == 0 or (cursor == b"0" and not found):
             return

@@ -13,9 +13,10 @@ import msgspec
 from seatlock import _pools
 from seatlock._keys import keys_of
 from seatlock._operation import Operation, check_show
-from seatlock._procedures import Procedure, catch_up
+from seatlock._procedures import Procedure
 from seatlock._replies import fence_of, optional_text, seconds_left
 from seatlock._script import load
+from seatlock._snapshots import catch_up
 from seatlock.model import PoolDifference, PoolDifferenceKind
 
 STEPS: Final = 1_000_000  # calls that walk over the claims and sales of a show, at most

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from seatlock import _commands, _pools
+from seatlock import _pools, _reads, _upkeep
 from seatlock._keys import keys_of
 from seatlock._limits import NONE, Limits
 from seatlock._operation import Operation, Pools
@@ -37,18 +37,18 @@ def warm(
     namespace: str, show: str, plan: SeatingPlan, settings: Settings, progress: Progress | None
 ) -> Procedure[Warmed]:
     """Load a plan: first look whether anything stands in the way, then load, then found the show."""
-    complaints = yield _commands.probe(namespace, show)
+    complaints = yield _upkeep.probe(namespace, show)
     if complaints:
         raise ScriptFailed(
             f"the scripts of show {show!r} may not do all they need on this server ({'; '.join(complaints)}); "
             "grant the missing commands and warm again."
         )
-    packed = yield _commands.packed_plan(namespace, show)
+    packed = yield _reads.packed_plan(namespace, show)
     before = None if packed is None else SeatingPlan.unpack(packed)
     if before is not None:
         plan = _in_the_order_of(before, plan)
         if settings.limits is not NONE:
-            limits, fence = yield _commands.limits_and_fence(namespace, show)
+            limits, fence = yield _upkeep.limits_and_fence(namespace, show)
             if limits is None and fence:
                 raise _too_late(show)
     pieces = [plan.seats[at : at + WARM_STEP] for at in range(0, len(plan.seats), WARM_STEP)]
@@ -146,7 +146,7 @@ def _found(namespace: str, show: str, plan: SeatingPlan, settings: Settings) -> 
         b"%d" % len(plan.seats),
         b"%d" % settings.max_hold_ms,
         b"1" if settings.outbox else b"0",
-        b"%d" % _commands.CHANGES_CAP,
+        b"%d" % _upkeep.CHANGES_CAP,
         settings.limits.packed(plan),
     ]
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired]

@@ -18,7 +18,9 @@ from seatlock import (
     _limits,
     _operators,
     _pools,
+    _reads,
     _stocktaking,
+    _upkeep,
     _warming,
 )
 from seatlock._operation import Operation
@@ -99,7 +101,7 @@ def _set_channel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any
 
 def _sweep(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
     due_seats(locker, raw, show)
-    return _commands.sweep(NS, show)
+    return _upkeep.sweep(NS, show)
 
 
 def _warm_step(name: str) -> Prepare:
@@ -114,7 +116,7 @@ def _found(_locker: SeatLocker, _raw: redis.Redis, show: str) -> Operation[Any]:
 
 def _holds(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     locker.warm(show, SEATS, limit=len(SEATS))
-    return _commands.listed(NS, show, HOLDER)
+    return _reads.listed(NS, show, HOLDER)
 
 
 def _claimed(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
@@ -125,8 +127,8 @@ def _claimed(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
 def _retired(name: str) -> Prepare:
     def prepare(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
         locker.confirm(hold_of(locker, show))
-        locker._run(_commands.retire(NS, show, "discard"))
-        return _commands.remnants(NS, show, b"0") if name == "remnants" else _commands.forget(NS, show, SEATS)
+        locker._run(_upkeep.retire(NS, show, "discard"))
+        return _upkeep.remnants(NS, show, b"0") if name == "remnants" else _upkeep.forget(NS, show, SEATS)
 
     return prepare
 
@@ -215,19 +217,19 @@ CALLS: Final[dict[str, Prepare]] = {
     "unblock": _unblock,
     "set_channel": _set_channel,
     "sweep": _sweep,
-    "status": lambda _locker, _raw, show: _commands.set_status(NS, show, "paused"),
-    "closing time": lambda _locker, _raw, show: _commands.set_status(NS, show, "closed", round(TOMORROW * 1000)),
+    "status": lambda _locker, _raw, show: _upkeep.set_status(NS, show, "paused"),
+    "closing time": lambda _locker, _raw, show: _upkeep.set_status(NS, show, "closed", round(TOMORROW * 1000)),
     "warm": _warm_step("warm"),
     "check": _warm_step("check"),
     "found": _found,
-    "retire": lambda _locker, _raw, show: _commands.retire(NS, show, "keep"),
+    "retire": lambda _locker, _raw, show: _upkeep.retire(NS, show, "keep"),
     "remnants": _retired("remnants"),
     "forget": _retired("forget"),
-    "inspect": lambda locker, _raw, show: _commands.inspect(NS, show, hold_of(locker, show).seats, ("",)),
+    "inspect": lambda locker, _raw, show: _reads.inspect(NS, show, hold_of(locker, show).seats, ("",)),
     "vitals": lambda _locker, _raw, show: _operators.vitals(NS, show),
     "compare": lambda locker, _raw, show: _operators.compare(NS, show, hold_of(locker, show).seats),
-    "availability": lambda _locker, _raw, show: _commands.mirrors(NS, show, SEATS),
-    "changes": lambda _locker, _raw, show: _commands.changes(NS, show, 1, 0),
+    "availability": lambda _locker, _raw, show: _reads.mirrors(NS, show, SEATS),
+    "changes": lambda _locker, _raw, show: _reads.changes(NS, show, 1, 0),
     "acquire_pools": _acquire_pools,
     "extend_pools": _extend_pools,
     "confirm_pools": _confirm_pools,
@@ -239,7 +241,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "sweep_pool": _sweep_pool,
     "stock": _stock,
     "holds": _holds,
-    "held": lambda _locker, _raw, show: _commands.held(NS, show, b"0"),
+    "held": lambda _locker, _raw, show: _reads.held(NS, show, b"0"),
     "claimed": _claimed,
 }
 READS: Final = frozenset(

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 import redis
 
-from seatlock import AcquireRequest, Booking, ConfirmRequest, Hold, Seat, SeatLocker, _commands
+from seatlock import AcquireRequest, Booking, ConfirmRequest, Hold, Seat, SeatLocker, _reads, _upkeep
 from tests.chaos.calls import CALLS
 from tests.chaos.verbs import SEATS, VERBS, fresh_show, hold_of
 from tests.support.cluster import Cluster
@@ -52,8 +52,8 @@ def a_sale(locker: SeatLocker, raw: redis.Redis, show: str) -> None:
     until(lambda: all(raw.pttl(lock_of(show, seat)) == -2 for seat in SEATS[:4]), "the short holds are over")
     hold_of(locker, show, 2)
     locker.sweep(show)
-    locker._run(_commands.inspect("seatlock", show, SEATS, ("",)))
-    locker._run(_commands.changes("seatlock", show, 1, 0))
+    locker._run(_reads.inspect("seatlock", show, SEATS, ("",)))
+    locker._run(_reads.changes("seatlock", show, 1, 0))
     locker.confirm_many(show, [ConfirmRequest(hold_of(locker, show, 3), "pay")])
 
 
@@ -127,7 +127,7 @@ def test_trap_unpack_of_many_due_seats(locker: SeatLocker, raw: redis.Redis) -> 
 
 
 def _sweep_of_a_thousand(show: str) -> Any:
-    step = _commands.sweep("seatlock", show)
+    step = _upkeep.sweep("seatlock", show)
     step.args = [b"1000"]  # the most that the script lets anyone ask for
     return step
 
@@ -194,7 +194,7 @@ def test_trap_undeclared_keys(server: RedisServer, locker: SeatLocker, raw: redi
         with monitor(server) as seen:
             locker.warm(show, [Seat("A"), Seat("B", status="sold")])
     else:
-        call = CALLS[name](locker, raw, show) if name in CALLS else getattr(_commands, name)("seatlock", show)
+        call = CALLS[name](locker, raw, show) if name in CALLS else getattr(_upkeep, name)("seatlock", show)
         with monitor(server) as seen:
             locker._run(call)
     declared: set[bytes] = set()

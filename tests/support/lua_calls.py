@@ -17,7 +17,9 @@ from seatlock import (
     _limits,
     _operators,
     _pools,
+    _reads,
     _stocktaking,
+    _upkeep,
     _warming,
 )
 from seatlock._keys import keys_of
@@ -116,32 +118,32 @@ def calls() -> dict[str, Call]:
     add(_warming._load("check", "seatlock", SHOW, _PLAN.seats, numbers), *statuses)
     add(_warming._load("warm", "seatlock", SHOW, _PLAN.seats, numbers), *statuses)
     found_args = {"digest": _PLAN.digest.encode(), "plan": _PLAN.pack(), "seats": b"2", "max_hold_ms": b"9000"}
-    cap = b"%d" % _commands.CHANGES_CAP
+    cap = b"%d" % _upkeep.CHANGES_CAP
     settings = _warming.Settings(
         max_hold_ms=9000, outbox=True, limits=_limits.Limits(4, (("y", 2), ("x", 1)), (("floor", 3),))
     )
     found_args |= {"outbox": b"1", "changes_cap": cap, "limits": b"4\n1 2 y\n0 1 x\np 3 floor"}
     add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args)
-    add(_commands.set_status("seatlock", SHOW, "closed", 77), status=b"closed", at_ms=b"77")
-    add(_commands.sweep("seatlock", SHOW), limit=b"%d" % _commands.SWEEP_STEP)
-    add(_commands.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
-    add(_commands.mirrors("seatlock", SHOW, seats, ["floor"]), *({"seat": seat.encode()} for seat in seats))
+    add(_upkeep.set_status("seatlock", SHOW, "closed", 77), status=b"closed", at_ms=b"77")
+    add(_upkeep.sweep("seatlock", SHOW), limit=b"%d" % _upkeep.SWEEP_STEP)
+    add(_reads.inspect("seatlock", SHOW, tuple(seats), ("x", "y")))
+    add(_reads.mirrors("seatlock", SHOW, seats, ["floor"]), *({"seat": seat.encode()} for seat in seats))
     add(_blocks.block("seatlock", SHOW, tuple(seats), "camera"), reason=b"camera")
     add(_blocks.unblock("seatlock", SHOW, tuple(seats)))
     each_seat = [{"seat": seat.encode()} for seat in seats]
     add(_channels.set_channel("seatlock", SHOW, tuple(seats), "partner"), *each_seat, channel=b"partner")
-    count = b"%d" % _commands.CHANGES_STEP
-    add(_commands.changes("seatlock", SHOW, 3, 4, ["floor"]), epoch=b"3", version=b"4", count=count)
-    add(_commands.retire("seatlock", SHOW, "keep", ["floor"]), outbox=b"keep")
+    count = b"%d" % _reads.CHANGES_STEP
+    add(_reads.changes("seatlock", SHOW, 3, 4, ["floor"]), epoch=b"3", version=b"4", count=count)
+    add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"]), outbox=b"keep")
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
-    add(_commands.remnants("seatlock", SHOW, b"7"), cursor=b"7")
+    add(_upkeep.remnants("seatlock", SHOW, b"7"), cursor=b"7")
     fields = ["c\nfloor", "h\nfloor\nada"]
-    add(_commands.forget("seatlock", SHOW, seats, (), fields), *({"field": each.encode()} for each in fields))
-    add(_commands.listed("seatlock", SHOW, "ada"))
+    add(_upkeep.forget("seatlock", SHOW, seats, (), fields), *({"field": each.encode()} for each in fields))
+    add(_reads.listed("seatlock", SHOW, "ada"))
     add(_limits._claimed("seatlock", SHOW, "ada"), holder=b"ada")
-    add(_commands.held("seatlock", SHOW, b"7"), cursor=b"7")
-    add(_commands.server("seatlock", SHOW))
-    add(_commands.probe("seatlock", SHOW))
+    add(_reads.held("seatlock", SHOW, b"7"), cursor=b"7")
+    add(_upkeep.server("seatlock", SHOW))
+    add(_upkeep.probe("seatlock", SHOW))
     assert keys_of("seatlock", SHOW).meta == _PREFIX + b"meta"
     return found

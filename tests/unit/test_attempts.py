@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 import redis.exceptions as foreign
 
-from seatlock import _commands, new_token
+from seatlock import _commands, _reads, new_token
 from seatlock._attempts import FIRST_PAUSE, LONGEST_PAUSE, MOST_ATTEMPTS, MOST_TOLD, Attempts
 from seatlock._operation import Step
 from seatlock.errors import OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
@@ -35,7 +35,7 @@ def _confirm() -> Step:
 
 
 def _read() -> Step:
-    return _commands.mirrors("seatlock", "show-1", ["A-1"])
+    return _reads.mirrors("seatlock", "show-1", ["A-1"])
 
 
 def _end(attempts: Attempts, *failures: BaseException) -> SeatLockError:
@@ -86,7 +86,7 @@ def test_the_same_token_is_sent_every_time() -> None:
 
 
 def test_a_plain_command_stays_what_it_is() -> None:
-    attempts = Attempts(_commands.packed_plan("seatlock", "show-1"), 1.0)
+    attempts = Attempts(_reads.packed_plan("seatlock", "show-1"), 1.0)
     assert attempts.command() == ["GET", b"seatlock:{show-1}:plan"]
     attempts.failed(FORGOTTEN)
     assert attempts.command()[0] == "GET"

@@ -33,9 +33,9 @@ from seatlock import (
     Unblock,
     UnknownSeats,
 )
-from seatlock._commands import Changes, Snapshot
 from seatlock._operation import Again, ListsWanted
 from seatlock._operators import Compared
+from seatlock._reads import Changes, Snapshot
 from seatlock._replies import NoneFree, Noted
 from seatlock._stocktaking import Found
 from seatlock.errors import LostReason

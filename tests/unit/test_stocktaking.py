@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from seatlock import PoolDifference
-from seatlock._commands import Changes
 from seatlock._pools import Stock
+from seatlock._reads import Changes
 from seatlock._stocktaking import LOOKS, Entry, Found, Stocktaking, take_stock
 
 Counts = tuple[int, int, int]
