@@ -116,7 +116,7 @@ def main() -> int:
             yard.people += CALLS
             status = yard.timed(
                 lambda number: yard.room.status(SHOW, person(number * base // CALLS, uuids=given.uuids))
-            )  # noqa: B023
+            )
             yard.silence(given.silent)
             let_in, took = yard.admission()
             told = f"{took:.1f} ms" if let_in == LET_IN else f"{let_in} only"

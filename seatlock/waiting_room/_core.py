@@ -6,7 +6,7 @@ Pure: a procedure yields the calls that a door carries out.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, cast
 
 from seatlock import _bounds
@@ -60,6 +60,18 @@ class RoomCore(Base):
                 retry_after=wait,
             )
         return _commands.about("join", show, holder, self._place)
+
+    def joins(self, show: object, holders: object) -> list[Ask[Place] | SeatLockError]:
+        """Check many joins; one that is refused here has its error in its place."""
+        if isinstance(holders, str | bytes) or not isinstance(holders, Iterable):
+            raise InvalidRequest(f"holders must be an iterable of ids, not {type(holders).__name__}.")
+        asks: list[Ask[Place] | SeatLockError] = []
+        for holder in cast("Iterable[object]", holders):
+            try:
+                asks.append(self.join(show, holder))
+            except SeatLockError as error:
+                asks.append(error)
+        return asks
 
     def heartbeat(self, show: object, holder: object) -> Ask[Place]:
         """Check a heartbeat."""
@@ -122,6 +134,10 @@ class RoomCore(Base):
     def prepare(self, show: object) -> Procedure[None]:
         """Find out once whether the server of a show is fit for what follows."""
         yield from self._ready(show)
+
+    def join_many(self, show: object, holders: object) -> Procedure[list[Place | SeatLockError]]:
+        """Carry out many joins."""
+        return (yield from self._many(show, self.joins(show, holders)))
 
     def make(self, show: object, settings: object) -> Procedure[str]:
         """Make a room, or change its settings: gives the commitment to the seed of its draw."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from seatlock._async_door import AsyncDoor
 from seatlock._base import DEFAULT_PATIENCE
 from seatlock._bounds import Duration
 from seatlock._lanes import GROUPED
+from seatlock.errors import SeatLockError
 from seatlock.waiting_room._commands import MOST_A_CALL
 from seatlock.waiting_room._core import JoinLimiter, RoomCore
 from seatlock.waiting_room.draw import Draw, Participants
@@ -72,6 +73,10 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         or `WaitingRoomClosed`.
         """
         return await self._batcher.submit(self._core.join(show, holder))
+
+    async def join_many(self, show: str, holders: Iterable[str]) -> list[Place | SeatLockError]:
+        """Have many holders join, in order, in as few calls as can be: a place or an error each."""
+        return await self._many(show, self._core.joins(show, holders))
 
     async def status(self, show: str, holder: str) -> Place:
         """How a holder stands in the line. Changes nothing: the holder is not present for it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from seatlock import _connect
 from seatlock._base import DEFAULT_PATIENCE
 from seatlock._bounds import Duration
 from seatlock._door import Door
+from seatlock.errors import SeatLockError
 from seatlock.waiting_room._commands import MOST_A_CALL
 from seatlock.waiting_room._core import JoinLimiter, RoomCore
 from seatlock.waiting_room.draw import Draw, Participants
@@ -68,6 +69,10 @@ class WaitingRoom(Door[RoomCore]):
         or `WaitingRoomClosed`.
         """
         return self._one(self._core.join(show, holder))
+
+    def join_many(self, show: str, holders: Iterable[str]) -> list[Place | SeatLockError]:
+        """Have many holders join, in order, in as few calls as can be: a place or an error each."""
+        return self._follow(self._core.join_many(show, holders))
 
     def status(self, show: str, holder: str) -> Place:
         """How a holder stands in the line. Changes nothing: the holder is not present for it."""
