@@ -2,10 +2,10 @@
 
     python loadtests/waiting_room.py [--people 10000000] [--at 10000 1000000 10000000] [--uuids] [--silent 90]
 
-One room on a private embedded Redis unless told otherwise (`--redis URL`). People join by the room's own script, 256 a
-call; at each size of `--at` some more requests are made one by one, and 1,000 people are let in by one call while so many
-percent of the line are silent. What the server took is read from its own statistics (INFO commandstats), so that
-neither the network nor Python is in it; memory is INFO memory before and after, for each place.
+One room on a private embedded Redis unless told otherwise (`--redis URL`). People join by `join_many`; at each size of
+`--at` some more requests are made one by one, and 1,000 people are let in by one call while so many percent of the line
+are silent. What the server took is read from its own statistics (INFO commandstats), so that neither the network nor
+Python is in it; memory is INFO memory before and after, for each place.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import statistics
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any, Final
 
 import redis
 
 from seatlock.embedded import EmbeddedRedis
-from seatlock.waiting_room import RoomSettings, WaitingRoom, _commands
+from seatlock.waiting_room import RoomSettings, WaitingRoom
 
 SHOW: Final = "show"
 NAMESPACE: Final = "seatlock"
@@ -60,11 +61,9 @@ class Yard:
     def fill(self, people: int) -> float:
         """Have people join until there are so many; gives the seconds that it took."""
         begun = time.perf_counter()
-        core = self.room._core
         while self.people < people:
-            some = range(self.people, min(self.people + 256, people))
-            asks = [core.join(SHOW, person(number, uuids=self.uuids)) for number in some]
-            self.room._run(_commands.of_asks(NAMESPACE, asks))
+            some = range(self.people, min(self.people + 10_000, people))
+            self.room.join_many(SHOW, [person(number, uuids=self.uuids) for number in some])
             self.people = some.stop
         return time.perf_counter() - begun
 
@@ -78,14 +77,14 @@ class Yard:
             bits[place // 8] |= 128 >> place % 8
         self.client.mset({keys[0]: bytes(bits), keys[1]: b"\0"})
 
-    def timed(self, action: Any) -> tuple[float, float]:
+    def timed(self, action: Callable[[str, str], object], holders: list[str]) -> tuple[float, float]:
         """What a request takes: microseconds of the server, and milliseconds (median) until the answer."""
         before, waits = self.server_time(), []
-        for number in range(CALLS):
+        for holder in holders:
             begun = time.perf_counter()
-            action(number)
+            action(SHOW, holder)
             waits.append(time.perf_counter() - begun)
-        return (self.server_time() - before) / CALLS, statistics.median(waits) * 1000
+        return (self.server_time() - before) / len(holders), statistics.median(waits) * 1000
 
     def admission(self) -> tuple[int, float]:
         """Let in 1,000 by one call: how many there were, and the milliseconds of the server."""
@@ -111,12 +110,10 @@ def main() -> int:
         for size in sorted({*[at for at in given.at if at <= given.people], given.people}):
             seconds = yard.fill(size)
             memory = (yard.memory() - empty) / size
-            base = yard.people
-            join = yard.timed(lambda number: yard.room.join(SHOW, person(base + number, uuids=given.uuids)))  # noqa: B023
+            new = [person(yard.people + number, uuids=given.uuids) for number in range(CALLS)]
+            old = [person(number * yard.people // CALLS, uuids=given.uuids) for number in range(CALLS)]
+            join, status = yard.timed(yard.room.join, new), yard.timed(yard.room.status, old)
             yard.people += CALLS
-            status = yard.timed(
-                lambda number: yard.room.status(SHOW, person(number * base // CALLS, uuids=given.uuids))
-            )
             yard.silence(given.silent)
             let_in, took = yard.admission()
             told = f"{took:.1f} ms" if let_in == LET_IN else f"{let_in} only"
