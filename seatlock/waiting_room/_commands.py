@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 import msgspec
 
-from seatlock._keys import Room, keys_of
-from seatlock._operation import Ask, Command, Operation
+from seatlock._keys import keys_of
+from seatlock._operation import Ask, Command, Operation, check_show
 from seatlock._procedures import Procedure
 from seatlock._script import load
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
@@ -134,16 +134,11 @@ def served(namespace: str, show: str) -> Operation[Served]:
     return Operation(load("served"), show, [room.room, room.queue, room.passes], [], decode)
 
 
-def _all_keys(room: Room) -> list[bytes]:
-    first = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn]
-    return [*first, *room.here, *room.kept, room.admissions]
-
-
 def prepare(
     namespace: str, show: str, settings: RoomSettings, milliseconds: dict[str, int], seed: str, commitment: str
 ) -> Operation[tuple[bool, RoomStatus, str]]:
     """Make a room, or change its settings: gives whether it is new, its status, and its commitment to a seed."""
-    keys = _all_keys(keys_of(namespace, show).room)
+    keys = keys_of(namespace, show).room.all()
     numbers = [
         settings.max_length,
         settings.rate,
@@ -164,6 +159,16 @@ def prepare(
 
     args = [*[b"%d" % number for number in numbers], seed.encode(), commitment.encode()]
     return Operation(load("room"), show, keys, args, decode)
+
+
+def require_admission(namespace: str, show: str, required: bool) -> Operation[bool]:
+    """Have the sale of a show ask for passes, or not: gives what it did before."""
+
+    def decode(reply: list[Any]) -> bool:
+        check_show(reply, show)
+        return bool(reply[1])
+
+    return Operation(load("require_admission"), show, [keys_of(namespace, show).meta], [b"%d" % required], decode)
 
 
 def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomStatus]:

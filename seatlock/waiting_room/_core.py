@@ -123,12 +123,17 @@ class RoomCore(Base):
         """Find out once whether the server of a show is fit for what follows."""
         yield from self._ready(show)
 
-    def make(self, show: object, settings: object) -> Procedure[str]:
+    def make(self, show: object, settings: object, required: object) -> Procedure[str]:
         """Make a room, or change its settings: gives the commitment to the seed of its draw."""
+        settings = RoomSettings() if settings is None else settings
+        if required is not None and not isinstance(required, bool):
+            raise InvalidRequest(f"required must be True, False or None, not {required!r}.")
         if not isinstance(settings, RoomSettings):
             raise InvalidRequest(f"settings must be seatlock.RoomSettings, not {type(settings).__name__}.")
         milliseconds = _checked(settings)
         show = yield from self._ready(show)
+        if required is not None:  # first, so that nothing is made for a show that is not there
+            yield _commands.require_admission(self.namespace, show, required)
         seed = secrets.token_hex(32)
         made = _commands.prepare(self.namespace, show, settings, milliseconds, seed, commitment_of(seed))
         _, _, commitment = yield made
