@@ -10,33 +10,35 @@
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local early_key, drawn_key = KEYS[5], KEYS[6]
 local holders = {unpack(ARGV)}
--- @include places
+-- @include line
 
 local early_places = integer(redis.call('HMGET', room_key, 'early')[1], 0, MOST_PLACES)
 
 -- Whoever leaves a draw that is under way would change it for all others, and nobody could recompute it.
 local function answer(request)
   if room.status == 'drawing' and not queued[request] and (early[request] or drawn[request]) then
-    return 'kept'
+    return {'kept'}
   elseif room.status == 'drawing' and queued[request] and tonumber(queued[request]) <= early_places then
-    return 'kept'
+    return {'kept'}
+  elseif queued[request] or early[request] or drawn[request] or in_time(request) then
+    return {'left'}
   end
-  return standing(request) and 'left' or 'gone'
+  return {'gone'}
 end
 
 local reply, gone, leaving = {'ok', serving()}, {}, {}
 for request, holder in ipairs(holders) do
-  local word = gone[holder] and 'gone' or answer(request)
-  reply[#reply + 1] = {word}
-  if word == 'left' then
+  local answered = gone[holder] and {'gone'} or answer(request)
+  reply[#reply + 1] = answered
+  if answered[1] == 'left' then
     gone[holder] = true
     leaving[#leaving + 1] = holder
   end
 end
 if #leaving > 0 then
+  redis.call('HDEL', grants_key, unpack(leaving))
   for _, key in ipairs({queue_key, passes_key, early_key, drawn_key}) do
     redis.call('ZREM', key, unpack(leaving))
   end
-  redis.call('HDEL', grants_key, unpack(leaving))
 end
 return reply

@@ -40,7 +40,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 FACTS: Final = len(Facts.__struct_fields__)
-WITHOUT_PRESENCE: Final = frozenset(["place", "leave", "renew"])
+WITHOUT_PRESENCE: Final = frozenset(["place", "leave"])
 
 
 def check_room(reply: list[Any], show: str) -> None:
@@ -63,7 +63,9 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLo
     verb, show = asks[0].verb, asks[0].show
     room = keys_of(namespace, show).room
     keys = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn]
-    if verb not in WITHOUT_PRESENCE:
+    if verb == "renew":
+        keys = [room.room, room.passes, room.grants]
+    elif verb not in WITHOUT_PRESENCE:
         keys += [*room.here, *room.kept]
     args: list[bytes] = []
     for ask in asks:
@@ -126,8 +128,8 @@ def served(namespace: str, show: str) -> Operation[Served]:
 
     def decode(reply: list[Any]) -> Served:
         check_room(reply, show)
-        facts = Facts.read(reply[1 : 1 + FACTS])
-        behind, length, live, early, admitted = reply[1 + FACTS :]
+        behind, length, live, early, admitted = reply[1:-FACTS]
+        facts = Facts.read(reply[-FACTS:])
         observed = pace(facts.moved, facts.span)
         return Served(show, facts.room, facts.served, behind, length, live, admitted, early, observed, facts.poll)
 

@@ -1,7 +1,9 @@
 -- @include clock
 -- @include integer
 -- The facts of a waiting room that most of its scripts want. No facts, no room: fail closed.
-local ROOM = {'status', 'version', 'next', 'low', 'served', 'most', 'reserve', 'pass', 'renewals', 'here', 'kept', 'pace', 'poll'}
+local ROOM = {
+  'status', 'version', 'next', 'low', 'served', 'most', 'reserve', 'pass', 'renewals', 'here', 'kept', 'pace', 'poll',
+}
 local room = {}
 do
   local found = redis.call('HMGET', room_key, unpack(ROOM))
