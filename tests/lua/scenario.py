@@ -38,7 +38,7 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 
 _ROOMS = (
     *("acquiring", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late"),
-    *("limiting", "operating", "pooling", "selling", "warming"),
+    *("limiting", "operating", "pooling", "queueing", "selling", "warming"),
 )
 
 
