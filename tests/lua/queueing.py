@@ -10,7 +10,8 @@ from seatlock.errors import WaitingRoomClosed, WaitingRoomFull
 from seatlock.waiting_room import Pass
 from seatlock.waiting_room import _commands as commands
 from seatlock.waiting_room.draw import Draw
-from tests.lua.hall import Hall
+from tests.lua.arguments import NUMBERS, WITHOUT_ZERO, refused
+from tests.lua.hall import SETTINGS, Hall
 from tests.lua.house import House
 from tests.lua.scenario import scenario
 
@@ -277,3 +278,31 @@ def a_grant_that_says_nothing(house: House) -> None:
     with house.unchanged():
         for verb in ("join", "heartbeat", "status"):
             assert "a grant is nothing" in str(house.failing(ScriptFailed, lambda v=verb: hall.asked(v, ["ada"])))
+
+
+@scenario
+def numbers_that_are_none(house: House) -> None:
+    hall = drawing(Hall(house), "ada")
+    show, times = hall.show, dict.fromkeys(("per", "reservation", "pass_ttl", "grace", "keep", "poll"), 1000)
+    made = commands.prepare("seatlock", show, SETTINGS, times, "seed", "commitment")
+    for at in range(12):
+        refused(house, made, at, WITHOUT_ZERO if made.args[at] in (b"0", b"2") else NUMBERS)
+    new = commands.prepare("seatlock", "new-" + show, SETTINGS, times, "seed", "commitment")
+    for count in range(len(new.args)):
+        new.args = made.args[:count]
+        house.failing(ScriptFailed, lambda: house.run(new))
+    assert not house.raw.exists(*new.keys)
+    refused(house, commands.draw("seatlock", show, {"ada": 1}), 1, WITHOUT_ZERO)
+    refused(house, commands.admit("seatlock", show, 1, 1), 0, WITHOUT_ZERO)
+    refused(house, commands.admit("seatlock", show, 1, 1), 1, WITHOUT_ZERO)
+    renewal = commands.of_asks("seatlock", [hall.core.renew(Pass(show, "ada", 1, 60.0, 1))])
+    refused(house, renewal, 1, WITHOUT_ZERO)
+    missing = [renewal, commands.draw("seatlock", show, {"ada": 1}), commands.admit("seatlock", show, 1, 1)]
+    for operation in missing:
+        operation.args.pop()
+        with house.unchanged():
+            house.failing(ScriptFailed, lambda operation=operation: house.run(operation))  # type: ignore[misc]
+    nobody = commands.of_asks("seatlock", [hall.core.join(show, "ada")])
+    nobody.args.clear()
+    with house.unchanged():
+        house.failing(ScriptFailed, lambda: house.run(nobody))

@@ -37,7 +37,7 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 
 
 _ROOMS = (
-    *("acquiring", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late"),
+    *("acquiring", "admitting", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late"),
     *("limiting", "operating", "pooling", "queueing", "selling", "warming"),
 )
 
