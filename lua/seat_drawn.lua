@@ -15,21 +15,19 @@ if room.status ~= 'drawing' then
 elseif redis.call('ZCARD', early_key) > 1 then
   return {'ok', room.status, -1}
 end
-local early = redis.call('HMGET', room_key, 'early')[1]
-local place = redis.call('ZCOUNT', queue_key, '1', digits(integer(early, 0, MOST_PLACES)))
+local highest = redis.call('ZREVRANGEBYSCORE', queue_key, digits(early_places), '1', 'WITHSCORES', 'LIMIT', '0', '1')
+local place = tonumber(highest[2] or 0)
 local holders = redis.call('ZRANGEBYSCORE', drawn_key, '-inf', '(+inf', 'LIMIT', '0', digits(STEP))
 local adds = {}
 local here, kept = here_keys[integer(room.here, 0, 1) + 1], kept_keys[integer(room.kept, 0, 1) + 1]
 for at, holder in ipairs(holders) do
   adds[2 * at - 1], adds[2 * at] = digits(place + at), holder
+  redis.call('SETBIT', here, digits(place + at), '1')
+  redis.call('SETBIT', kept, digits(place + at), '1')
 end
 if #holders > 0 then
   -- One command gives all of them their places; if what follows is cut off, the same ones come again and keep them.
   redis.call('ZADD', queue_key, 'NX', unpack(adds))
-  for at = 1, #holders do
-    redis.call('SETBIT', here, digits(place + at), '1')
-    redis.call('SETBIT', kept, digits(place + at), '1')
-  end
   redis.call('ZREM', drawn_key, unpack(holders))
 end
 return {'ok', room.status, redis.call('ZCARD', drawn_key) - 1}

@@ -11,10 +11,9 @@ local room_key, queue_key, passes_key = KEYS[1], KEYS[2], KEYS[3]
 
 local behind = redis.call('ZCOUNT', queue_key, '-inf', digits(served))
 local live = redis.call('ZCOUNT', passes_key, digits(now), '(+inf')
-local more = redis.call('HMGET', room_key, 'early', 'admitted')
+local more = redis.call('HMGET', room_key, 'admitted')
 local reply = {'ok', serving()}
-for _, value in ipairs({behind, redis.call('ZCARD', queue_key) - 1, live, integer(more[1], 0, MOST_PLACES),
-                        integer(more[2], 0, 2 ^ 49)}) do
+for _, value in ipairs({behind, redis.call('ZCARD', queue_key) - 1, live, early_places, integer(more[1], 0, 2 ^ 49)}) do
   reply[#reply + 1] = value
 end
 return reply

@@ -189,7 +189,7 @@ class RoomCore(Base):
         """Open a room: draw the order of the early first, if there are any or were; may be repeated."""
         outside = "" if outside is None else _bounds.reference("outside", outside)
         show = yield from self._ready(show)
-        status, count = yield _commands.close_early(self.namespace, show)
+        status, count = yield _commands.close_early(self.namespace, show, reopen=True)
         drawn = None
         if status == "drawing":
             drawn = yield from self._draw(show, outside, count)

@@ -13,9 +13,10 @@ SLOW = {"rate": 1, "per": 86_400.0}  # nobody but the burst, as long as a test l
 
 
 def line_of(stage: Stage, people: int) -> list[str]:
+    """So many people join: gives them in the order of their places."""
     line = [f"h-{number}" for number in range(people)]
-    stage.join(*line)
-    return line
+    stage.crowd(line)
+    return sorted(line, key=lambda holder: int(stage.raw.zscore(stage.key("queue"), holder)))
 
 
 def test_those_who_are_next_are_let_in_in_order(stage: Stage) -> None:

@@ -136,6 +136,15 @@ class Stage:
         """Have holders join, one after the other."""
         return [self.room.join(self.show, holder) for holder in holders]
 
+    def crowd(self, holders: Iterable[str]) -> None:
+        """Have many holders join at once, which takes a few calls."""
+        room = self.doors.room("async")
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(room.wrapped.join(self.show, holder) for holder in holders))
+
+        self.doors.runner.run(all_of_them())
+
     def let_in(self, **bounds: Any) -> list[str]:
         """Admit once: gives the holders, in order."""
         return [one.holder for one in self.room.admit(self.show, **bounds).admitted]
