@@ -13,7 +13,7 @@ local trials = {
   {'EXISTS', text}, {'PTTL', text}, {'HSET', hash, 'field', '1'}, {'HMGET', hash, 'field'}, {'HLEN', hash},
   {'ZADD', zset, '1', 'member'}, {'ZRANGEBYSCORE', zset, '0', '1'}, {'ZMSCORE', zset, 'member'}, {'ZCARD', zset},
   {'ZSCORE', zset, 'member'}, {'ZRANK', zset, 'member'}, {'ZCOUNT', zset, '0', '1'},
-  {'ZSCAN', zset, '0', 'COUNT', '1'}, {'ZREM', zset, 'member'},
+  {'ZREVRANGEBYSCORE', zset, '1', '0'}, {'ZSCAN', zset, '0', 'COUNT', '1'}, {'ZREM', zset, 'member'},
   {'XADD', stream, 'MAXLEN', '~', '9', '1-1', 'field', '1'}, {'XRANGE', stream, '-', '+', 'COUNT', '1'},
   {'XLEN', stream}, {'XGROUP', 'CREATE', stream, 'relay', '0', 'MKSTREAM'}, {'RENAME', hash, renamed},
   {'HGETALL', renamed}, {'HSCAN', renamed, '0', 'COUNT', '1'}, {'PEXPIREAT', renamed, '9999999999999'},

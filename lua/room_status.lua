@@ -1,6 +1,5 @@
 -- room_status: opens, pauses or closes a waiting room, or tells everybody in it that the show is sold out. The draw
--- comes before the opening: while somebody is among the early, or drawn and without a place, it does not open; and a
--- draw that has begun is finished before anything else.
+-- comes before the opening: while somebody is among the early, or drawn and without a place, it does not open.
 --
 -- KEYS  room early drawn admissions |
 -- ARGV  status |                                       status: open, paused, closed or sold_out
@@ -15,7 +14,7 @@ if ARGV[1] ~= 'open' and ARGV[1] ~= 'paused' and ARGV[1] ~= 'closed' and ARGV[1]
 end
 local wanted = ARGV[1]
 local undrawn = redis.call('ZCARD', early_key) + redis.call('ZCARD', drawn_key) - 2
-if undrawn > 0 and (room.status == 'drawing' or wanted == 'open' or wanted == 'paused') then
+if undrawn > 0 and wanted ~= 'closed' and wanted ~= 'sold_out' then
   return {'undrawn', undrawn}
 end
 if #redis.call('XRANGE', admissions_key, '0-' .. digits(version + 1), '+', 'COUNT', '1') > 0 then

@@ -15,8 +15,8 @@ if room.status ~= 'drawing' then
 elseif redis.call('ZCARD', early_key) > 1 then
   return {'ok', room.status, -1}
 end
-local early = redis.call('HMGET', room_key, 'early')[1]
-local place = redis.call('ZCOUNT', queue_key, '1', digits(integer(early, 0, MOST_PLACES)))
+local highest = redis.call('ZREVRANGEBYSCORE', queue_key, digits(early_places), '1', 'WITHSCORES', 'LIMIT', '0', '1')
+local place = tonumber(highest[2] or 0)
 local holders = redis.call('ZRANGEBYSCORE', drawn_key, '-inf', '(+inf', 'LIMIT', '0', digits(STEP))
 local here_key, kept_key = here_keys[integer(room.here, 0, 1) + 1], kept_keys[integer(room.kept, 0, 1) + 1]
 redis.call('STRLEN', here_key) -- what is no bitmap stops the script before its first write

@@ -11,6 +11,5 @@ local room_key, queue_key, passes_key = KEYS[1], KEYS[2], KEYS[3]
 
 local behind = redis.call('ZCOUNT', queue_key, '-inf', digits(served))
 local live = redis.call('ZCOUNT', passes_key, digits(now), '(+inf')
-local more = redis.call('HMGET', room_key, 'early', 'admitted')
-local early, admitted = integer(more[1], 0, MOST_PLACES), integer(more[2], 0, 2 ^ 49)
-return {'ok', behind, redis.call('ZCARD', queue_key) - 1, live, early, admitted, serving()}
+local admitted = integer(redis.call('HMGET', room_key, 'admitted')[1], 0, 2 ^ 49)
+return {'ok', behind, redis.call('ZCARD', queue_key) - 1, live, early_places, admitted, serving()}

@@ -39,8 +39,8 @@ local new_kept = turned('kept', 'kept_at', kept, kept_at, keep)
 local ended = redis.call('ZRANGEBYSCORE', passes_key, '-inf', '(' .. digits(now), 'LIMIT', '0', digits(PASSES))
 
 -- Each time the bitmaps of those who keep their places were turned, the whole line is looked at once, part by part.
--- A draw that is under way must not lose anybody.
-local silent, at_end = {}, walked == '-' or room.status == 'drawing'
+-- A draw that is under way, also one that waits in a closed room, must not lose anybody.
+local silent, at_end = {}, walked == '-' or (room.status ~= 'open' and room.status ~= 'paused')
 if new_kept then
   set('walked', '0')
 elseif not at_end then

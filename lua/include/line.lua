@@ -3,3 +3,4 @@
 local queued = redis.call('ZMSCORE', queue_key, unpack(holders))
 local early = redis.call('ZMSCORE', early_key, unpack(holders))
 local drawn = redis.call('ZMSCORE', drawn_key, unpack(holders))
+local undrawn = redis.call('ZCARD', early_key) + redis.call('ZCARD', drawn_key) - 2 -- of the early, all in all

@@ -4,10 +4,9 @@ local function place_of_pass(pass)
   return {'admitted', pass.place, pass.deadline - now, pass.deadline, pass.renewals}
 end
 
--- Whoever comes while the order of the early is drawn stands behind all of them.
-local undrawn = redis.call('ZCARD', early_key) + redis.call('ZCARD', drawn_key) - 2
+-- Whoever comes before the order of the early is drawn to its end stands behind all of them.
 local function waiting(place, rank)
-  return {'waiting', place, rank + (room.status == 'drawing' and undrawn or 0)}
+  return {'waiting', place, rank + (place > early_places and undrawn or 0)}
 end
 
 -- The answer to one who has something already; nil to one who has nothing.

@@ -185,15 +185,18 @@ def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomS
     return Operation(load("room_status"), show, keys, [status.encode()], decode)
 
 
-def close_early(namespace: str, show: str) -> Operation[tuple[RoomStatus, int]]:
-    """Let nobody join the early any more: gives the status from now on, and how many were early."""
+def close_early(namespace: str, show: str, *, reopen: bool = False) -> Operation[tuple[RoomStatus, int]]:
+    """Let nobody join the early any more: gives the status from now on, and how many were early.
+
+    With ``reopen`` also in a room that was closed before their order was drawn.
+    """
     room = keys_of(namespace, show).room
 
     def decode(reply: list[Any]) -> tuple[RoomStatus, int]:
         check_room(reply, show)
         return reply[1].decode(), reply[2]
 
-    return Operation(load("close_early"), show, [room.room, room.early], [], decode)
+    return Operation(load("close_early"), show, [room.room, room.early, room.drawn], [b"%d" % reopen], decode)
 
 
 def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[int]:

@@ -45,6 +45,10 @@ class RoomCore(Base):
         self, namespace: object, patience: object, keys: PassKeys | None, join_limiter: JoinLimiter | None
     ) -> None:
         super().__init__(namespace, patience, _commands.Line())
+        if not isinstance(cast("object", keys), PassKeys | None):
+            raise InvalidRequest(f"keys must be seatlock.PassKeys, not {type(keys).__name__}.")
+        if join_limiter is not None and not callable(cast("object", join_limiter)):
+            raise InvalidRequest("join_limiter must be a function of show and holder.")
         self._keys = keys
         self._limiter = join_limiter
 
@@ -189,7 +193,7 @@ class RoomCore(Base):
         """Open a room: draw the order of the early first, if there are any or were; may be repeated."""
         outside = "" if outside is None else _bounds.reference("outside", outside)
         show = yield from self._ready(show)
-        status, count = yield _commands.close_early(self.namespace, show)
+        status, count = yield _commands.close_early(self.namespace, show, reopen=True)
         drawn = None
         if status == "drawing":
             drawn = yield from self._draw(show, outside, count)

@@ -103,7 +103,7 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         A new room is ``early`` until `open`. Gives the commitment to the seed of its draw: publish it before anybody
         comes.
         """
-        return await self._follow(self._core.make(show, settings or RoomSettings()))
+        return await self._follow(self._core.make(show, RoomSettings() if settings is None else settings))
 
     async def close_early(self, show: str) -> Participants:
         """End the early time: whoever joins from now on comes after all who are there.

@@ -99,7 +99,7 @@ class WaitingRoom(Door[RoomCore]):
         A new room is ``early`` until `open`. Gives the commitment to the seed of its draw: publish it before anybody
         comes.
         """
-        return self._follow(self._core.make(show, settings or RoomSettings()))
+        return self._follow(self._core.make(show, RoomSettings() if settings is None else settings))
 
     def close_early(self, show: str) -> Participants:
         """End the early time: whoever joins from now on comes after all who are there.

@@ -225,13 +225,23 @@ def many_early(house: House) -> None:
 
 
 @scenario
-def a_draw_is_finished_before_the_room_is_closed(house: House) -> None:
-    hall = drawing(Hall(house), "ada", "bo")
+def a_room_that_was_closed_while_its_order_was_drawn(house: House) -> None:
+    hall = drawing(Hall(house, keep=100), *(f"h{number}" for number in range(9)))
+    listed = hall.room.close_early(hall.show)
+    house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
+    house.run(commands.draw("seatlock", hall.show, {"h0": 7, "h1": 3}))
+    hall.joins("late")
+    hall.room.sold_out(hall.show)
+    for _ in range(4):
+        house.advance(101)
+        hall.room.tidy(hall.show)
+    assert hall.asked("leave", ["h0", "h5"]) == [False, False]
     with house.unchanged():
-        house.failing(InvalidRequest, lambda: hall.room.close_room(hall.show))
-        house.failing(InvalidRequest, lambda: hall.room.sold_out(hall.show))
-    assert isinstance(hall.room.open(hall.show), Draw)
-    hall.room.close_room(hall.show)
+        house.failing(InvalidRequest, lambda: hall.room.close_early(hall.show))
+    record = hall.room.open(hall.show)
+    assert isinstance(record, Draw)
+    assert (record.check(), record.digest, len(hall.members("queue"))) == ([], listed.digest, 10)
+    assert hall.members("queue")["late"] == 10
     hall.audit()
 
 

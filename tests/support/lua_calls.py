@@ -121,7 +121,8 @@ def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dic
     yield _rooms.draw("seatlock", SHOW, {"ada": 4, "bo": 5}), drawn, {}
     noted = _rooms.note_draw("seatlock", SHOW, "digest", "beacon")
     yield noted, [], {"participants": b"digest", "outside": b"beacon"}
-    for operation in (_rooms.tidy, _rooms.served, _rooms.close_early, _rooms.seat_drawn):
+    yield _rooms.close_early("seatlock", SHOW, reopen=True), [], {"reopen": b"1"}
+    for operation in (_rooms.tidy, _rooms.served, _rooms.seat_drawn):
         yield operation("seatlock", SHOW), [], {}
 
 

@@ -283,7 +283,7 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("room", "{'rate', 1, 10 ^ 6}, {'period', 1, DAY}", "{'period', 1, DAY}, {'rate', 1, 10 ^ 6}"),
         ("room", "ARGV[14]", "ARGV[15]"),
         ("room_status", "'sold_out'", "'gone'"),
-        ("served", "live, early,", "live,"),
+        ("served", "live, early_places,", "live,"),
         ("acquire_best", "place + terms[3]", "place + terms[2]"),
         ("acquire_best", "{'held', set, ", "{'held', "),
         ("block", "{'refused'}", "{'taken'}"),

@@ -50,6 +50,7 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "ZRANGEBYSCORE": {"LIMIT", "WITHSCORES"},
     "ZRANK": set(),
     "ZREM": set(),
+    "ZREVRANGEBYSCORE": {"LIMIT", "WITHSCORES"},
     "ZSCAN": {"COUNT"},
     "ZSCORE": set(),
 }
