@@ -2,7 +2,7 @@
 -- a request have the same size, and stand one behind the other. All notes come before all locks. A channel, which only
 -- a few of them name, comes behind the last one: see extras.
 --
--- KEYS  meta seats due changes passes | note lock (one a request, then one a seat, set by set)   then holder, with limits
+-- KEYS  meta seats due changes passes | note lock (one a request, then one a seat)   then holder, with limits
 -- ARGV  requests | owner (ttl_ms size seats)
 -- REPLY noshow
 --       limits                               there are limits, and no lists came; nothing was done

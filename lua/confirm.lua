@@ -1,6 +1,6 @@
 -- confirm: turns N holds into bookings; the outbox entry is written by the same script that marks the seats sold.
 --
--- KEYS  meta seats due changes outbox passes grants | lock (one a seat, request by request)   then pools, then holder, with limits
+-- KEYS  meta seats due changes outbox passes grants | lock (one a seat)   then pools, then holder, with limits
 -- ARGV  requests | owner booking payment (deadline_ms seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done

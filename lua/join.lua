@@ -8,7 +8,7 @@
 --         admitted place left_ms deadline_ms renewals
 --         early                                      order is drawn when the room opens
 --         full most
---         over                                       the room is closed or sold out, and takes nobody any more
+--         over                                       the room takes nobody any more, as its status says
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local early_key, drawn_key, here_keys, kept_keys = KEYS[5], KEYS[6], {KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10]}
 local holders = {unpack(ARGV)}

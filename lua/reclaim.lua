@@ -2,7 +2,7 @@
 -- same moment, where all of its seats are still free and as many are left of its pools. Without a new token it is
 -- confirm and no more.
 --
--- KEYS  meta seats due changes outbox passes grants | lock (one a seat, request by request)   then pools, then holder, with limits
+-- KEYS  meta seats due changes outbox passes grants | lock (one a seat)   then pools, then holder, with limits
 -- ARGV  requests | owner booking payment new_token new_booking (deadline_ms seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done

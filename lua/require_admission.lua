@@ -1,16 +1,15 @@
--- require_admission: from now on a show takes new holds only from those who have a pass in time, or from everybody again.
+-- require_admission: from now on a show takes new holds only from those who have a pass in time, or from everybody.
 -- Seat maps show nothing of it, so the change stream does not tell.
 --
 -- KEYS  meta |
 -- ARGV  required |                                      1 or 0
 -- REPLY noshow
---       ok before                                       1 or 0
+--       ok
 local meta_key = KEYS[1]
 -- @include integer
 
 local required = integer(ARGV[1], 0, 1)
-local facts = redis.call('HMGET', meta_key, 'status', 'admission')
-if not facts[1] then
+if not redis.call('HMGET', meta_key, 'status')[1] then
   return {'noshow'}
 end
 if required == 1 then
@@ -18,4 +17,4 @@ if required == 1 then
 else
   redis.call('HDEL', meta_key, 'admission')
 end
-return {'ok', facts[2] and 1 or 0}
+return {'ok'}

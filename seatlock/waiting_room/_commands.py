@@ -40,7 +40,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 FACTS: Final = len(Facts.__struct_fields__)
-WITHOUT_PRESENCE: Final = frozenset(["place", "leave", "renew"])
+WITHOUT_PRESENCE: Final = frozenset(["place", "leave"])
 
 
 def check_room(reply: list[Any], show: str) -> None:
@@ -63,7 +63,9 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLo
     verb, show = asks[0].verb, asks[0].show
     room = keys_of(namespace, show).room
     keys = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn]
-    if verb not in WITHOUT_PRESENCE:
+    if verb == "renew":
+        keys = [room.room, room.passes, room.grants]
+    elif verb not in WITHOUT_PRESENCE:
         keys += [*room.here, *room.kept]
     args: list[bytes] = []
     for ask in asks:
@@ -126,8 +128,8 @@ def served(namespace: str, show: str) -> Operation[Served]:
 
     def decode(reply: list[Any]) -> Served:
         check_room(reply, show)
-        facts = Facts.read(reply[1 : 1 + FACTS])
-        behind, length, live, early, admitted = reply[1 + FACTS :]
+        behind, length, live, early, admitted = reply[1:-FACTS]
+        facts = Facts.read(reply[-FACTS:])
         observed = pace(facts.moved, facts.span)
         return Served(show, facts.room, facts.served, behind, length, live, admitted, early, observed, facts.poll)
 
@@ -161,14 +163,12 @@ def prepare(
     return Operation(load("room"), show, keys, args, decode)
 
 
-def require_admission(namespace: str, show: str, required: bool) -> Operation[bool]:
-    """Have the sale of a show ask for passes, or not: gives what it did before."""
-
-    def decode(reply: list[Any]) -> bool:
-        check_show(reply, show)
-        return bool(reply[1])
-
-    return Operation(load("require_admission"), show, [keys_of(namespace, show).meta], [b"%d" % required], decode)
+def require_admission(namespace: str, show: str, *, required: bool) -> Operation[None]:
+    """Have the sale of a show ask for passes, or not."""
+    keys = [keys_of(namespace, show).meta]
+    return Operation(
+        load("require_admission"), show, keys, [b"%d" % required], lambda reply: check_show(reply, show)
+    )
 
 
 def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomStatus]:
@@ -188,15 +188,18 @@ def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomS
     return Operation(load("room_status"), show, keys, [status.encode()], decode)
 
 
-def close_early(namespace: str, show: str) -> Operation[tuple[RoomStatus, int]]:
-    """Let nobody join the early any more: gives the status from now on, and how many were early."""
+def close_early(namespace: str, show: str, *, reopen: bool = False) -> Operation[tuple[RoomStatus, int]]:
+    """Let nobody join the early any more: gives the status from now on, and how many were early.
+
+    With ``reopen`` also in a room that was closed before their order was drawn.
+    """
     room = keys_of(namespace, show).room
 
     def decode(reply: list[Any]) -> tuple[RoomStatus, int]:
         check_room(reply, show)
         return reply[1].decode(), reply[2]
 
-    return Operation(load("close_early"), show, [room.room, room.early], [], decode)
+    return Operation(load("close_early"), show, [room.room, room.early, room.drawn], [b"%d" % reopen], decode)
 
 
 def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[int]:

@@ -21,7 +21,10 @@ from tests.support.lua_bridge import LuaBridge
 from tests.support.servers import RedisServer, backend
 
 WRITES: Final = frozenset(
-    ["DEL", "HDEL", "HSET", "MSET", "PERSIST", "PEXPIREAT", "RENAME", "SET", "UNLINK", "XADD", "XGROUP", "ZADD", "ZREM"]
+    [
+        *("DEL", "HDEL", "HSET", "MSET", "PERSIST", "PEXPIREAT", "RENAME", "SET", "SETBIT", "SETRANGE", "UNLINK"),
+        *("XADD", "XGROUP", "ZADD", "ZREM"),
+    ]
 )  # of those that the scripts send
 MOST_COMMANDS: Final = 60
 
