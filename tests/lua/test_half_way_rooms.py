@@ -41,7 +41,7 @@ def making(hall: Hall) -> Attempt:
     def check() -> None:
         assert hall.members("early") == {}
 
-    return Attempt(lambda: hall.prepare(), (), ("eve",), check)
+    return Attempt(hall.prepare, (), ("eve",), check)
 
 
 def joining(hall: Hall) -> Attempt:
