@@ -13,15 +13,34 @@ local here_keys, admissions_key = {KEYS[5], KEYS[6]}, KEYS[7]
 -- @include rate
 -- @include walk
 
+local ENDED = 1000 -- ended passes that a call takes off before it lets others in
 local live = redis.call('ZCOUNT', passes_key, digits(now), '(+inf')
+
+-- How many passes may come to those that there are. An ended one counts until it is taken off: if the clock is set back,
+-- it must not be in time again beside the one that took its place.
+local function places_free()
+  local most = integer(ARGV[2], 0, 10 ^ 9)
+  local concurrency = integer(limits.concurrency, 0, 10 ^ 7)
+  if concurrency > 0 then
+    most = math.min(most, concurrency)
+  end
+  if most <= live then
+    return 0
+  end
+  local ended = redis.call('ZRANGEBYSCORE', passes_key, '-inf', '(' .. digits(now), 'LIMIT', '0', digits(ENDED))
+  if #ended > 0 then
+    redis.call('ZREM', passes_key, unpack(ended))
+    redis.call('HDEL', grants_key, unpack(ended))
+  end
+  return math.max(most - redis.call('ZCARD', passes_key) + 1, 0) -- the sentinel is nobody's
+end
+
 local allowed = 0
 if room.status == 'open' then
   allowed = math.min(integer(ARGV[1], 0, 1000), integer(limits.batch, 1, 1000), affordable())
-  local concurrency = integer(limits.concurrency, 0, 10 ^ 7)
-  if concurrency > 0 then
-    allowed = math.min(allowed, math.max(concurrency - live, 0))
-  end
-  allowed = math.min(allowed, math.max(integer(ARGV[2], 0, 10 ^ 9) - live, 0))
+end
+if allowed > 0 then
+  allowed = math.min(allowed, places_free())
 end
 
 -- One who was let in by a script that was stopped half-way may have a place still.
