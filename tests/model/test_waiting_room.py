@@ -76,8 +76,8 @@ class Room(RuleBasedStateMachine):
         type(self).let_in_ever += len(self.places)
         self.raw.close()
 
-    @initialize(rules=RULES, early=st.sampled_from([False, False, True]))
-    def begin(self, rules: Rules, *, early: bool) -> None:
+    @initialize(rules=RULES, early=st.sampled_from([False, False, True]), first=st.lists(holders, unique=True))
+    def begin(self, rules: Rules, first: list[str], *, early: bool) -> None:
         """Make the room; most of them open at once."""
         names = {"most": "max_length"}
         self.model = Line(rules)
@@ -85,6 +85,7 @@ class Room(RuleBasedStateMachine):
         self.room.prepare(self.show, RoomSettings(**found))
         if not early:
             self.open()
+        self.join(first, 0)
 
     def true_time(self) -> float:
         return self.passed + time.monotonic() - self.begun
@@ -202,6 +203,14 @@ class Room(RuleBasedStateMachine):
                 assert number in {self.model.served, max(self.model.served, self.model.next)}
                 self.model.served = number
         assert left == [], "more were let in than the limits allow"
+
+    @rule(jump=st.sampled_from(FORWARD), some=st.lists(holders, max_size=4, unique=True), heard=st.sets(holders))
+    def pump(self, jump: float, some: list[str], heard: set[str]) -> None:
+        """What goes on all day: time passes, people come and are heard of, the room is tidied, and some are let in."""
+        self.time_passes(jump)
+        self.join(some, 0)
+        self.tidy()
+        self.admit(heard, 1000, None, 0)
 
     @rule()
     def tidy(self) -> None:
