@@ -82,10 +82,12 @@ if allowed > 0 then
   more = from <= last_place and (spans == SPANS or #let_in == allowed)
 end
 
+-- Whoever is let in once nobody waits comes as fast as people do: that says nothing about the next long line.
+local line_ends = allowed > 0 and from > last_place
 if #let_in == 0 then
-  if from > low or bucket.anew then
+  if from > low or bucket.anew or line_ends and room.pace ~= '' then
     redis.call('HSET', room_key, 'low', digits(from), 'served', digits(math.max(served, from - 1)), 'level',
-      digits(bucket.level), 'filled', digits(bucket.filled))
+      digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or room.pace)
   end
   return {'ok', room.status, more and 1 or 0, wait_ms(), live, {}}
 end
@@ -106,7 +108,8 @@ served = math.max(served, from - 1)
 -- What is spent goes first, so that a script that is stopped later lets in too few, never too many; then passes, then
 -- the stream. Whoever has a pass and still a place is looked at again, and gets nothing more: see `places`.
 redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served),
-  'level', digits(bucket.level), 'filled', digits(bucket.filled), 'admitted', digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in), 'pace', paced(served))
+  'level', digits(bucket.level), 'filled', digits(bucket.filled), 'admitted',
+  digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in), 'pace', line_ends and '' or paced(served))
 redis.call('ZADD', passes_key, unpack(passes))
 redis.call('HSET', grants_key, unpack(grants))
 redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), unpack(entry))

@@ -133,11 +133,10 @@ class Room(RuleBasedStateMachine):
         else:
             assert answer == (expected == "left")
 
-    @precondition(lambda self: self.seen)
-    @rule(data=st.data(), lose=LOSE)
-    def renew(self, data: st.DataObject, lose: int) -> None:
-        """Renew a pass, perhaps one that was seen long ago."""
-        held = self.seen[data.draw(st.sampled_from(sorted(self.seen)))]
+    @rule(holder=holders, lose=LOSE)
+    def renew(self, holder: str, lose: int) -> None:
+        """Renew a pass, perhaps one that was seen long ago, or never: who has one depends on the draw."""
+        held = self.seen.get(holder, Pass(self.show, holder, 1, 1.0, 1))
         self.client.lose_next = lose
         expected = self.model.renew(held.holder, held.renewals)
         answer = attempt(lambda: self.room.renew(held))
@@ -204,12 +203,21 @@ class Room(RuleBasedStateMachine):
                 self.model.served = number
         assert left == [], "more were let in than the limits allow"
 
-    @rule(jump=st.sampled_from(FORWARD), some=st.lists(holders, max_size=4, unique=True), heard=st.sets(holders))
-    def pump(self, jump: float, some: list[str], heard: set[str]) -> None:
+    @rule(
+        jump=st.sampled_from(FORWARD + BACK),
+        some=st.lists(holders, max_size=4, unique=True),
+        heard=st.sets(holders),
+        tidy=st.booleans(),
+    )
+    def pump(self, jump: float, some: list[str], heard: set[str], *, tidy: bool) -> None:
         """What goes on all day: time passes, people come and are heard of, the room is tidied, and some are let in."""
-        self.time_passes(jump)
+        if jump > 0:
+            self.time_passes(jump)
+        else:
+            self.clock_is_set_back(jump)
         self.join(some, 0)
-        self.tidy()
+        if tidy:
+            self.tidy()
         self.admit(heard, 1000, None, 0)
 
     @rule()
