@@ -26,8 +26,8 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
     Calls made at the same time share script calls (the group commit), as those of `AsyncSeatLocker`.
 
     ``client``, ``namespace`` and ``patience`` are as for `AsyncSeatLocker`. ``keys`` sign the passes, so that front
-    ends can check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join, with
-    show and holder: None lets it through, a number refuses it for so many seconds (`WaitingRoomFull`).
+    ends can check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join,
+    with show and holder: None lets it through, a number refuses it for so many seconds (`WaitingRoomFull`).
 
     Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound` (no room
     was made), `UnsafeServer`, `ServerUnavailable`, `OutcomeUnknown` (ask again: all calls can be repeated) and
