@@ -14,15 +14,20 @@ local here_keys, admissions_key = {KEYS[5], KEYS[6]}, KEYS[7]
 -- @include rate
 -- @include walk
 
+local ENDED = 1000 -- ended passes that a call takes off before it lets others in
 local live = redis.call('ZCOUNT', passes_key, digits(now), '(+inf')
+local ended = redis.call('ZRANGEBYSCORE', passes_key, '-inf', '(' .. digits(now), 'LIMIT', '0', digits(ENDED))
 redis.call('HLEN', grants_key) -- what is no hash stops the script before its first write
 local most, most_live = integer(ARGV[1], 0, 1000), integer(ARGV[2], 0, 10 ^ 9)
 if integer(limits.live, 0, 10 ^ 7) > 0 then -- 0 for no bound
   most_live = math.min(most_live, integer(limits.live, 0, 10 ^ 7))
 end
+-- An ended pass counts until it is taken off: if the clock is set back, it must not be in time again beside the one
+-- that took its place.
+local taken = redis.call('ZCARD', passes_key) - 1 - #ended -- the sentinel is nobody's
 local allowed = 0
 if room.status == 'open' then
-  allowed = math.min(most, integer(limits.batch, 1, 1000), affordable(), math.max(most_live - live, 0))
+  allowed = math.min(most, integer(limits.batch, 1, 1000), affordable(), math.max(most_live - taken, 0))
 end
 
 local let_in, looked, from, more = {}, {}, low, false
@@ -58,10 +63,12 @@ if allowed > 0 then
   more = from <= last_place and (spans == SPANS or #let_in == allowed)
 end
 
+-- Whoever is let in once nobody waits comes as fast as people do: that says nothing about the next long line.
+local line_ends = allowed > 0 and from > last_place
 if #let_in == 0 then
-  if from > low or bucket.anew then
+  if from > low or bucket.anew or line_ends and room.pace ~= '' then
     redis.call('HSET', room_key, 'low', digits(from), 'served', digits(math.max(served, from - 1)), 'level',
-      digits(bucket.level), 'filled', digits(bucket.filled))
+      digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or room.pace)
   end
   return {'ok', room.status, more and 1 or 0, wait_ms(), live, {}}
 end
@@ -83,8 +90,12 @@ served = math.max(served, from - 1)
 -- they say before they count, then the stream. Whoever has a pass and still a place loses the place when told of the
 -- pass: see `present`.
 redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served),
-  'level', digits(bucket.level), 'filled', digits(bucket.filled), 'pace', paced(served),
+  'level', digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or paced(served),
   'admitted', digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in))
+if #ended > 0 then
+  redis.call('HDEL', grants_key, unpack(ended))
+  redis.call('ZREM', passes_key, unpack(ended))
+end
 redis.call('HSET', grants_key, unpack(grants))
 redis.call('ZADD', passes_key, unpack(passes))
 redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), unpack(entry))

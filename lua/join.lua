@@ -16,7 +16,7 @@ local holders = {unpack(ARGV)}
 
 local length = redis.call('ZCARD', queue_key) - 1 -- the sentinel is nobody
 local most = integer(room.most, 1, MOST_PLACES)
-local new, new_of, early_new = {}, {}, {}
+local new, new_of, early_new, ended = {}, {}, {}, {}
 
 local function draw(holder)
   if last_place >= MOST_PLACES then
@@ -46,7 +46,11 @@ local function answer(request)
     return {'over'}
   elseif length + undrawn >= most then
     return {'full', most}
-  elseif room.status == 'early' then
+  end
+  if until_ms[request] then -- a pass that has ended, and would count again if the clock were set back
+    ended[#ended + 1] = holder
+  end
+  if room.status == 'early' then
     undrawn = undrawn + 1
     early_new[holder] = true
     early_new[#early_new + 1], early_new[#early_new + 2] = '0', holder
@@ -70,6 +74,10 @@ if #new > 0 then
 end
 if #early_new > 0 then
   redis.call('ZADD', early_key, 'NX', unpack(early_new))
+end
+if #ended > 0 then
+  redis.call('HDEL', grants_key, unpack(ended))
+  redis.call('ZREM', passes_key, unpack(ended))
 end
 mark_present()
 keep_claims()

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from seatlock.errors import InvalidRequest, WaitingRoomClosed, WaitingRoomFull
-from seatlock.waiting_room import Place, RoomSettings
+from seatlock.waiting_room import Place, RoomSettings, draw
 from seatlock.waiting_room._commands import STEP
 from seatlock.waiting_room.draw import Draw, Participants, commitment_of
 from tests.support.lockers import Interrupted, cut_off_after
@@ -320,4 +320,13 @@ def test_names_of_every_kind_are_drawn(stage: Stage) -> None:
     stage.join(*names)
     drawn = stage.room.open(stage.show)
     assert drawn.check() == []
+    assert [drawn.position(name) for name in order_of(stage, names)] == list(range(1, len(names) + 1))
+
+
+@only_on("redis-7", "redis-6.2")
+def test_equal_numbers_are_drawn_as_anyone_recomputes_them(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draw, "BITS", 2)  # four numbers for all of them
+    names = [*prepared(stage, 40), "ß", "\U0001f3ab", "\ue000"]
+    stage.join(*names)
+    drawn = stage.room.open(stage.show)
     assert [drawn.position(name) for name in order_of(stage, names)] == list(range(1, len(names) + 1))

@@ -41,7 +41,7 @@ def test_settings_that_are_none_are_refused(stage: Stage, wrong: dict[str, Any])
 @pytest.mark.parametrize("wrong", [{}, {"rate": 5}, 0, "fast", False, [], RoomSettings], ids=str)
 def test_what_is_no_settings_is_refused(stage: Stage, wrong: object) -> None:
     room, client = stage.watched_room()
-    with pytest.raises(InvalidRequest, match="settings must be seatlock.RoomSettings"):
+    with pytest.raises(InvalidRequest, match=r"settings must be seatlock\.RoomSettings"):
         room.prepare(stage.show, wrong)
     assert client.sent == []
 
@@ -174,5 +174,5 @@ def test_the_limiter_sees_checked_ids_only(stage: Stage) -> None:
 def test_no_wait_at_all_is_a_wait(stage: Stage) -> None:
     stage.open_room()
     with pytest.raises(WaitingRoomFull) as refused:
-        stage.other_room(join_limiter=lambda show, holder: 0.0).join(stage.show, "ada")
+        stage.other_room(join_limiter=lambda *_: 0.0).join(stage.show, "ada")
     assert refused.value.retry_after == 0.0

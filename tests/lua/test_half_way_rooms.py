@@ -41,7 +41,7 @@ def making(hall: Hall) -> Attempt:
     def check() -> None:
         assert hall.members("early") == {}
 
-    return Attempt(lambda: hall.prepare(), (), ("eve",), check)
+    return Attempt(hall.prepare, (), ("eve",), check)
 
 
 def joining(hall: Hall) -> Attempt:
@@ -78,6 +78,31 @@ def admitting_beside_the_silent(hall: Hall) -> Attempt:
     names = hall.crowd(12)
     hall.silence(*names[3:])
     return Attempt(lambda: hall.room.admit(hall.show), tuple(names))
+
+
+def after_an_ended_pass(hall: Hall) -> None:
+    hall.joins("eve")
+    hall.let_in()
+    hall.beat("eve")
+    hall.prepare(concurrency=1)
+    hall.house.advance(hall.settings.pass_ttl + 1)
+
+
+def joining_after_a_pass(hall: Hall) -> Attempt:
+    after_an_ended_pass(hall)
+    hall.prepare(concurrency=None)
+    return Attempt(lambda: hall.asked("join", ["eve", "bo"]), ("eve", "bo"))
+
+
+def admitting_after_others(hall: Hall) -> Attempt:
+    after_an_ended_pass(hall)
+    hall.joins("ada", "bo")
+
+    def check() -> None:
+        assert len(hall.members("passes")) == 1
+        hall.prepare(concurrency=None)
+
+    return Attempt(lambda: hall.room.admit(hall.show), ("ada", "bo"), ("eve",), check)
 
 
 def renewing(hall: Hall) -> Attempt:
@@ -138,7 +163,17 @@ def pausing(hall: Hall) -> Attempt:
 
 OPEN: Final = [
     *(joining, coming_back, being_told, being_told_of_an_admission_that_was_stopped, admitting),
-    *(admitting_beside_the_silent, renewing, leaving, tidying, turning_both, pausing, making),
+    *(
+        joining_after_a_pass,
+        admitting_after_others,
+        admitting_beside_the_silent,
+        renewing,
+        leaving,
+        tidying,
+        turning_both,
+        pausing,
+        making,
+    ),
 ]
 
 

@@ -42,7 +42,8 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["moved", "served", "renewals", "ahead", "live", "length", "behind", "admitted", "early"], 3),
     **dict.fromkeys(["freed", "expired", "remaining", "more"], 1),
     **dict.fromkeys(["seed", "commitment", "participants", "outside"], b"text"),
-    **dict.fromkeys(["pools", "let_in"], []),
+    "pools": [],
+    "let_in": [],
     **dict.fromkeys(["most", "has"], 4),
     **dict.fromkeys(
         ["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "pool", "channel", "channels"],

@@ -1,4 +1,4 @@
-"""A stage: one show on one backend, a locker of one colour to sell it, a waiting room, and a raw client to look behind."""
+"""A stage: one show on one backend, its locker and its waiting room in one colour, and a raw client to look behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two lockers are twins: the same names, the same arguments, the same words about them. So are the waiting rooms."""
+"""Lockers are twins, and waiting rooms too: the same names, the same arguments, the same words about them."""
 
 from __future__ import annotations
 
