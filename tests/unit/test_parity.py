@@ -1,4 +1,4 @@
-"""The two lockers are twins: the same names, the same arguments, the same words about them."""
+"""The two lockers are twins, and so are the two waiting rooms: the same names, arguments and words about them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ import pytest
 
 import seatlock
 from seatlock import AsyncSeatLocker, SeatLocker
+from seatlock.waiting_room import AsyncWaitingRoom, WaitingRoom
 
 TWINS: Final = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
 """What is named differently, as everywhere in asyncio."""
+SAID_OTHERWISE: Final = {
+    "``async with``": "``with``",
+    "An ``with``": "A ``with``",
+    "an ``with``": "a ``with``",
+    "`AsyncSeatLocker`": "`SeatLocker`",
+}
 ASYNC_ONLY: Final = "batching"
 """The one argument that only the asyncio locker has: blocking calls have no neighbours to share a script call with."""
+OWN_KIND: Final = "stop"
+"""The event that ends a pump is of the kind that can be waited for."""
 NOT_AWAITED: Final = {"__init__", "from_url", "holding"}
 
 
@@ -28,27 +37,33 @@ def _public(kind: type) -> dict[str, Callable[..., Any]]:
     }
 
 
-SYNC: Final = _public(SeatLocker)
-ASYNC: Final = _public(AsyncSeatLocker)
+KINDS: Final = [(SeatLocker, AsyncSeatLocker), (WaitingRoom, AsyncWaitingRoom)]
+MEMBERS: Final = [
+    pytest.param(member, _public(twin).get(TWINS.get(name, name)), id=f"{kind.__name__}.{name}")
+    for kind, twin in KINDS
+    for name, member in _public(kind).items()
+]
 
 
-def test_they_have_the_same_names() -> None:
-    assert {TWINS.get(name, name) for name in SYNC} == set(ASYNC)
-    assert len(SYNC) > 15
+@pytest.mark.parametrize(("kind", "twin"), KINDS)
+def test_they_have_the_same_names(kind: type, twin: type) -> None:
+    assert {TWINS.get(name, name) for name in _public(kind)} == set(_public(twin))
+    assert len(_public(kind)) > 15
 
 
-@pytest.mark.parametrize("name", SYNC)
-def test_they_take_the_same_arguments_and_give_the_same(name: str) -> None:
-    one, other = SYNC[name], ASYNC[TWINS.get(name, name)]
+@pytest.mark.parametrize(("one", "other"), MEMBERS)
+def test_they_take_the_same_arguments_and_give_the_same(one: Callable[..., Any], other: Callable[..., Any]) -> None:
     here, there = inspect.signature(one), inspect.signature(other)
     assert [(p.name, p.kind, p.default) for p in here.parameters.values()] == [
         (p.name, p.kind, p.default) for p in there.parameters.values() if p.name != ASYNC_ONLY
     ]
-    if name == "__init__":  # the clients differ, as they must
+    if one.__name__ == "__init__":  # the clients differ, as they must
         return
-    hints = typing.get_type_hints(other)
-    hints.pop(ASYNC_ONLY, None)
-    assert _plain(typing.get_type_hints(one)) == _plain(hints)
+    hints, others = _plain(typing.get_type_hints(one)), _plain(typing.get_type_hints(other))
+    for found in (hints, others):
+        found.pop(ASYNC_ONLY, None)
+        found.pop(OWN_KIND, None)
+    assert hints == others
 
 
 def _plain(hints: dict[str, Any]) -> dict[str, Any]:
@@ -59,21 +74,22 @@ def _plain(hints: dict[str, Any]) -> dict[str, Any]:
     return hints
 
 
-@pytest.mark.parametrize("name", SYNC)
-def test_all_of_the_twin_is_awaited(name: str) -> None:
-    twin = ASYNC[TWINS.get(name, name)]
-    assert inspect.iscoroutinefunction(twin) == (name not in NOT_AWAITED)
-    assert not inspect.iscoroutinefunction(SYNC[name])
-    assert not isinstance(twin, Awaitable)
+@pytest.mark.parametrize(("one", "other"), MEMBERS)
+def test_all_of_the_twin_is_awaited(one: Callable[..., Any], other: Callable[..., Any]) -> None:
+    assert inspect.iscoroutinefunction(other) == (one.__name__ not in NOT_AWAITED)
+    assert not inspect.iscoroutinefunction(one)
+    assert not isinstance(other, Awaitable)
 
 
-@pytest.mark.parametrize("name", [name for name in SYNC if not name.startswith("__") and name != "close"])
-def test_they_say_the_same_about_themselves(name: str) -> None:
-    here, there = inspect.getdoc(SYNC[name]), inspect.getdoc(ASYNC[TWINS.get(name, name)])
+@pytest.mark.parametrize(("one", "other"), MEMBERS)
+def test_they_say_the_same_about_themselves(one: Callable[..., Any], other: Callable[..., Any]) -> None:
+    if one.__name__.startswith("__") or one.__name__ == "close":
+        return
+    here, there = inspect.getdoc(one), inspect.getdoc(other) or ""
     assert here
-    assert here == (there or "").replace("``async with``", "``with``").replace("An ``with``", "A ``with``").replace(
-        "an ``with``", "a ``with``"
-    )
+    for theirs, ours in SAID_OTHERWISE.items():
+        there = there.replace(theirs, ours)
+    assert here == there
 
 
 @pytest.mark.parametrize("kind", [SeatLocker, AsyncSeatLocker])
