@@ -1,7 +1,7 @@
 -- acquire: holds seats for each of N requests, in order, each answered as if it had come alone. What only a few of them
 -- carry, a channel or quantities of pools, comes behind the last one: see extras.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)   then pools, then holder, with limits
+-- KEYS  meta seats due changes passes | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | owner (ttl_ms seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done
@@ -12,14 +12,16 @@
 --                                                    of a pool also how many are left: 'left 3' or 'yours 3'
 --         unknown place...
 --         closed status left_ms                    left -1 where no opening is to come
+--         unadmitted                               the show requires admission, and the holder has no pass in time
 --         again                                      a pool has more to take back than one call may: ask again
 --         over most has category pool                    over a limit; of these its name, nothing for the show's
-local FIXED_KEYS = 4
-local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local FIXED_KEYS = 5
+local meta_key, seats_key, due_key, changes_key, passes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- @include grant
 -- @include state
 -- @include claims
 -- @include asked
+-- @include admission
 
 local epoch_number = tonumber(epoch)
 local resumed_places = {} -- whose locks are to say that they were resumed
@@ -85,10 +87,11 @@ local function grant_one(head, ttl, place)
   return {'held', epoch_number, fence, deadline - now, deadline}
 end
 
+local plain = status == 'open' and not lists and not requires_admission -- nothing to ask but whether a seat is free
 local NO_POOLS = {own = {}, owned = 0, yours = {}, take = {}}
 local function answer(owner, ttl, first, count, wanted, channel)
   -- Most requests on most nights: one seat, and it is free.
-  if count == 1 and status == 'open' and not lists and not wanted then
+  if count == 1 and plain and not wanted then
     local place = place_of[names[first + 1]]
     local mirror = mirrors[place]
     if not locks[place] and mirror and string.byte(mirror) == FREE then
@@ -134,6 +137,8 @@ local function answer(owner, ttl, first, count, wanted, channel)
     return resumed
   elseif status ~= 'open' then
     return {'closed', status, left_until(opens)}
+  elseif requires_admission and not is_admitted(holder) then
+    return {'unadmitted'}
   elseif #refused > 1 then
     return refused
   elseif of_pools.again then

@@ -2,7 +2,7 @@
 -- a request have the same size, and stand one behind the other. All notes come before all locks. A channel, which only
 -- a few of them name, comes behind the last one: see extras.
 --
--- KEYS  meta seats due changes | note lock (one a request, then one a seat, set by set)   then holder, with limits
+-- KEYS  meta seats due changes passes | note lock (one a request, then one a seat)   then holder, with limits
 -- ARGV  requests | owner (ttl_ms size seats)
 -- REPLY noshow
 --       limits                               there are limits, and no lists came; nothing was done
@@ -11,16 +11,18 @@
 --                                              the place of the set among the sets
 --         noted seat...                        what this owner was given before, and does not hold as it was
 --         closed status left_ms               left -1 where no opening is to come
+--         unadmitted                           the show requires admission, and the holder has no pass in time
 --         none epoch version place...          the place in each set of the first seat that is in the way
 --         over most has category               a free set would take the holder over a limit; category: its name, or
 --                                              nothing for the show's
-local FIXED_KEYS = 4
-local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local FIXED_KEYS = 5
+local meta_key, seats_key, due_key, changes_key, passes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- @include integer
 local NOTE_KEYS = FIXED_KEYS
 FIXED_KEYS = FIXED_KEYS + integer(ARGV[1], 1, 512)
 -- @include grant
 -- @include asked
+-- @include admission
 -- @include overtime
 
 -- A note says which seats an owner was given, so that the same request asked again, also with other sets, gets no more.
@@ -106,6 +108,8 @@ local function replay(owner, ttl, sets, note, channel)
       if #others == 0 then
         repair(own, holder_of(owner))
         return held(set, whole_hold(own))
+      elseif status == 'open' and requires_admission and not is_admitted(holder) then
+        return {'unadmitted'}
       elseif status == 'open' and not in_the_way(others, channel) then
         local over = over_limit(owner, others)
         if over then
@@ -129,6 +133,8 @@ local function answer(note_key, owner, ttl, size, first, count, channel)
     return replay(owner, ttl, sets, note, channel)
   elseif status ~= 'open' then
     return {'closed', status, left_until(opens)}
+  elseif requires_admission and not is_admitted(holder_of(owner)) then
+    return {'unadmitted'}
   end
   local ways, refusal = {}, nil
   for set, places in ipairs(sets) do

@@ -4,24 +4,30 @@
 -- KEYS  room queue passes grants here_0 here_1 admissions |
 -- ARGV  most most_live |                               no more than so many in this call, or passes in time
 -- REPLY noroom
---       ok status more wait_ms live names              more: 1 if the line goes on and the limits allow it; wait_ms:
---                                                      until the rate lets somebody in; live: passes in time before;
---                                                      names: place, holder and left_ms of each let in
+--       ok status more wait_ms live let_in             more: 1 if the line goes on and the limits allow it; wait_ms:
+--                                                      until the rate lets somebody in, -1 while the room lets in
+--                                                      nobody; live: passes in time before; let_in: place, holder
+--                                                      and left_ms of each
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local here_keys, admissions_key = {KEYS[5], KEYS[6]}, KEYS[7]
--- @include room
+-- @include waiting
 -- @include rate
 -- @include walk
 
+local ENDED = 1000 -- ended passes that a call takes off before it lets others in
 local live = redis.call('ZCOUNT', passes_key, digits(now), '(+inf')
+local ended = redis.call('ZRANGEBYSCORE', passes_key, '-inf', '(' .. digits(now), 'LIMIT', '0', digits(ENDED))
+redis.call('HLEN', grants_key) -- what is no hash stops the script before its first write
+local most, most_live = integer(ARGV[1], 0, 1000), integer(ARGV[2], 0, 10 ^ 9)
+if integer(limits.live, 0, 10 ^ 7) > 0 then -- 0 for no bound
+  most_live = math.min(most_live, integer(limits.live, 0, 10 ^ 7))
+end
+-- An ended pass counts until it is taken off: if the clock is set back, it must not be in time again beside the one
+-- that took its place.
+local taken = redis.call('ZCARD', passes_key) - 1 - #ended -- the sentinel is nobody's
 local allowed = 0
 if room.status == 'open' then
-  allowed = math.min(integer(ARGV[1], 0, 1000), integer(limits.batch, 1, 1000), affordable())
-  local concurrency = integer(limits.concurrency, 0, 10 ^ 7)
-  if concurrency > 0 then
-    allowed = math.min(allowed, math.max(concurrency - live, 0))
-  end
-  allowed = math.min(allowed, math.max(integer(ARGV[2], 0, 10 ^ 9) - live, 0))
+  allowed = math.min(most, integer(limits.batch, 1, 1000), affordable(), math.max(most_live - taken, 0))
 end
 
 local let_in, looked, from, more = {}, {}, low, false
@@ -57,20 +63,22 @@ if allowed > 0 then
   more = from <= last_place and (spans == SPANS or #let_in == allowed)
 end
 
+-- Whoever is let in once nobody waits comes as fast as people do: that says nothing about the next long line.
+local line_ends = allowed > 0 and from > last_place
 if #let_in == 0 then
-  if from > low or bucket.anew then
+  if from > low or bucket.anew or line_ends and room.pace ~= '' then
     redis.call('HSET', room_key, 'low', digits(from), 'served', digits(math.max(served, from - 1)), 'level',
-      digits(bucket.level), 'filled', digits(bucket.filled))
+      digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or room.pace)
   end
   return {'ok', room.status, more and 1 or 0, wait_ms(), live, {}}
 end
 
 local deadline = now + integer(room.reserve, 1, 86400000)
-local renewals = digits(integer(room.renewals, 0, 1000))
+local rest = ' ' .. digits(integer(room.renewals, 0, 1000)) .. ' 0'
 local passes, grants, gone, entry, names = {}, {}, {}, {}, {}
 for at, one in ipairs(let_in) do
   passes[2 * at - 1], passes[2 * at] = digits(deadline), one.holder
-  grants[2 * at - 1], grants[2 * at] = one.holder, digits(one.place) .. ' ' .. renewals .. ' 0'
+  grants[2 * at - 1], grants[2 * at] = one.holder, digits(one.place) .. rest
   gone[at] = one.holder
   entry[2 * at - 1], entry[2 * at] = digits(one.place), one.holder
   names[3 * at - 2], names[3 * at - 1], names[3 * at] = one.place, one.holder, deadline - now
@@ -78,12 +86,18 @@ end
 spend(#let_in)
 version = version + 1
 served = math.max(served, from - 1)
--- What is spent goes first, so that a script that is stopped later lets in too few, never too many; then passes, then
--- the stream. Whoever has a pass and still a place is looked at again, and gets nothing more: see `places`.
+-- What is spent goes first, so that a script that is stopped later lets in too few, never too many; then passes, what
+-- they say before they count, then the stream. Whoever has a pass and still a place loses the place when told of the
+-- pass: see `present`.
 redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served),
-  'level', digits(bucket.level), 'filled', digits(bucket.filled), 'admitted', digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in), 'pace', paced(served))
-redis.call('ZADD', passes_key, unpack(passes))
+  'level', digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or paced(served),
+  'admitted', digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in))
+if #ended > 0 then
+  redis.call('HDEL', grants_key, unpack(ended))
+  redis.call('ZREM', passes_key, unpack(ended))
+end
 redis.call('HSET', grants_key, unpack(grants))
+redis.call('ZADD', passes_key, unpack(passes))
 redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), unpack(entry))
 redis.call('ZREM', queue_key, unpack(gone))
 -- The bits of all who were looked at have done their work: otherwise each silent place that comes back would have the

@@ -4,18 +4,16 @@
 -- KEYS  room early drawn |
 -- ARGV  | holder number
 -- REPLY noroom
---       ok status left                                 left: the early that are not drawn yet
+--       ok status remaining                            remaining: the early that are not drawn yet
 local room_key, early_key, drawn_key = KEYS[1], KEYS[2], KEYS[3]
--- @include room
+-- @include waiting
 
-if room.status ~= 'drawing' then
-  return {'ok', room.status, redis.call('ZCARD', early_key) - 1}
-end
 local adds, gone = {}, {}
-for at = 1, #ARGV, 2 do
-  if redis.call('ZSCORE', early_key, ARGV[at]) then
-    adds[#adds + 1], adds[#adds + 2] = digits(integer(ARGV[at + 1], 0, 2 ^ 49)), ARGV[at]
-    gone[#gone + 1] = ARGV[at]
+for at = 1, math.ceil(#ARGV / 2) do
+  local holder, number = ARGV[2 * at - 1], integer(ARGV[2 * at], 0, 2 ^ 49)
+  if room.status == 'drawing' and redis.call('ZSCORE', early_key, holder) then
+    adds[#adds + 1], adds[#adds + 2] = digits(number), holder
+    gone[#gone + 1] = holder
   end
 end
 if #gone > 0 then

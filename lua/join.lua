@@ -8,7 +8,7 @@
 --         admitted place left_ms deadline_ms renewals
 --         early                                      order is drawn when the room opens
 --         full most
---         over                                       the room is closed or sold out, and takes nobody any more
+--         over                                       the room takes nobody any more, as its status says
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local early_key, drawn_key, here_keys, kept_keys = KEYS[5], KEYS[6], {KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10]}
 local holders = {unpack(ARGV)}
@@ -16,7 +16,7 @@ local holders = {unpack(ARGV)}
 
 local length = redis.call('ZCARD', queue_key) - 1 -- the sentinel is nobody
 local most = integer(room.most, 1, MOST_PLACES)
-local new, new_of, early_new = {}, {}, {}
+local new, new_of, early_new, ended = {}, {}, {}, {}
 
 local function draw(holder)
   if last_place >= MOST_PLACES then
@@ -46,7 +46,11 @@ local function answer(request)
     return {'over'}
   elseif length + undrawn >= most then
     return {'full', most}
-  elseif room.status == 'early' then
+  end
+  if until_ms[request] then -- a pass that has ended, and would count again if the clock were set back
+    ended[#ended + 1] = holder
+  end
+  if room.status == 'early' then
     undrawn = undrawn + 1
     early_new[holder] = true
     early_new[#early_new + 1], early_new[#early_new + 2] = '0', holder
@@ -70,6 +74,10 @@ if #new > 0 then
 end
 if #early_new > 0 then
   redis.call('ZADD', early_key, 'NX', unpack(early_new))
+end
+if #ended > 0 then
+  redis.call('HDEL', grants_key, unpack(ended))
+  redis.call('ZREM', passes_key, unpack(ended))
 end
 mark_present()
 keep_claims()

@@ -6,37 +6,39 @@
 --       ok status now_ms served moved span_ms poll_ms, then for each request one of
 --         left
 --         gone                                       had no place, and no pass in time
---         kept                                       early, and the list of the early cannot change while it is drawn
+--         kept                                       early, and their list cannot change while it is drawn
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local early_key, drawn_key = KEYS[5], KEYS[6]
 local holders = {unpack(ARGV)}
--- @include places
+-- @include line
 
-local early_places = integer(redis.call('HMGET', room_key, 'early')[1], 0, MOST_PLACES)
-
--- Whoever leaves a draw that is under way would change it for all others, and nobody could recompute it.
+-- Whoever leaves once the list of the early is closed, and before all of them have their places, would change the order
+-- for all others, and nobody could recompute it.
+local list_stands = early_places > 0 and (room.status == 'drawing' or undrawn > 0)
 local function answer(request)
-  if room.status == 'drawing' and not queued[request] and (early[request] or drawn[request]) then
-    return 'kept'
-  elseif room.status == 'drawing' and queued[request] and tonumber(queued[request]) <= early_places then
-    return 'kept'
+  local place = queued[request]
+  local of_the_early = place and tonumber(place) <= early_places or not place and (early[request] or drawn[request])
+  if list_stands and of_the_early then
+    return {'kept'}
+  elseif place or early[request] or drawn[request] or in_time(request) then
+    return {'left'}
   end
-  return standing(request) and 'left' or 'gone'
+  return {'gone'}
 end
 
 local reply, gone, leaving = {'ok', serving()}, {}, {}
 for request, holder in ipairs(holders) do
-  local word = gone[holder] and 'gone' or answer(request)
-  reply[#reply + 1] = {word}
-  if word == 'left' then
+  local answered = gone[holder] and {'gone'} or answer(request)
+  reply[#reply + 1] = answered
+  if answered[1] == 'left' then
     gone[holder] = true
     leaving[#leaving + 1] = holder
   end
 end
 if #leaving > 0 then
+  redis.call('HDEL', grants_key, unpack(leaving))
   for _, key in ipairs({queue_key, passes_key, early_key, drawn_key}) do
     redis.call('ZREM', key, unpack(leaving))
   end
-  redis.call('HDEL', grants_key, unpack(leaving))
 end
 return reply

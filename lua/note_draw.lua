@@ -6,11 +6,12 @@
 -- REPLY noroom
 --       ok seed commitment participants outside
 local room_key = KEYS[1]
--- @include room
+-- @include waiting
 
 local noted = redis.call('HMGET', room_key, 'seed', 'commitment', 'participants', 'outside')
+local participants, outside = ARGV[1], ARGV[2]
 if noted[3] == '' and room.status == 'drawing' then
-  noted[3], noted[4] = ARGV[1], ARGV[2]
-  redis.call('HSET', room_key, 'participants', ARGV[1], 'outside', ARGV[2])
+  noted[3], noted[4] = participants, outside
+  redis.call('HSET', room_key, 'participants', participants, 'outside', outside)
 end
-return {'ok', unpack(noted)}
+return {'ok', noted[1], noted[2], noted[3], noted[4]}

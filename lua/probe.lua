@@ -8,9 +8,12 @@ local text, hash, zset, stream, renamed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KE
 redis.pcall('DEL', text, hash, zset, stream, renamed) -- what a probe left that was cut off; a failure shows below
 local trials = {
   {'TIME'}, {'SET', text, '1', 'PXAT', '9999999999999', 'NX'}, {'MSET', text, '1'}, {'MGET', text}, {'GET', text},
+  {'SETRANGE', text, '0', '1'}, {'SETBIT', text, '0', '1'}, {'GETBIT', text, '0'}, {'GETRANGE', text, '0', '1'},
+  {'BITPOS', text, '1'}, {'STRLEN', text},
   {'EXISTS', text}, {'PTTL', text}, {'HSET', hash, 'field', '1'}, {'HMGET', hash, 'field'}, {'HLEN', hash},
   {'ZADD', zset, '1', 'member'}, {'ZRANGEBYSCORE', zset, '0', '1'}, {'ZMSCORE', zset, 'member'}, {'ZCARD', zset},
-  {'ZCOUNT', zset, '0', '1'}, {'ZSCAN', zset, '0', 'COUNT', '1'}, {'ZREM', zset, 'member'},
+  {'ZSCORE', zset, 'member'}, {'ZRANK', zset, 'member'}, {'ZCOUNT', zset, '0', '1'},
+  {'ZREVRANGEBYSCORE', zset, '1', '0'}, {'ZSCAN', zset, '0', 'COUNT', '1'}, {'ZREM', zset, 'member'},
   {'XADD', stream, 'MAXLEN', '~', '9', '1-1', 'field', '1'}, {'XRANGE', stream, '-', '+', 'COUNT', '1'},
   {'XLEN', stream}, {'XGROUP', 'CREATE', stream, 'relay', '0', 'MKSTREAM'}, {'RENAME', hash, renamed},
   {'HGETALL', renamed}, {'HSCAN', renamed, '0', 'COUNT', '1'}, {'PEXPIREAT', renamed, '9999999999999'},

@@ -1,7 +1,8 @@
--- retire: ends a show in one step, unless holds or unread outbox entries remain. What is left of it, the locks of sold
--- seats, is then deleted in bounded steps along `retired`, the former availability hash.
+-- retire: ends a show in one step, with its waiting room, unless holds or unread outbox entries remain. What is left of
+-- it, the locks of sold seats, is then deleted in bounded steps along `retired`, the former availability hash.
 --
--- KEYS  meta seats due changes outbox plan retired blocks audit pools | pool_due (one a pool)
+-- KEYS  meta seats due changes outbox plan retired blocks audit
+--       room queue passes grants early drawn here_0 here_1 kept_0 kept_1 admissions pools | pool_due (one a pool)
 -- ARGV  outbox |                                        keep: refuse while entries are unread; discard: drop them
 -- REPLY noshow
 --       ok
@@ -9,15 +10,17 @@
 --       pools                                           these are not all of the show's pools
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local outbox_key, plan_key, retired_key, blocks_key, audit_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local pools_key = KEYS[10]
-local FIXED_KEYS = 10
+local room_key, queue_key, passes_key, grants_key = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local early_key, drawn_key, here_keys, kept_keys = KEYS[14], KEYS[15], {KEYS[16], KEYS[17]}, {KEYS[18], KEYS[19]}
+local admissions_key, pools_key = KEYS[20], KEYS[21]
+local FIXED_KEYS = 21
 -- @include clock
 -- @include counts
 
 if redis.call('EXISTS', retired_key) == 1 then
   return {'ok'} -- an earlier call got this far; the steps that delete go on
 end
-if redis.call('EXISTS', meta_key, seats_key, pools_key) == 0 then
+if redis.call('EXISTS', meta_key, seats_key, pools_key, room_key) == 0 then
   return {'noshow'}
 end
 -- Type-checked before the first write: a key that holds something foreign is not deleted.
@@ -26,6 +29,16 @@ redis.call('HLEN', seats_key)
 redis.call('XLEN', changes_key)
 redis.call('XLEN', audit_key)
 redis.call('HLEN', blocks_key)
+redis.call('HLEN', room_key)
+redis.call('HLEN', grants_key)
+redis.call('XLEN', admissions_key)
+for _, key in ipairs({queue_key, passes_key, early_key, drawn_key}) do
+  redis.call('ZCARD', key)
+end
+for number = 1, 2 do
+  redis.call('STRLEN', here_keys[number])
+  redis.call('STRLEN', kept_keys[number])
+end
 local holds = redis.call('ZCOUNT', due_key, digits(now), '(+inf')
 local names, pools = counts_of_pools()
 if names ~= '' and #pools == 0 then
@@ -42,7 +55,8 @@ end
 -- where nobody knows any more, since an earlier call was stopped. Without seats they are what is left.
 local facts = redis.call('HMGET', meta_key, 'status', 'limits')
 local walked = redis.call('EXISTS', pools_key) == 1 and (facts[2] or not facts[1])
-redis.call('UNLINK', meta_key, due_key, changes_key, outbox_key, plan_key, blocks_key, audit_key,
+redis.call('UNLINK', meta_key, due_key, changes_key, outbox_key, plan_key, blocks_key, audit_key, room_key, queue_key,
+  passes_key, grants_key, early_key, drawn_key, here_keys[1], here_keys[2], kept_keys[1], kept_keys[2], admissions_key,
   unpack(KEYS, walked and FIXED_KEYS + 1 or FIXED_KEYS))
 if walked then
   redis.call('HDEL', pools_key, 'names') -- the one field that a seat could be called as well

@@ -1,18 +1,18 @@
--- room_status: opens, pauses or closes a waiting room, or tells everybody in it that the show is sold out. The draw comes
--- before the opening: while somebody is among the early, or drawn and without a place, it does not open.
+-- room_status: opens, pauses or closes a waiting room, or tells everybody in it that the show is sold out. The draw
+-- comes before the opening: while somebody is among the early, or drawn and without a place, it does not open.
 --
 -- KEYS  room early drawn admissions |
--- ARGV  status |                                       open, paused, closed or sold_out
+-- ARGV  status |                                       status: open, paused, closed or sold_out
 -- REPLY noroom
 --       undrawn early                                  so many have no place yet; nothing was changed
 --       ok before
 local room_key, early_key, drawn_key, admissions_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
--- @include room
+-- @include waiting
 
-local wanted = ARGV[1]
-if wanted ~= 'open' and wanted ~= 'paused' and wanted ~= 'closed' and wanted ~= 'sold_out' then
+if ARGV[1] ~= 'open' and ARGV[1] ~= 'paused' and ARGV[1] ~= 'closed' and ARGV[1] ~= 'sold_out' then
   error('SEATLOCK a waiting room is open, paused, closed or sold out')
 end
+local wanted = ARGV[1]
 local undrawn = redis.call('ZCARD', early_key) + redis.call('ZCARD', drawn_key) - 2
 if undrawn > 0 and wanted ~= 'closed' and wanted ~= 'sold_out' then
   return {'undrawn', undrawn}

@@ -1,5 +1,5 @@
 -- tidy: does for a waiting room what time asks for, a bounded part a call: turns the bitmaps of those who are present,
--- takes ended passes off, and has places leave that were silent for too long. Without it nobody falls silent, no more.
+-- takes ended passes off, has places leave that were silent for too long. Without it nobody falls silent.
 --
 -- KEYS  room queue passes grants here_0 here_1 kept_0 kept_1 |
 -- ARGV  |
@@ -7,12 +7,12 @@
 --       ok freed expired more                          passes and places that are gone; more: 1 if it is not done
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local here_keys, kept_keys = {KEYS[5], KEYS[6]}, {KEYS[7], KEYS[8]}
--- @include room
+-- @include waiting
 
 local PASSES = 500 -- ended passes that a call takes off
 local PLACES = 500 -- places that a call looks at
-local grace, keep, here_at, kept_at, walked = unpack(redis.call('HMGET', room_key, 'grace', 'keep', 'here_at', 'kept_at',
-  'walked'))
+local grace, keep, here_at, kept_at, walked = unpack(
+  redis.call('HMGET', room_key, 'grace', 'keep', 'here_at', 'kept_at', 'walked'))
 local changed = {}
 
 local function set(name, value)
@@ -20,26 +20,27 @@ local function set(name, value)
 end
 
 -- Which of two bitmaps is the newer one from now on. The time of one is over after `span`; a gap in which nothing was
--- tidied, because the server was away, turns them once and not twice, so nobody is silent for what was no fault of theirs.
-local function turned(name, current, since, span)
+-- tidied, because the server was away, turns them once, not twice: nobody is silent who could not be heard.
+local function turned(newer, newer_at, current, since, span)
   local from = integer(since, 0, 2 ^ 49)
   if now < from then -- a clock that was set back
-    set(name .. '_at', digits(now))
+    set(newer_at, digits(now))
   elseif now - from >= integer(span, 1, 86400000) then
-    set(name, digits(1 - current))
-    set(name .. '_at', digits(now))
+    set(newer, digits(1 - current))
+    set(newer_at, digits(now))
     return 1 - current
   end
 end
 
 local here, kept = integer(room.here, 0, 1), integer(room.kept, 0, 1)
-local new_here, new_kept = turned('here', here, here_at, grace), turned('kept', kept, kept_at, keep)
+local new_here = turned('here', 'here_at', here, here_at, grace)
+local new_kept = turned('kept', 'kept_at', kept, kept_at, keep)
 
 local ended = redis.call('ZRANGEBYSCORE', passes_key, '-inf', '(' .. digits(now), 'LIMIT', '0', digits(PASSES))
 
 -- Each time the bitmaps of those who keep their places were turned, the whole line is looked at once, part by part.
--- A draw that is under way must not lose anybody.
-local silent, at_end = {}, walked == '-' or room.status == 'drawing'
+-- A draw that is under way, also one that waits in a closed room, must not lose anybody.
+local silent, at_end = {}, walked == '-' or (room.status ~= 'open' and room.status ~= 'paused')
 if new_kept then
   set('walked', '0')
 elseif not at_end then
@@ -55,8 +56,13 @@ elseif not at_end then
   set('walked', at_end and '-' or digits(tonumber(part[#part])))
 end
 
-if #changed > 0 then
-  redis.call('HSET', room_key, unpack(changed))
+-- What frees memory goes first, for a full server; what comes last is done again if the script is stopped before.
+if #ended > 0 then
+  redis.call('HDEL', grants_key, unpack(ended))
+  redis.call('ZREM', passes_key, unpack(ended))
+end
+if #silent > 0 then
+  redis.call('ZREM', queue_key, unpack(silent))
 end
 for _, turn in ipairs({{here_keys, new_here}, {kept_keys, new_kept}}) do
   if turn[2] then
@@ -65,11 +71,7 @@ for _, turn in ipairs({{here_keys, new_here}, {kept_keys, new_kept}}) do
     redis.call('SETBIT', key, digits(last_place), '0') -- as long as it will be, at once
   end
 end
-if #ended > 0 then
-  redis.call('ZREM', passes_key, unpack(ended))
-  redis.call('HDEL', grants_key, unpack(ended))
-end
-if #silent > 0 then
-  redis.call('ZREM', queue_key, unpack(silent))
+if #changed > 0 then
+  redis.call('HSET', room_key, unpack(changed))
 end
 return {'ok', #ended, #silent, (#ended == PASSES or not at_end or new_kept) and 1 or 0}

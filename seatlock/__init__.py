@@ -20,6 +20,7 @@ from seatlock.errors import (
     ShowNotFound,
     UnknownSeats,
     UnsafeServer,
+    WaitingRoomClosed,
     WaitingRoomFull,
 )
 from seatlock.locker import SeatLocker
@@ -46,10 +47,16 @@ from seatlock.model import (
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
+from seatlock.waiting_room import AsyncWaitingRoom, WaitingRoom
+from seatlock.waiting_room.model import BIG_SALE, Admission, Pass, Place, RoomSettings, Served
+from seatlock.waiting_room.passes import PassKeys
 
 __all__ = [
+    "BIG_SALE",
     "AcquireRequest",
+    "Admission",
     "AsyncSeatLocker",
+    "AsyncWaitingRoom",
     "Availability",
     "BestHold",
     "Block",
@@ -69,11 +76,15 @@ __all__ = [
     "InvalidRequest",
     "NotAdmitted",
     "OutcomeUnknown",
+    "Pass",
+    "PassKeys",
+    "Place",
     "PlanConflict",
     "PoolConflict",
     "PoolCounts",
     "PoolDifference",
     "Release",
+    "RoomSettings",
     "SaleNotOpen",
     "ScriptFailed",
     "Seat",
@@ -82,12 +93,15 @@ __all__ = [
     "SeatState",
     "SeatingPlan",
     "SeatsUnavailable",
+    "Served",
     "ServerUnavailable",
     "ShowInUse",
     "ShowNotFound",
     "Unblock",
     "UnknownSeats",
     "UnsafeServer",
+    "WaitingRoom",
+    "WaitingRoomClosed",
     "WaitingRoomFull",
     "Warmed",
     "new_token",

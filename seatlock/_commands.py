@@ -211,10 +211,14 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> O
     verb = asks[0].verb
     keys = keys_of(namespace, asks[0].show)
     fixed = [keys.meta, keys.seats, keys.due, keys.changes]
-    if verb in ("confirm", "reclaim", "cancel"):
+    if verb == "acquire":
+        fixed.append(keys.room.passes)
+    elif verb in ("confirm", "reclaim"):
+        fixed += [keys.outbox, keys.room.passes, keys.room.grants]
+    elif verb == "cancel":
         fixed.append(keys.outbox)
     elif verb == "acquire_best":
-        fixed += [keys.note(ask.args[0]) for ask in asks]
+        fixed += [keys.room.passes, *[keys.note(ask.args[0]) for ask in asks]]
     pooled = [ask for ask in asks if ask.pools]
     extras = _pools.extras(keys, asks) if pooled else ((), ())
     return batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else (), extras)

@@ -25,6 +25,11 @@ class Room:
         self.kept = [base + b"kept:0", base + b"kept:1"]
         self.admissions = base + b"admissions"
 
+    def all(self) -> list[bytes]:
+        """All of them."""
+        first = [self.room, self.queue, self.passes, self.grants, self.early, self.drawn]
+        return [*first, *self.here, *self.kept, self.admissions]
+
 
 class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""

@@ -17,6 +17,7 @@ from seatlock.errors import (
     HolderLimitExceeded,
     HoldLost,
     LostReason,
+    NotAdmitted,
     SaleNotOpen,
     SeatLockError,
     SeatsUnavailable,
@@ -105,8 +106,8 @@ def hold(ask: Ask[Hold], answer: list[Any]) -> Hold | SeatLockError:
         return hold_lost(ask, answer)
     if word == b"over":
         return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]), optional_text(answer[4]))
-    if word == b"closed":
-        return _not_open(ask, answer)
+    if word in (b"closed", b"unadmitted"):
+        return _not_open(ask, answer) if word == b"closed" else _not_admitted(ask)
     return Again("ask again.") if word == b"again" else _unknown(ask, answer[1:])
 
 
@@ -167,13 +168,19 @@ def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLock
         return Noted(tuple([seat.decode() for seat in answer[1:]]))
     if word == b"over":
         return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
-    if word == b"closed":
-        return _not_open(ask, answer)
-    if word == b"over":
-        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
+    if word in (b"closed", b"unadmitted"):
+        return _not_open(ask, answer) if word == b"closed" else _not_admitted(ask)
     places: list[int] = answer[3:]
     ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(places)])
     return NoneFree((answer[1], answer[2]), ways)
+
+
+def _not_admitted(ask: Ask[Any]) -> NotAdmitted:
+    return NotAdmitted(
+        f"show {ask.show!r} sells only to those whom its waiting room has let in, and this holder has no pass in time; "
+        "nothing was taken: join the waiting room first.",
+        show=ask.show,
+    )
 
 
 def _not_open(ask: Ask[Any], answer: list[Any]) -> SaleNotOpen:

@@ -56,7 +56,7 @@ def retire(
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
-    fixed += [keys.audit, keys.pools]
+    fixed += [keys.audit, *keys.room.all(), keys.pools]
     return Operation(load("retire"), show, [*fixed, *keys.pool_dues(pools)], [unread.encode()], decode)
 
 

@@ -136,6 +136,10 @@ class SaleNotOpen(SeatLockError):
 class NotAdmitted(SeatLockError):
     """The show requires admission and the holder has no live pass: join the waiting room first."""
 
+    def __init__(self, message: str, *, show: str = "") -> None:
+        super().__init__(message)
+        self.show = show
+
 
 class HolderLimitExceeded(SeatLockError):
     """The holder would have more, held and sold, than one holder may have; nothing was taken.

@@ -1,11 +1,11 @@
--- @include room
+-- @include waiting
 -- The rate of admissions: a bucket in whole numbers, so that in any window of w milliseconds no more than
 -- burst + rate * w / period are let in, exactly. One admission costs `period`; each millisecond brings `rate`.
+local LIMITS = {'rate', 'period', 'burst', 'live', 'batch', 'level', 'filled', 'admitted'}
 local limits = {}
 do
-  local names = {'rate', 'period', 'burst', 'concurrency', 'batch', 'level', 'filled', 'admitted'}
-  for at, value in ipairs(redis.call('HMGET', room_key, unpack(names))) do
-    limits[names[at]] = value
+  for at, value in ipairs(redis.call('HMGET', room_key, unpack(LIMITS))) do
+    limits[LIMITS[at]] = value
   end
 end
 local STEP_BACK = 60000 -- a clock that steps back further than this starts the bucket's time anew, as full as it was

@@ -6,6 +6,12 @@
 -- Selling what is held: what confirm and reclaim have in common. `confirm_hold` decides one request, `write_sales`
 -- writes what a batch of them decided.
 redis.call('ZCARD', due_key) -- type-checked before the first write
+local bought -- holders whose passes end, on a show that requires admission
+if facts[9] then
+  bought = {}
+  redis.call('ZCARD', passes_key)
+  redis.call('HLEN', grants_key)
+end
 check_changes()
 check_outbox()
 local values, sold = {}, {}
@@ -128,7 +134,18 @@ local function confirm_hold(owner, booking, payment, told, first, count, wanted)
   local seats = count == 1 and names[first + 1] or table.concat(names, '\n', first + 1, first + count)
   note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence,
     wanted and pools_text(wanted, 'quantity'))
+  if bought then
+    bought[#bought + 1] = holder_of(owner)
+  end
   return {'booked', tonumber(hold_epoch), fence, now}
+end
+
+-- Last of all: a script that is stopped before leaves somebody a pass for longer, and takes no booking from anybody.
+local function end_passes()
+  if bought and #bought > 0 then
+    redis.call('ZREM', passes_key, unpack(bought))
+    redis.call('HDEL', grants_key, unpack(bought))
+  end
 end
 
 local function write_sales()
@@ -150,8 +167,9 @@ local function write_sales()
       redis.call('HSET', seats_key, unpack(fields))
     end
     if #sold > 0 then
-      redis.call('ZREM', due_key, unpack(sold)) -- last: a sold seat that is still due does no harm
+      redis.call('ZREM', due_key, unpack(sold)) -- a sold seat that is still due does no harm
     end
+    end_passes()
   else
     write_lists()
   end

@@ -1,5 +1,5 @@
--- Walks along those who are present, from the lowest place that nobody has looked at: jumps over the silent with BITPOS,
--- however many they are, and looks at the bits of a span of bytes at a time. Bounded by the spans that a call looks at.
+-- Walks along those who are present, from the lowest place that nobody has looked at: jumps over the silent with
+-- BITPOS, however many they are, and looks at the bits of a span of bytes at a time. Bounded by the spans of a call.
 local SPAN = 64 -- bytes of a span: 512 places
 local SPANS = 160 -- spans that one call looks at, at most
 local DENSE = 96 -- present places in a span from which it is read as one range

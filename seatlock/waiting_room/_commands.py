@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, TypeVar, cast
 
 import msgspec
 
-from seatlock._keys import Room, keys_of
-from seatlock._operation import Ask, Command, Operation
+from seatlock._keys import keys_of
+from seatlock._operation import Ask, Command, Operation, check_show
 from seatlock._procedures import Procedure
 from seatlock._script import load
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
@@ -40,7 +40,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 FACTS: Final = len(Facts.__struct_fields__)
-WITHOUT_PRESENCE: Final = frozenset(["place", "leave", "renew"])
+WITHOUT_PRESENCE: Final = frozenset(["place", "leave"])
 
 
 def check_room(reply: list[Any], show: str) -> None:
@@ -63,7 +63,9 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLo
     verb, show = asks[0].verb, asks[0].show
     room = keys_of(namespace, show).room
     keys = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn]
-    if verb not in WITHOUT_PRESENCE:
+    if verb == "renew":
+        keys = [room.room, room.passes, room.grants]
+    elif verb not in WITHOUT_PRESENCE:
         keys += [*room.here, *room.kept]
     args: list[bytes] = []
     for ask in asks:
@@ -126,24 +128,19 @@ def served(namespace: str, show: str) -> Operation[Served]:
 
     def decode(reply: list[Any]) -> Served:
         check_room(reply, show)
-        facts = Facts.read(reply[1 : 1 + FACTS])
-        behind, length, live, early, admitted = reply[1 + FACTS :]
+        behind, length, live, early, admitted = reply[1:-FACTS]
+        facts = Facts.read(reply[-FACTS:])
         observed = pace(facts.moved, facts.span)
         return Served(show, facts.room, facts.served, behind, length, live, admitted, early, observed, facts.poll)
 
     return Operation(load("served"), show, [room.room, room.queue, room.passes], [], decode)
 
 
-def _all_keys(room: Room) -> list[bytes]:
-    first = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn]
-    return [*first, *room.here, *room.kept, room.admissions]
-
-
 def prepare(
     namespace: str, show: str, settings: RoomSettings, milliseconds: dict[str, int], seed: str, commitment: str
 ) -> Operation[tuple[bool, RoomStatus, str]]:
     """Make a room, or change its settings: gives whether it is new, its status, and its commitment to a seed."""
-    keys = _all_keys(keys_of(namespace, show).room)
+    keys = keys_of(namespace, show).room.all()
     numbers = [
         settings.max_length,
         settings.rate,
@@ -166,6 +163,12 @@ def prepare(
     return Operation(load("room"), show, keys, args, decode)
 
 
+def require_admission(namespace: str, show: str, *, required: bool) -> Operation[None]:
+    """Have the sale of a show ask for passes, or not."""
+    keys = [keys_of(namespace, show).meta]
+    return Operation(load("require_admission"), show, keys, [b"%d" % required], lambda reply: check_show(reply, show))
+
+
 def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomStatus]:
     """Open, pause or close a room, or mark it sold out: gives the status before."""
     room = keys_of(namespace, show).room
@@ -183,15 +186,18 @@ def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomS
     return Operation(load("room_status"), show, keys, [status.encode()], decode)
 
 
-def close_early(namespace: str, show: str) -> Operation[tuple[RoomStatus, int]]:
-    """Let nobody join the early any more: gives the status from now on, and how many were early."""
+def close_early(namespace: str, show: str, *, reopen: bool = False) -> Operation[tuple[RoomStatus, int]]:
+    """Let nobody join the early any more: gives the status from now on, and how many were early.
+
+    With ``reopen`` also in a room that was closed before their order was drawn.
+    """
     room = keys_of(namespace, show).room
 
     def decode(reply: list[Any]) -> tuple[RoomStatus, int]:
         check_room(reply, show)
         return reply[1].decode(), reply[2]
 
-    return Operation(load("close_early"), show, [room.room, room.early], [], decode)
+    return Operation(load("close_early"), show, [room.room, room.early, room.drawn], [b"%d" % reopen], decode)
 
 
 def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[int]:

@@ -45,6 +45,10 @@ class RoomCore(Base):
         self, namespace: object, patience: object, keys: PassKeys | None, join_limiter: JoinLimiter | None
     ) -> None:
         super().__init__(namespace, patience, _commands.Line())
+        if not isinstance(cast("object", keys), PassKeys | None):
+            raise InvalidRequest(f"keys must be seatlock.PassKeys, not {type(keys).__name__}.")
+        if join_limiter is not None and not callable(cast("object", join_limiter)):
+            raise InvalidRequest("join_limiter must be a function of show and holder.")
         self._keys = keys
         self._limiter = join_limiter
 
@@ -139,12 +143,17 @@ class RoomCore(Base):
         """Carry out many joins."""
         return (yield from self._many(show, self.joins(show, holders)))
 
-    def make(self, show: object, settings: object) -> Procedure[str]:
+    def make(self, show: object, settings: object, required: object) -> Procedure[str]:
         """Make a room, or change its settings: gives the commitment to the seed of its draw."""
+        settings = RoomSettings() if settings is None else settings
+        if required is not None and not isinstance(required, bool):
+            raise InvalidRequest(f"required must be True, False or None, not {required!r}.")
         if not isinstance(settings, RoomSettings):
             raise InvalidRequest(f"settings must be seatlock.RoomSettings, not {type(settings).__name__}.")
         milliseconds = _checked(settings)
         show = yield from self._ready(show)
+        if required is not None:  # first, so that nothing is made for a show that is not there
+            yield _commands.require_admission(self.namespace, show, required=required)
         seed = secrets.token_hex(32)
         made = _commands.prepare(self.namespace, show, settings, milliseconds, seed, commitment_of(seed))
         _, _, commitment = yield made
@@ -205,7 +214,7 @@ class RoomCore(Base):
         """Open a room: draw the order of the early first, if there are any or were; may be repeated."""
         outside = "" if outside is None else _bounds.reference("outside", outside)
         show = yield from self._ready(show)
-        status, count = yield _commands.close_early(self.namespace, show)
+        status, count = yield _commands.close_early(self.namespace, show, reopen=True)
         drawn = None
         if status == "drawing":
             drawn = yield from self._draw(show, outside, count)

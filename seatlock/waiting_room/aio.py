@@ -102,13 +102,15 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
 
     # Running it
 
-    async def prepare(self, show: str, settings: RoomSettings | None = None) -> str:
+    async def prepare(self, show: str, settings: RoomSettings | None = None, *, required: bool | None = None) -> str:
         """Make the waiting room of a show, or change its settings; may be repeated.
 
-        A new room is ``early`` until `open`. Gives the commitment to the seed of its draw: publish it before anybody
-        comes.
+        A new room is ``early`` until `open`. With ``required`` the sale of the show gives new holds only to those who
+        have a pass (`NotAdmitted`), and a pass ends when its holder confirms; False takes that back, None leaves it as
+        it is. Gives the commitment to the seed of the draw: publish it before anybody comes. Raises `ShowNotFound`
+        where ``required`` is given and the show is not warmed.
         """
-        return await self._follow(self._core.make(show, settings or RoomSettings()))
+        return await self._follow(self._core.make(show, settings, required))
 
     async def close_early(self, show: str) -> Participants:
         """End the early time: whoever joins from now on comes after all who are there.

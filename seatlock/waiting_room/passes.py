@@ -50,12 +50,14 @@ class PassKeys:
     """
 
     def __init__(self, secrets: Mapping[str, bytes], *, active: str) -> None:
+        if not isinstance(cast("object", secrets), Mapping):
+            raise InvalidRequest(f"secrets must map key ids to bytes, not be a {type(secrets).__name__}.")
         for name, secret in cast("Mapping[Any, Any]", secrets).items():
             if not isinstance(name, str) or not name or not isinstance(secret, bytes):
                 raise InvalidRequest("secrets must map key ids to bytes.")
             if len(secret) < MIN_SECRET_BYTES:
                 raise InvalidRequest(f"the secret of key {name!r} is shorter than {MIN_SECRET_BYTES} bytes.")
-        if active not in secrets:
+        if not isinstance(cast("object", active), str) or active not in secrets:
             raise InvalidRequest(f"active names the key {active!r}, which is not among secrets.")
         self._secrets = dict(secrets)
         self._active = active
@@ -105,7 +107,7 @@ def _parts(token: object) -> tuple[_Head, _Body, bytes, bytes]:
             signed,
             _bytes(signature),
         )
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, msgspec.DecodeError, RecursionError):  # the last for what is nested a thousand times
         raise NotAdmitted("the pass cannot be read: join the waiting room.") from None
 
 

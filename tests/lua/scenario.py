@@ -37,8 +37,9 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 
 
 _ROOMS = (
-    *("acquiring", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late"),
-    *("limiting", "operating", "pooling", "rationing", "regaining", "selling", "stocktaking", "warming"),
+    *("acquiring", "admitting", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late"),
+    *("limiting", "operating", "pooling", "queueing", "rationing", "regaining", "requiring", "selling"),
+    *("stocktaking", "warming"),
 )
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from seatlock import OutcomeUnknown, ScriptFailed, SeatsUnavailable
 from seatlock._commands import reclaiming_token
+from tests.lua.hall import Hall
 from tests.lua.house import SEATS, T1, T2, House
 from tests.lua.warming import found, load
 from tests.support.clock import Clock
@@ -21,7 +22,10 @@ from tests.support.lua_bridge import LuaBridge
 from tests.support.servers import RedisServer, backend
 
 WRITES: Final = frozenset(
-    ["DEL", "HDEL", "HSET", "MSET", "PERSIST", "PEXPIREAT", "RENAME", "SET", "UNLINK", "XADD", "XGROUP", "ZADD", "ZREM"]
+    [
+        *("DEL", "HDEL", "HSET", "MSET", "PERSIST", "PEXPIREAT", "RENAME", "SET", "SETBIT", "SETRANGE", "UNLINK"),
+        *("XADD", "XGROUP", "ZADD", "ZREM"),
+    ]
 )  # of those that the scripts send
 MOST_COMMANDS: Final = 60
 
@@ -148,6 +152,35 @@ def retiring(house: House) -> Attempt:
     return Attempt(lambda: house.locker.retire(house.show), None, ())
 
 
+def with_passes(house: House) -> Hall:
+    """Require admission, and let in all who ask."""
+    hall = Hall(house).open()
+    hall.room.prepare(house.show, hall.settings, required=True)
+    hall.joins("ada", "stranger")
+    hall.let_in()
+    return hall
+
+
+def acquiring_with_a_pass(house: House) -> Attempt:
+    with_passes(house)
+    return acquiring(house)
+
+
+def confirming_with_a_pass(house: House) -> Attempt:
+    with_passes(house)
+    return confirming(house)
+
+
+def reclaiming_with_a_pass(house: House) -> Attempt:
+    with_passes(house)
+    return reclaiming(house)
+
+
+def retiring_with_a_room(house: House) -> Attempt:
+    with_passes(house)
+    return retiring(house)
+
+
 ATTEMPTS: Final = [
     acquiring,
     acquiring_after_others,
@@ -171,6 +204,7 @@ ATTEMPTS: Final = [
     founding,
     founding_anew,
     retiring,
+    *(acquiring_with_a_pass, confirming_with_a_pass, reclaiming_with_a_pass, retiring_with_a_room),
 ]
 
 WITH_LISTS: Final = [

@@ -9,27 +9,28 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from seatlock import AsyncSeatLocker, Hold
+from seatlock.waiting_room import AsyncWaitingRoom
 
 
 class Blocking:
-    """An `AsyncSeatLocker` with the face of a `SeatLocker`: every coroutine method blocks.
+    """An `AsyncSeatLocker` with the face of a `SeatLocker`: every coroutine method blocks. Waiting rooms likewise.
 
     It brings an event loop of its own, or shares one: ``runner``. One thread may use it.
     """
 
-    def __init__(self, locker: AsyncSeatLocker, runner: asyncio.Runner | None = None) -> None:
+    def __init__(self, locker: AsyncSeatLocker | AsyncWaitingRoom, runner: asyncio.Runner | None = None) -> None:
         self.wrapped = locker
         self._own = None if runner else asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._runner = runner or self._own
 
-    def run(self, awaitable: Any) -> Any:
+    def awaited(self, awaitable: Any) -> Any:
         """Await something on the locker's event loop."""
 
-        async def awaited() -> Any:
+        async def waiting() -> Any:
             return await awaitable
 
         assert self._runner is not None
-        return self._runner.run(awaited())
+        return self._runner.run(waiting())
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self.wrapped, name)
@@ -37,35 +38,36 @@ class Blocking:
             return attribute
 
         def blocking(*args: Any, **options: Any) -> Any:
-            return self.run(attribute(*args, **options))
+            return self.awaited(attribute(*args, **options))
 
         return blocking
 
     @contextmanager
     def holding(self, *args: Any, **options: Any) -> Iterator[Hold]:
         """As `SeatLocker.holding`."""
+        assert isinstance(self.wrapped, AsyncSeatLocker)
         manager = self.wrapped.holding(*args, **options)
-        hold = self.run(manager.__aenter__())
+        hold = self.awaited(manager.__aenter__())
         try:
             yield hold
         except BaseException as error:
-            if not self.run(manager.__aexit__(type(error), error, error.__traceback__)):
+            if not self.awaited(manager.__aexit__(type(error), error, error.__traceback__)):
                 raise
         else:
-            self.run(manager.__aexit__(None, None, None))
+            self.awaited(manager.__aexit__(None, None, None))
 
     def close(self) -> None:
         """Close the locker, and the event loop if it is the driver's own."""
-        self.run(self.wrapped.aclose())
+        self.awaited(self.wrapped.aclose())
         if self._own is not None:
             self._own.close()
 
     def __enter__(self) -> Self:
-        self.run(self.wrapped.__aenter__())
+        self.awaited(self.wrapped.__aenter__())
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.run(self.wrapped.__aexit__(*error))
+        self.awaited(self.wrapped.__aexit__(*error))
         if self._own is not None:
             self._own.close()
 

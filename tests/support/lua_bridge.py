@@ -21,7 +21,7 @@ from tests.support.lua_text import Place, origins
 LONGEST_RUN: Final = 200_000  # lines: no script of ours runs so many, however large its batch
 
 _STATUS: Final = {b"SET", b"MSET", b"RENAME", b"XGROUP"}  # "OK" comes as a status reply, in Lua a table
-_NEEDS_MEMORY: Final = {b"HSET", b"MSET", b"SET", b"XADD", b"XGROUP", b"ZADD"}
+_NEEDS_MEMORY: Final = {b"HSET", b"MSET", b"SET", b"SETBIT", b"SETRANGE", b"XADD", b"XGROUP", b"ZADD"}
 _FREES_MEMORY: Final = {"DEL", "HDEL", "RENAME", "UNLINK", "ZREM"}
 
 _PRELUDE: Final = b"""

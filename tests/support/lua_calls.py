@@ -24,6 +24,9 @@ from seatlock import (
 )
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
+from seatlock.waiting_room import _commands as _rooms
+from seatlock.waiting_room._core import RoomCore
+from seatlock.waiting_room.model import Pass, RoomSettings
 from tests.support.lua_headers import Header
 
 SHOW = "show"
@@ -66,6 +69,7 @@ def _note(ask: Ask[Any]) -> bytes:
 
 
 _FIXED = {"pool_due": "pool-due:floor", "holder": "holder:ada"}
+_FIXED |= {f"{name}_{number}": f"{name}:{number}" for name in ("here", "kept") for number in (0, 1)}
 _SEATS = {name: ["A-1", "B-1"] for name in ("check", "warm", "inspect", "forget", "block", "unblock", "compare")}
 
 
@@ -96,6 +100,33 @@ def _force() -> Call:
     given = {"by": b"eve", "reason": b"why", "epoch": b"5", "fence": b"9"}
     each = [{**given, "seats": b"%d" % len(ask.seats)} for ask in asks]
     return Call(_operators.force_release_of("seatlock", asks), {"requests": b"2"}, each, asks)
+
+
+_TIMES = {"per": 7, "reservation": 8, "pass_ttl": 9, "grace": 10, "keep": 11, "poll": 12}
+
+
+def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dict[str, bytes]]]:
+    core = RoomCore("seatlock", 5.0, None, None)
+    each = [{"holder": holder.encode(), "renewals": b"1"} for holder in ("ada", "bo")]
+    held = [Pass(SHOW, holder, 3, 60.0, 1) for holder in ("ada", "bo")]
+    for ask in (core.join, core.heartbeat, core.status, core.leave):
+        yield _rooms.of_asks("seatlock", [ask(SHOW, "ada"), ask(SHOW, "bo")]), each, {}
+    yield _rooms.of_asks("seatlock", [core.renew(one) for one in held]), each, {}
+    settings = RoomSettings(max_length=1, rate=2, burst=3, concurrency=4, batch=5, renewals=6)
+    numbers = {"most": 1, "rate": 2, "burst": 3, "live": 4, "batch": 5, "renewals": 6, "period_ms": 7, "reserve_ms": 8}
+    numbers |= {"pass_ms": 9, "grace_ms": 10, "keep_ms": 11, "poll_ms": 12}
+    once = {name: b"%d" % number for name, number in numbers.items()}
+    made = _rooms.prepare("seatlock", SHOW, settings, _TIMES, "secret", "digest")
+    yield made, [], {**once, "seed": b"secret", "commitment": b"digest"}
+    yield _rooms.admit("seatlock", SHOW, 7, 8), [], {"most": b"7", "most_live": b"8"}
+    yield _rooms.set_status("seatlock", SHOW, "paused"), [], {"status": b"paused"}
+    drawn = [{"holder": b"ada", "number": b"4"}, {"holder": b"bo", "number": b"5"}]
+    yield _rooms.draw("seatlock", SHOW, {"ada": 4, "bo": 5}), drawn, {}
+    noted = _rooms.note_draw("seatlock", SHOW, "digest", "beacon")
+    yield noted, [], {"participants": b"digest", "outside": b"beacon"}
+    yield _rooms.close_early("seatlock", SHOW, reopen=True), [], {"reopen": b"1"}
+    for operation in (_rooms.tidy, _rooms.served, _rooms.seat_drawn):
+        yield operation("seatlock", SHOW), [], {}
 
 
 def calls() -> dict[str, Call]:
@@ -134,6 +165,7 @@ def calls() -> dict[str, Call]:
     add(_channels.set_channel("seatlock", SHOW, tuple(seats), "partner"), *each_seat, channel=b"partner")
     count = b"%d" % _reads.CHANGES_STEP
     add(_reads.changes("seatlock", SHOW, 3, 4, ["floor"]), epoch=b"3", version=b"4", count=count)
+    add(_rooms.require_admission("seatlock", SHOW, required=True), required=b"1")
     add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"]), outbox=b"keep")
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
@@ -145,5 +177,7 @@ def calls() -> dict[str, Call]:
     add(_reads.held("seatlock", SHOW, b"7"), cursor=b"7")
     add(_upkeep.server("seatlock", SHOW))
     add(_upkeep.probe("seatlock", SHOW))
+    for operation, each, once in _rooms_calls():
+        add(operation, *each, **once)
     assert keys_of("seatlock", SHOW).meta == _PREFIX + b"meta"
     return found

@@ -7,6 +7,7 @@
     -- REPLY answer                                remark
     --       answer
 
+- KEYS can go on in the next line, as the answers do.
 - KEYS and ARGV name first what comes once, then, behind the bar, what comes again and again. A remark stands behind
   two spaces or more.
 - In ARGV ``(number...)`` is one argument: these numbers parted by single spaces, the count of the request's seats last.
@@ -17,6 +18,8 @@
 - ``, then for each request one of`` is followed by the answers to one request, two columns deeper; ``one word a seat:
   a, b or c`` lists the words there are.
 - A field is one of `FIELDS`, so that its type is known. ``state`` at the head of an answer is a state and no word.
+- A key ``x_0`` with its twin ``x_1`` is one name in the code: ``local x_keys = {KEYS[1], KEYS[2]}``. The first ARGV can
+  be read by a table SETTINGS: ``{'name', least, most}`` for each, in order.
 - A remark ``field: a, b or c`` lists the words that a field can be. A line that begins beyond column 20 goes on with
   the remark above it.
 """
@@ -32,10 +35,15 @@ from tests.support.lua_text import tokens
 
 FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["at_ms", "closes_ms", "deadline_ms", "left_ms", "now_ms", "opens_ms"], 1500),
+    **dict.fromkeys(["poll_ms", "span_ms", "wait_ms"], 1500),
     **dict.fromkeys(["epoch", "fence", "version", "place", "new", "consistent", "seats"], 1),
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due", "quantity", "held", "sold"], 2),
     "names": b"",
+    **dict.fromkeys(["moved", "served", "renewals", "ahead", "live", "length", "behind", "admitted", "early"], 3),
+    **dict.fromkeys(["freed", "expired", "remaining", "more"], 1),
+    **dict.fromkeys(["seed", "commitment", "participants", "outside"], b"text"),
     "pools": [],
+    "let_in": [],
     **dict.fromkeys(["most", "has"], 4),
     **dict.fromkeys(
         ["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "pool", "channel", "channels"],
@@ -99,7 +107,7 @@ class Answer(NamedTuple):
         for name, value in zip(names, reply[1:], strict=False):
             if type(value) is not type(FIELDS[name]) or (name.endswith("_ms") and value < -1):
                 return f"{name} is {value!r} in {reply!r}"
-            if name in ("consistent", "new") and value not in (0, 1):
+            if name in ("consistent", "more", "new") and value not in (0, 1):
                 return f"{name} is {value!r} in {reply!r}"
             if self.remark.startswith(f"{name}: ") and not self._is_listed(value):
                 return f"{name} is {value!r} in {reply!r}"
@@ -181,6 +189,8 @@ def parse(name: str, text: str) -> Header:
     """Read the header of a script; raises ValueError where it has another form."""
     lines = re.match(r"(?:--.*\n)*", text)[0].splitlines()  # type: ignore[index]
     at = next((number for number, line in enumerate(lines) if line.startswith("-- KEYS  ")), 0)
+    while at and lines[at + 1 : at + 2] and lines[at + 1].startswith("--       "):
+        lines[at : at + 2] = [f"{lines[at]} {lines[at + 1][9:]}"]
     if not re.fullmatch(rf"-- {name}: \S.*", lines[0] if lines else "") or at < 2 or lines[at - 1] != "--":
         raise ValueError("it begins with no description")
     if len(lines) < at + 3 or not lines[at + 1].startswith("-- ARGV  ") or not lines[at + 2].startswith("-- REPLY "):
@@ -246,9 +256,9 @@ def _without_comments(code: str) -> str:
 
 def _keys_complaints(header: Header, code: str) -> Iterator[str]:
     named: list[str] = []
-    for left, right in re.findall(r"^local ([\w ,]+) = (KEYS [^\n]*)", code, re.MULTILINE):
+    for left, right in re.findall(r"^local ([\w ,]+) = ((?:\{ )?KEYS [^\n]*)", code, re.MULTILINE):
         indices = [int(number) for number in re.findall(r"KEYS \[ (\d+) \]", right)]
-        fresh = [name.removesuffix("_key") for name in left.split(" , ")]
+        fresh = [found for name in left.split(" , ") for found in _key_names(name)]
         if indices != list(range(len(named) + 1, len(named) + len(fresh) + 1)):
             yield f"KEYS {indices} are named {fresh}"
         named += fresh
@@ -259,14 +269,25 @@ def _keys_complaints(header: Header, code: str) -> Iterator[str]:
         yield f"FIXED_KEYS is {fixed}, the header has {len(header.keys.fixed)} and {header.keys.each}"
 
 
+def _key_names(name: str) -> tuple[str, ...]:
+    both = name.removesuffix("_keys")
+    return (name.removesuffix("_key"),) if both == name else (f"{both}_0", f"{both}_1")
+
+
 def _argv_complaints(header: Header, code: str) -> Iterator[str]:
     fixed, each, terms, _ = header.argv
     used = {int(number) for number in re.findall(r"ARGV \[ (\d+) \]", code)}
+    settings = re.findall(r"\{ '(\w+)' ,", "".join(re.findall(r"local SETTINGS = ([^\n]*)", code)))
+    if settings and re.search(r"in ipairs \( SETTINGS \) do\s+local value = integer \( ARGV \[ at \]", code):
+        used |= set(range(1, len(settings) + 1))
+    if settings != [name.removesuffix("_ms") for name in fixed[: len(settings)]]:
+        yield f"the header has the settings {fixed}, the code {settings}"
     if used != set(range(1, len(fixed) + 1)):
         yield f"the header has {len(fixed)} ARGV that come once, the code uses {sorted(used)}"
     offsets = {int(number or 0) for number in re.findall(r"ARGV \[ argument(?: \+ (\d+))? \]", code)}
     advances = re.findall(r"argument , place = argument \+ (\d+) , place \+ terms \[ (\d+) \]", code)
-    a_place = {2 - int(minus or 0) for minus in re.findall(r"ARGV \[ 2 \* place(?: - (\d))? \]", code)}
+    each_place = r"ARGV \[ 2 \* (?:place|request|at)(?: - (\d))? \]"
+    a_place = {2 - int(minus or 0) for minus in re.findall(each_place, code)}
     together = [int(first or 1) for first in re.findall(r"unpack \( ARGV (?:, (\d+) )?\)", code)]
     if fixed == ("requests",):
         arguments = len(each) + bool(terms)
@@ -310,19 +331,29 @@ def _constructed(code: str) -> Iterator[tuple[str, int]]:
                 items.append("")
             else:
                 items[-1] += part
-        yield head[1], sum(not item.startswith("unpack(") for item in items[1:])
+        count = sum(not item.startswith("unpack(") for item in items[1:])
+        yield head[1], count + (_items_of(code, "serving") - 1 if "serving()" in items else 0)
+
+
+def _items_of(code: str, function: str) -> int:
+    """How many values a function returns, whose last return has no bracket with a comma in it but for `integer`."""
+    body = re.search(rf"local function {function} \( \)(.*?)\n(?!local (?:since|span) )", code + "\n", re.DOTALL)
+    assert body
+    returned = re.sub(r"\([^)]*\)", "", body[1].rpartition(" return ")[2])
+    return returned.count(",") + 1
 
 
 def _reply_complaints(header: Header, code: str) -> Iterator[str]:
     code = code.replace("entries [ # entries + 1 ] = {", "")  # they go to the outbox
-    heads = set(re.findall(r"(?:\{|\bheld \() '([a-z]+)'", code))
+    made = re.sub(r"local [A-Z]+ = \{(?:[^{}]|\{[^{}]*\})*\}", "", code)  # tables of constants are no answers
+    heads = set(re.findall(r"(?:\{|\bheld \() '([a-z]+)'", made))
     words = set(re.findall(r"words \[ index \] = '(\w+)'", code))
     if "words [ index ] = STATES" in code:
         words |= {"pinned", "sold"}  # the states that a lock can have, but for held
     answers = {answer.word for answer in (*header.whole, *header.single)} - {"", "state"}
     if answers != heads:
         yield f"answers are {sorted(answers)} in the header, {sorted(heads)} in the code"
-    for word, count in _constructed(code):
+    for word, count in _constructed(made):
         forms = [answer for answer in (*header.whole, *header.single) if answer.word == word]
         if forms and count not in {len(answer.fields) for answer in forms}:
             yield f"{word} has {count} fields in the code, not {[answer.fields for answer in forms]}"

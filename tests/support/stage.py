@@ -1,4 +1,4 @@
-"""A stage: one show on one backend, a locker of one colour to sell it, and a raw client to look behind the scenes."""
+"""A stage: one show on one backend, its locker and its waiting room in one colour, and a raw client to look behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import pytest
 
 from seatlock import AsyncSeatLocker, Hold, Seat, SeatLocker
+from seatlock.waiting_room import AsyncWaitingRoom, Place, RoomSettings, WaitingRoom
 from tests.support.keyspace import dump, unmarked
 from tests.support.lockers import AsyncWatched, Blocking, Watched
 from tests.support.waiting import until
@@ -44,6 +45,7 @@ class Doors:
         self.runner = runner
         self._client, self._async_client = client(), async_client()
         self._lockers: dict[Colour, Any] = {}
+        self._rooms: dict[Colour, Any] = {}
 
     def locker(self, colour: Colour, **options: Any) -> Any:
         """Make another locker."""
@@ -56,6 +58,26 @@ class Doors:
         if colour not in self._lockers:
             self._lockers[colour] = self.locker(colour)
         return self._lockers[colour]
+
+    def room(self, colour: Colour, **options: Any) -> Any:
+        """Make another waiting room."""
+        if colour == "sync":
+            return WaitingRoom(self._client, **options)
+        return Blocking(AsyncWaitingRoom(self._async_client, **options), self.runner)
+
+    def shared_room(self, colour: Colour) -> Any:
+        """Return the one waiting room that all tests use that need none of their own."""
+        if colour not in self._rooms:
+            self._rooms[colour] = self.room(colour)
+        return self._rooms[colour]
+
+    def watched_room(self, colour: Colour, **options: Any) -> tuple[Any, Watched]:
+        """Make a waiting room whose commands are counted."""
+        if colour == "sync":
+            client = Watched(self._client)
+            return WaitingRoom(client, **options), client  # type: ignore[arg-type]
+        waiting = AsyncWatched(self._async_client)
+        return Blocking(AsyncWaitingRoom(waiting, **options), self.runner), waiting  # type: ignore[arg-type]
 
     def watched(self, colour: Colour, **options: Any) -> tuple[Any, Watched]:
         """Make a locker whose commands are counted."""
@@ -88,6 +110,58 @@ class Stage:
     def watched(self, **options: Any) -> tuple[Any, Watched]:
         """Make a locker whose commands are counted, and give the client that counts them."""
         return self.doors.watched(self.colour, **options)
+
+    # Waiting rooms
+
+    @property
+    def room(self) -> Any:
+        """The waiting room that the tests share."""
+        return self.doors.shared_room(self.colour)
+
+    def other_room(self, **options: Any) -> Any:
+        """Make another waiting room of the same colour."""
+        return self.doors.room(self.colour, **options)
+
+    def watched_room(self, **options: Any) -> tuple[Any, Watched]:
+        """Make a waiting room whose commands are counted, and give the client that counts them."""
+        return self.doors.watched_room(self.colour, **options)
+
+    def open_room(self, **settings: Any) -> str:
+        """Make and open the waiting room of the show, and return the show's id."""
+        self.room.prepare(self.show, RoomSettings(**settings))
+        self.room.open(self.show)
+        return self.show
+
+    def join(self, *holders: str) -> list[Place]:
+        """Have holders join, one after the other."""
+        return [self.room.join(self.show, holder) for holder in holders]
+
+    def crowd(self, holders: Iterable[str]) -> None:
+        """Have many holders join at once, which takes a few calls."""
+        room = self.doors.room("async")
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(room.wrapped.join(self.show, holder) for holder in holders))
+
+        self.doors.runner.run(all_of_them())
+
+    def let_in(self, **bounds: Any) -> list[str]:
+        """Admit once: gives the holders, in order."""
+        return [one.holder for one in self.room.admit(self.show, **bounds).admitted]
+
+    def fall_silent(self, holder: str, *heard: str) -> None:
+        """Tidy until a holder is silent, while others are heard of; the room has a short ``grace``."""
+        number = self.room.status(self.show, holder).number
+
+        def silent() -> bool:
+            self.room.tidy(self.show)
+            for other in heard:
+                self.room.heartbeat(self.show, other)
+            return not any(self.raw.getbit(self.key(f"here:{index}"), number) for index in (0, 1))
+
+        until(silent, f"{holder} is silent")
+
+    # Sales
 
     def open(self, seats: Iterable[str | Seat] = SEATS, **settings: Any) -> str:
         """Warm the show, open its sale, and return its id."""

@@ -38,8 +38,9 @@ from seatlock._operators import Compared
 from seatlock._reads import Changes, Snapshot
 from seatlock._replies import NoneFree, Noted
 from seatlock._stocktaking import Found
-from seatlock.errors import LostReason
+from seatlock.errors import LostReason, NotAdmitted, WaitingRoomClosed, WaitingRoomFull
 from seatlock.model import SaleStatus, StateName, Vitals
+from seatlock.waiting_room.model import Admission, Pass, Place, Served
 from tests.support import lua_headers
 from tests.support.lua_calls import calls
 from tests.support.lua_headers import Answer, Header
@@ -53,10 +54,12 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "refused": SeatsUnavailable,
         "unknown": UnknownSeats,
         "closed": SaleNotOpen,
+        "unadmitted": NotAdmitted,
         "again": Again,
         "limits": ListsWanted,
         "over": HolderLimitExceeded,
     },
+    "admit": {"noroom": ShowNotFound, "ok": Admission},
     "acquire_best": {
         "noshow": ShowNotFound,
         "held": Hold,
@@ -64,6 +67,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "over": HolderLimitExceeded,
         "noted": Noted,
         "closed": SaleNotOpen,
+        "unadmitted": NotAdmitted,
         "none": NoneFree,
     },
     "availability": {"noshow": ShowNotFound, "ok": Snapshot},
@@ -72,6 +76,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
     "claimed": {"noshow": ShowNotFound, "ok": dict},
+    "close_early": {"noroom": ShowNotFound, "ok": tuple},
     "compare": {"noshow": ShowNotFound, "ok": Compared},
     "confirm": {
         "noshow": ShowNotFound,
@@ -81,6 +86,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "conflict": BookingConflict,
         "lost": HoldLost,
     },
+    "draw": {"noroom": ShowNotFound, "ok": int},
     "extend": {"noshow": ShowNotFound, "limits": ListsWanted, "held": Hold, "lost": HoldLost},
     "force_release": {
         "noshow": ShowNotFound,
@@ -90,9 +96,19 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "forget": {"": int},
     "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict, "late": PlanConflict},
     "held": {"noshow": ShowNotFound, "ok": tuple},
+    "heartbeat": {"noroom": ShowNotFound, **dict.fromkeys(["waiting", "admitted", "early", "gone"], Place)},
     "holds": {"noshow": ShowNotFound, "unlisted": type(None), "ok": tuple},
     "inspect": {"noshow": ShowNotFound, "unknown": type(None), "state": SeatState},
     "pooled": {"noshow": ShowNotFound, "ok": Found},
+    "join": {
+        "noroom": ShowNotFound,
+        **dict.fromkeys(["waiting", "admitted", "early"], Place),
+        "full": WaitingRoomFull,
+        "over": WaitingRoomClosed,
+    },
+    "leave": {"noroom": ShowNotFound, **dict.fromkeys(["left", "gone", "kept"], bool)},
+    "note_draw": {"noroom": ShowNotFound, "ok": tuple},
+    "place": {"noroom": ShowNotFound, **dict.fromkeys(["waiting", "admitted", "early", "gone"], Place)},
     "probe": {"": list},
     "reclaim": {
         "noshow": ShowNotFound,
@@ -110,7 +126,13 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
     },
     "remnants": {"": tuple},
+    "renew": {"noroom": ShowNotFound, "admitted": Pass, "spent": NotAdmitted, "gone": NotAdmitted},
+    "require_admission": {"noshow": ShowNotFound, "ok": type(None)},
     "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple, "pools": Again},
+    "room": {"ok": tuple},
+    "room_status": {"noroom": ShowNotFound, "undrawn": InvalidRequest, "ok": str},
+    "seat_drawn": {"noroom": ShowNotFound, "ok": int},
+    "served": {"noroom": ShowNotFound, "ok": Served},
     "server": {"": tuple},
     "set_channel": {"noshow": ShowNotFound, "ok": ChannelChange, "unknown": UnknownSeats, "full": InvalidRequest},
     "status": {"noshow": ShowNotFound, "past": InvalidRequest, "ok": str},
@@ -123,6 +145,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     },
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
     "sweep_pool": {"noshow": ShowNotFound, "ok": tuple},
+    "tidy": {"noroom": ShowNotFound, "ok": tuple},
     "vitals": {"noshow": ShowNotFound, "ok": Vitals},
     "unblock": {"noshow": ShowNotFound, "ok": Unblock, "unknown": UnknownSeats},
     "warm": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
@@ -251,12 +274,23 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
     [
         ("acquire", "KEYS[1], KEYS[2]", "KEYS[2], KEYS[1]"),
         ("acquire", "seats_key, due_key", "due_key, seats_key"),
-        ("acquire", "FIXED_KEYS = 4", "FIXED_KEYS = 5"),
+        ("acquire", "FIXED_KEYS = 5", "FIXED_KEYS = 4"),
         ("acquire", "argument + 2, place", "argument + 3, place"),
         ("acquire", "ARGV[argument + 1]", "ARGV[argument + 2]"),
         ("acquire", "place + terms[2]", "place + terms[1]"),
         ("acquire", "{'closed'", "{'shut'"),
         ("acquire", "'inconsistent'", "'odd'"),
+        ("admit", "{KEYS[5], KEYS[6]}", "{KEYS[6], KEYS[5]}"),
+        ("admit", "here_keys, admissions_key", "kept_keys, admissions_key"),
+        ("draw", "ARGV[2 * at]", "ARGV[2 * at - 1]"),
+        ("join", "{'over'}", "{'shut'}"),
+        ("join", "served, moved, span", "served, span"),
+        ("leave", "{'kept'}", "{'left'}"),
+        ("renew", "ARGV[2 * request]", "ARGV[3 * request]"),
+        ("room", "{'rate', 1, 10 ^ 6}, {'period', 1, DAY}", "{'period', 1, DAY}, {'rate', 1, 10 ^ 6}"),
+        ("room", "ARGV[14]", "ARGV[15]"),
+        ("room_status", "'sold_out'", "'gone'"),
+        ("served", "live, early_places,", "live,"),
         ("acquire_best", "place + terms[3]", "place + terms[2]"),
         ("acquire_best", "{'held', set, ", "{'held', "),
         ("block", "{'refused'}", "{'taken'}"),

@@ -14,9 +14,12 @@ from tests.support.lua_text import Token, compiled, files, names, source, tokens
 from tests.support.servers import RedisServer
 
 OPTIONS: Final[dict[str, set[str]]] = {
+    "BITPOS": set(),
     "DEL": set(),
     "EXISTS": set(),
     "GET": set(),
+    "GETBIT": set(),
+    "GETRANGE": set(),
     "HDEL": set(),
     "HGETALL": set(),
     "HLEN": set(),
@@ -31,19 +34,25 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "PEXPIREAT": set(),
     "RENAME": set(),
     "SET": {"PXAT", "NX", "XX"},
+    "SETBIT": set(),
+    "SETRANGE": set(),
+    "STRLEN": set(),
     "TIME": set(),
     "UNLINK": set(),
     "XADD": {"MAXLEN"},
     "XGROUP": {"CREATE", "MKSTREAM"},
     "XLEN": set(),
     "XRANGE": {"COUNT"},
-    "ZADD": set(),
+    "ZADD": {"NX", "XX"},
     "ZCARD": set(),
     "ZCOUNT": set(),
     "ZMSCORE": set(),
     "ZRANGEBYSCORE": {"LIMIT", "WITHSCORES"},
+    "ZRANK": set(),
     "ZREM": set(),
+    "ZREVRANGEBYSCORE": {"LIMIT", "WITHSCORES"},
     "ZSCAN": {"COUNT"},
+    "ZSCORE": set(),
 }
 """The commands that scripts may send, with the options they may take: all of them are in Redis 6.2."""
 

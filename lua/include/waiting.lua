@@ -1,7 +1,10 @@
 -- @include clock
 -- @include integer
 -- The facts of a waiting room that most of its scripts want. No facts, no room: fail closed.
-local ROOM = {'status', 'version', 'next', 'low', 'served', 'most', 'reserve', 'pass', 'renewals', 'here', 'kept', 'pace', 'poll'}
+local ROOM = {
+  'status', 'version', 'next', 'low', 'served', 'most', 'reserve', 'pass', 'renewals', 'here', 'kept', 'pace', 'poll',
+  'early',
+}
 local room = {}
 do
   local found = redis.call('HMGET', room_key, unpack(ROOM))
@@ -17,6 +20,8 @@ local version = integer(room.version, 0, 2 ^ 49)
 local last_place = integer(room.next, 0, MOST_PLACES)
 local low = integer(room.low, 1, MOST_PLACES + 1) -- the lowest place that no admission has looked at
 local served = integer(room.served, 0, MOST_PLACES) -- the highest that one has: it never goes back
+
+local early_places = integer(room.early, 0, MOST_PLACES) -- the first places are theirs whose order is drawn
 
 -- What every answer about places begins with: how the room is, the clock, the place up to which it has been served, how
 -- many serving moved lately and in how many milliseconds (-1 where that is not known), and how often to ask.

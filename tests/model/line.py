@@ -1,0 +1,232 @@
+"""A waiting room in plain Python: what the scripts must say and do, told as simply as can be. Times are seconds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+STEP_BACK = 60.0  # seconds: a clock that steps back further starts the time of the bucket anew
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings of a room."""
+
+    most: int
+    rate: int
+    per: float
+    burst: int
+    concurrency: int | None
+    batch: int
+    reservation: float
+    pass_ttl: float
+    renewals: int
+    grace: float
+    keep: float
+
+
+@dataclass
+class Bucket:
+    """What the rate allows. ``keeps`` says whether a look without an admission is written down too."""
+
+    level: float
+    filled: float = 0.0
+    keeps: bool = True
+
+    def fill(self, now: float, rules: Rules) -> tuple[float, float]:
+        """The level now, and the time up to which it counts."""
+        if now >= self.filled:
+            grown = self.level + (now - self.filled) * rules.rate / rules.per
+            return min(grown, rules.burst), now
+        anew = now < self.filled - STEP_BACK
+        return min(self.level, rules.burst), now if anew else self.filled
+
+    def spend(self, admissions: int, now: float, rules: Rules) -> None:
+        """Take in what a call let in."""
+        level, filled = self.fill(now, rules)
+        if admissions or self.keeps or filled < self.filled:
+            self.level, self.filled = level - admissions, filled
+
+
+@dataclass
+class Grant:
+    """A pass, or a reservation of one."""
+
+    place: int
+    deadline: float
+    renewals: int
+    claimed: bool = False
+
+
+@dataclass
+class Turn:
+    """Who was heard of: in the newer part, or in the older."""
+
+    since: float = 0.0
+    new: set[int] = field(default_factory=set)
+    old: set[int] = field(default_factory=set)
+
+    def turn(self, now: float, span: float) -> bool:
+        """Tidy: whether it turned."""
+        if now < self.since:
+            self.since = now
+        elif now - self.since >= span:
+            self.since, self.new, self.old = now, set(), self.new
+            return True
+        return False
+
+    def __contains__(self, place: int) -> bool:
+        return place in self.new or place in self.old
+
+
+class Line:
+    """The room of one show."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.now = 0.0
+        self.status = "early"
+        self.next = 0
+        self.served = 0
+        self.early: set[str] = set()
+        self.drawn_places = 0  # the first places are theirs who were early
+        self.queue: dict[str, int] = {}
+        self.passes: dict[str, Grant] = {}
+        self.here, self.kept = Turn(), Turn()
+        self.walk_due = False
+        self.most_allowed = Bucket(rules.burst)
+        self.least_allowed = Bucket(rules.burst, keeps=False)
+
+    # One holder
+
+    def live(self, holder: str) -> Grant | None:
+        """A pass that is in time."""
+        found = self.passes.get(holder)
+        return found if found and found.deadline >= self.now else None
+
+    def position(self, holder: str) -> int:
+        """The position of one who waits."""
+        own = self.queue[holder]
+        behind = len(self.early) if own > self.drawn_places else 0
+        return behind + sum(place <= own for place in self.queue.values())
+
+    def state(self, holder: str) -> str:
+        """What a holder is told."""
+        if self.live(holder):
+            return "admitted"
+        if holder in self.queue:
+            return "waiting"
+        return "early" if holder in self.early else "gone"
+
+    def hear(self, holder: str) -> str:
+        """A heartbeat."""
+        state = self.state(holder)
+        if state == "waiting":
+            self.here.new.add(self.queue[holder])
+            self.kept.new.add(self.queue[holder])
+        elif state == "admitted":
+            grant = self.passes[holder]
+            if not grant.claimed:
+                grant.claimed, grant.deadline = True, self.now + self.rules.pass_ttl
+        return state
+
+    def join(self, holder: str) -> str:
+        """Join: the state, or why not."""
+        if self.state(holder) != "gone":
+            return self.hear(holder)
+        if self.status in ("closed", "sold_out"):
+            return "over"
+        if len(self.queue) + len(self.early) >= self.rules.most:
+            return "full"
+        self.passes.pop(holder, None)
+        if self.status == "early":
+            self.early.add(holder)
+            return "early"
+        self.next += 1
+        self.queue[holder] = self.next
+        return self.hear(holder)
+
+    def leave(self, holder: str) -> str:
+        """Leave: ``left``, ``gone``, or ``kept`` where the list of the early stands."""
+        if self.drawn_places and self.early and holder in self.early:
+            return "kept"
+        if self.state(holder) == "gone":
+            return "gone"
+        self.queue.pop(holder, None)
+        self.passes.pop(holder, None)
+        self.early.discard(holder)
+        return "left"
+
+    def renew(self, holder: str, seen: int) -> str:
+        """Renew a pass that the holder has seen with so many renewals left."""
+        grant = self.live(holder)
+        if grant is None:
+            return "gone"
+        if seen == grant.renewals == 0:
+            return "spent"
+        if seen == grant.renewals:
+            grant.renewals, grant.deadline, grant.claimed = seen - 1, self.now + self.rules.pass_ttl, True
+        return "renewed"
+
+    # The room
+
+    def close_early(self) -> None:
+        """Close the list of the early."""
+        if self.status == "early" or (self.early and self.status in ("closed", "sold_out")):
+            if not self.drawn_places:
+                self.next = self.drawn_places = len(self.early)
+            self.status = "drawing"
+
+    def seat(self, order: list[str]) -> None:
+        """Give the early their places: the order that was drawn."""
+        assert set(order) == self.early
+        for place, holder in enumerate(order, 1):
+            self.queue[holder] = place
+            self.here.new.add(place)
+            self.kept.new.add(place)
+        self.early.clear()
+
+    def tidy(self) -> set[str]:
+        """Do what time asks for: gives those whose places are gone."""
+        self.passes = {holder: grant for holder, grant in self.passes.items() if grant.deadline >= self.now}
+        self.here.turn(self.now, self.rules.grace)
+        self.walk_due |= self.kept.turn(self.now, self.rules.keep)
+        if not self.walk_due or self.status == "drawing":
+            return set()
+        self.walk_due = False
+        gone = {holder for holder, place in self.queue.items() if place not in self.kept}
+        for holder in gone:
+            del self.queue[holder]
+        return gone
+
+    def present(self) -> list[str]:
+        """Those who wait and were heard of, in order."""
+        return sorted((one for one, place in self.queue.items() if place in self.here), key=lambda one: self.queue[one])
+
+    def allowed(self, most: int, most_live: int | None) -> tuple[int, int]:
+        """How many an admission lets in, at least and at most: they differ only after the clock was set back."""
+        if self.status != "open":
+            return 0, 0
+        counts = [
+            math.floor(bucket.fill(self.now, self.rules)[0] + 1e-9)
+            for bucket in (self.least_allowed, self.most_allowed)
+        ]
+        if max(counts) == 0:
+            return 0, 0
+        bounds = [bound for bound in (self.rules.concurrency, most_live) if bound is not None]
+        live = sum(grant.deadline >= self.now for grant in self.passes.values())
+        if not bounds or min(bounds) > live:
+            # those who let others in must have taken the ended ones off
+            self.passes = {holder: grant for holder, grant in self.passes.items() if grant.deadline >= self.now}
+        free = [bound - len(self.passes) for bound in bounds]
+        least, highest = (max(min(count, most, self.rules.batch, *free), 0) for count in counts)
+        return least, highest
+
+    def admit(self, holders: list[str]) -> None:
+        """Take in who was let in."""
+        for holder in holders:
+            place = self.queue.pop(holder)
+            self.passes[holder] = Grant(place, self.now + self.rules.reservation, self.rules.renewals)
+            self.served = max(self.served, place)
+        for bucket in (self.least_allowed, self.most_allowed):
+            bucket.spend(len(holders), self.now, self.rules)
