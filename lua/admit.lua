@@ -30,7 +30,28 @@ if room.status == 'open' then
   allowed = math.min(most, integer(limits.batch, 1, 1000), affordable(), math.max(most_live - taken, 0))
 end
 
-local let_in, looked, from, more = {}, {}, low, false
+local function take_off_ended()
+  if #ended > 0 then
+    redis.call('HDEL', grants_key, unpack(ended))
+    redis.call('ZREM', passes_key, unpack(ended))
+  end
+end
+
+local let_in, places, looked, from, more = {}, {}, {}, low, false
+
+-- One who was let in by a script that was stopped half-way may have a place still, and gets no second pass.
+local function take(found, holders)
+  local deadlines = #found > 0 and redis.call('ZMSCORE', passes_key, unpack(holders)) or {}
+  for at, place in ipairs(found) do
+    if #let_in == allowed then
+      return
+    elseif not (deadlines[at] and tonumber(deadlines[at]) >= now) then
+      let_in[#let_in + 1], places[#places + 1] = holders[at], place
+    end
+    from = place + 1
+  end
+end
+
 if allowed > 0 then
   local next_entry = redis.call('XRANGE', admissions_key, '0-' .. digits(version + 1), '+', 'COUNT', '1')
   if #next_entry > 0 then
@@ -45,14 +66,7 @@ if allowed > 0 then
     end
     spans = spans + 1
     from = math.max(from, byte * 8)
-    for _, one in ipairs(holders_at(present_in(byte, from))) do
-      if #let_in == allowed then
-        break
-      elseif not one.has_pass then
-        let_in[#let_in + 1] = one
-      end
-      from = one.place + 1
-    end
+    take(holders_at(present_in(byte, from)))
     if #let_in < allowed then
       from = (byte + SPAN) * 8
     end
@@ -70,18 +84,20 @@ if #let_in == 0 then
     redis.call('HSET', room_key, 'low', digits(from), 'served', digits(math.max(served, from - 1)), 'level',
       digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or room.pace)
   end
+  take_off_ended()
   return {'ok', room.status, more and 1 or 0, wait_ms(), live, {}}
 end
 
 local deadline = now + integer(room.reserve, 1, 86400000)
 local rest = ' ' .. digits(integer(room.renewals, 0, 1000)) .. ' 0'
-local passes, grants, gone, entry, names = {}, {}, {}, {}, {}
-for at, one in ipairs(let_in) do
-  passes[2 * at - 1], passes[2 * at] = digits(deadline), one.holder
-  grants[2 * at - 1], grants[2 * at] = one.holder, digits(one.place) .. rest
-  gone[at] = one.holder
-  entry[2 * at - 1], entry[2 * at] = digits(one.place), one.holder
-  names[3 * at - 2], names[3 * at - 1], names[3 * at] = one.place, one.holder, deadline - now
+local passes, grants, entry, told = {}, {}, {}, {}
+local until_then, left = digits(deadline), deadline - now
+for at, holder in ipairs(let_in) do
+  local place = numeral(places[at])
+  passes[2 * at - 1], passes[2 * at] = until_then, holder
+  grants[2 * at - 1], grants[2 * at] = holder, place .. rest
+  entry[2 * at - 1], entry[2 * at] = place, holder
+  told[3 * at - 2], told[3 * at - 1], told[3 * at] = places[at], holder, left
 end
 spend(#let_in)
 version = version + 1
@@ -92,17 +108,14 @@ served = math.max(served, from - 1)
 redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served),
   'level', digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or paced(served),
   'admitted', digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in))
-if #ended > 0 then
-  redis.call('HDEL', grants_key, unpack(ended))
-  redis.call('ZREM', passes_key, unpack(ended))
-end
+take_off_ended()
 redis.call('HSET', grants_key, unpack(grants))
 redis.call('ZADD', passes_key, unpack(passes))
 redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), unpack(entry))
-redis.call('ZREM', queue_key, unpack(gone))
+redis.call('ZREM', queue_key, unpack(let_in))
 -- The bits of all who were looked at have done their work: otherwise each silent place that comes back would have the
 -- next call look at all of them again.
 for _, byte in ipairs(looked) do
   clear(byte, from)
 end
-return {'ok', room.status, more and 1 or 0, wait_ms(), live, names}
+return {'ok', room.status, more and 1 or 0, wait_ms(), live, told}

@@ -22,19 +22,20 @@ local function next_byte(byte)
   return least
 end
 
-local bits_of = {} -- of a byte: its bits that are set, as offsets from its first
-local function bits(byte)
-  local found = bits_of[byte]
+local bits_of = {} -- of two bytes: the bits that are set in either, as offsets from their first
+local function bits(one, other)
+  local found = bits_of[one * 256 + other]
   if not found then
     found = {}
-    local rest = byte
+    local first, second = one, other
     for offset = 0, 7 do
       local value = 2 ^ (7 - offset)
-      if rest >= value then
-        found[#found + 1], rest = offset, rest - value
+      if first >= value or second >= value then
+        found[#found + 1] = offset
       end
+      first, second = first % value, second % value
     end
-    bits_of[byte] = found
+    bits_of[one * 256 + other] = found
   end
   return found
 end
@@ -44,64 +45,47 @@ local function present_in(first, from)
   local last = digits(first + SPAN - 1)
   local one = redis.call('GETRANGE', here_keys[1], digits(first), last)
   local other = redis.call('GETRANGE', here_keys[2], digits(first), last)
-  local places = {}
+  local places, count = {}, 0
   for at = 1, math.max(#one, #other) do
     local a, b = string.byte(one, at) or 0, string.byte(other, at) or 0
     if a + b > 0 then
       local base = (first + at - 1) * 8
-      local set = {}
-      for _, offset in ipairs(bits(a)) do
-        set[offset] = true
-      end
-      for _, offset in ipairs(bits(b)) do
-        set[offset] = true
-      end
-      for offset = 0, 7 do
-        if set[offset] and base + offset >= from then
-          places[#places + 1] = base + offset
+      for _, offset in ipairs(bits(a, b)) do
+        if base + offset >= from then
+          count = count + 1
+          places[count] = base + offset
         end
       end
     end
   end
-  return places
+  return places, count
 end
 
--- One who was let in by a script that was stopped half-way may have a place still.
-local function mark_passes(found)
-  local holders = {}
-  for at, one in ipairs(found) do
-    holders[at] = one.holder
-  end
-  local deadlines = #found > 0 and redis.call('ZMSCORE', passes_key, unpack(holders)) or {}
-  for at, one in ipairs(found) do
-    one.has_pass = deadlines[at] and tonumber(deadlines[at]) >= now
-  end
-  return found
-end
-
--- Who has these places, in order; places that were given up are left out.
-local function holders_at(places)
-  local found = {}
-  if #places >= DENSE then
+-- Who has these places, in order, as two lists: the places and the holders. Places that were given up are left out.
+local function holders_at(places, count)
+  local found, holders = {}, {}
+  if count >= DENSE then
     local wanted = {}
-    for _, place in ipairs(places) do
-      wanted[place] = true
+    for at = 1, count do
+      wanted[numeral(places[at])] = places[at]
     end
-    local all = redis.call('ZRANGEBYSCORE', queue_key, digits(places[1]), digits(places[#places]), 'WITHSCORES')
-    for at = 1, #all, 2 do
-      if wanted[tonumber(all[at + 1])] then
-        found[#found + 1] = {place = tonumber(all[at + 1]), holder = all[at]}
+    local all = redis.call('ZRANGEBYSCORE', queue_key, numeral(places[1]), numeral(places[count]), 'WITHSCORES')
+    for at = 2, #all, 2 do
+      local place = wanted[all[at]]
+      if place then
+        found[#found + 1], holders[#holders + 1] = place, all[at - 1]
       end
     end
   else
-    for _, place in ipairs(places) do
-      local holder = redis.call('ZRANGEBYSCORE', queue_key, digits(place), digits(place))[1]
+    for at = 1, count do
+      local text = numeral(places[at])
+      local holder = redis.call('ZRANGEBYSCORE', queue_key, text, text)[1]
       if holder then
-        found[#found + 1] = {place = place, holder = holder}
+        found[#found + 1], holders[#holders + 1] = places[at], holder
       end
     end
   end
-  return mark_passes(found)
+  return found, holders
 end
 
 -- Empties the bits of a span below a place: whoever has been looked at is heard of again, or silent from now on.
