@@ -74,7 +74,12 @@ def a_renewal_never_shortens(house: House) -> None:
     hall.prepare(pass_ttl=60)
     asks = [hall.core.renew(place.pass_)] * 2
     assert [(held.ttl, held.renewals) for held in house.run(commands.of_asks("seatlock", asks))] == [(600, 1)] * 2
-    house.advance(600)
+    house.advance(1)
+    with house.unchanged():  # whoever has seen more renewals left, or fewer, than there are asks again
+        for seen in (2, 0):
+            held = hall.room.renew(Pass(hall.show, "ada", 1, 60.0, seen))
+            assert (held.ttl, held.renewals) == (599, 1)
+    house.advance(599)
     assert hall.beat("ada") == ["admitted"]  # in time to the last millisecond
     house.tick_to(house.now + 1)
     assert hall.beat("ada") == ["gone"]

@@ -191,10 +191,12 @@ def a_draw_step_by_step(house: House) -> None:
     noted = run(commands.note_draw("seatlock", show, "digest", "beacon"))
     with house.unchanged():
         assert run(commands.note_draw("seatlock", show, "other", "value")) == noted
-    assert run(commands.draw("seatlock", show, {"cy": 7, "bo": 9, "eve": 1})) == 1
+    assert run(commands.draw("seatlock", show, {"eve": 1, "bo": 9, "cy": 7})) == 1
     assert hall.members("drawn") == {"cy": 7, "bo": 9}
     with house.unchanged():
-        assert hall.joins("cy", "ada") == ["early"] * 2
+        assert hall.joins("cy", "ada") == hall.beat("cy", "ada") == ["early"] * 2
+        assert [place.state for place in hall.asked("status", ["cy", "ada"])] == ["early"] * 2
+        assert hall.asked("leave", ["cy", "ada"]) == [False] * 2
         assert run(commands.draw("seatlock", show, {"cy": 1})) == 1
     assert run(commands.draw("seatlock", show, {"ada": 9})) == 0
     house.raw.zadd(house.key("queue"), {"cy": 1})  # a call that was stopped behind its first write
@@ -242,6 +244,20 @@ def a_room_that_was_closed_while_its_order_was_drawn(house: House) -> None:
     assert isinstance(record, Draw)
     assert (record.check(), record.digest, len(hall.members("queue"))) == ([], listed.digest, 10)
     assert hall.members("queue")["late"] == 10
+    hall.audit()
+
+
+@scenario
+def a_room_that_was_closed_between_draw_and_seats(house: House) -> None:
+    """Nobody is left among the early, and the last one has a number and no place."""
+    hall = drawing(Hall(house), "ada")
+    listed = hall.room.close_early(hall.show)
+    house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
+    house.run(commands.draw("seatlock", hall.show, {"ada": 0}))
+    hall.room.close_room(hall.show)
+    record = hall.room.open(hall.show)
+    assert record is not None
+    assert (record.check(), hall.members("queue")) == ([], {"ada": 1})
     hall.audit()
 
 
@@ -302,7 +318,7 @@ def numbers_that_are_none(house: House) -> None:
         new.args = made.args[:count]
         house.failing(ScriptFailed, lambda: house.run(new))
     assert not house.raw.exists(*new.keys)
-    refused(house, commands.draw("seatlock", show, {"ada": 1}), 1, WITHOUT_ZERO)
+    refused(house, commands.draw("seatlock", show, {"ada": 1}), 1, (*WITHOUT_ZERO, str(2**49 + 1)))
     refused(house, commands.admit("seatlock", show, 1, 1), 0, WITHOUT_ZERO)
     refused(house, commands.admit("seatlock", show, 1, 1), 1, WITHOUT_ZERO)
     renewal = commands.of_asks("seatlock", [hall.core.renew(Pass(show, "ada", 1, 60.0, 1))])
