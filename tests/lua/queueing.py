@@ -196,7 +196,7 @@ def a_draw_step_by_step(house: House) -> None:
     with house.unchanged():
         assert hall.joins("cy", "ada") == hall.beat("cy", "ada") == ["early"] * 2
         assert [place.state for place in hall.asked("status", ["cy", "ada"])] == ["early"] * 2
-        assert hall.asked("leave", ["cy", "ada"]) == [False] * 2
+        assert hall.words("leave", "cy", "ada", "eve") == ["kept", "kept", "gone"]
         assert run(commands.draw("seatlock", show, {"cy": 1})) == 1
     assert run(commands.draw("seatlock", show, {"ada": 9})) == 0
     house.raw.zadd(house.key("queue"), {"cy": 1})  # a call that was stopped behind its first write
@@ -204,7 +204,7 @@ def a_draw_step_by_step(house: House) -> None:
     assert hall.members("queue") == {"cy": 1, "ada": 2, "bo": 3}  # of equal numbers the ids decide
     assert [hall.present(place) for place in (1, 2, 3, 4)] == [True, True, True, False]
     with house.unchanged():
-        assert not hall.room.leave(show, "ada")
+        assert hall.words("leave", "cy", "ada", "bo") == ["kept"] * 3
         assert run(commands.seat_drawn("seatlock", show)) == 0
     assert hall.joins("di") == [4]
     assert hall.room.leave(show, "di")
@@ -254,7 +254,9 @@ def a_room_that_was_closed_between_draw_and_seats(house: House) -> None:
     listed = hall.room.close_early(hall.show)
     house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
     house.run(commands.draw("seatlock", hall.show, {"ada": 0}))
+    assert hall.words("leave", "ada") == ["kept"]
     hall.room.close_room(hall.show)
+    assert hall.words("leave", "ada") == ["kept"]
     record = hall.room.open(hall.show)
     assert record is not None
     assert (record.check(), hall.members("queue")) == ([], {"ada": 1})
@@ -283,6 +285,24 @@ def a_stream_that_is_ahead_of_the_room(house: House) -> None:
     with house.unchanged():
         for call in (lambda: hall.room.admit(hall.show), lambda: hall.room.pause(hall.show)):
             assert "ahead of the version" in str(house.failing(ScriptFailed, call))
+
+
+@scenario
+def bitmaps_of_another_type(house: House) -> None:
+    hall = drawing(Hall(house), "ada")
+    house.run(commands.draw("seatlock", hall.show, {"ada": 5}))
+    calls = [
+        lambda: hall.room.join(hall.show, "bo"),
+        lambda: hall.room.heartbeat(hall.show, "ada"),
+        lambda: house.run(commands.seat_drawn("seatlock", hall.show)),
+    ]
+    for key in ("here:0", "kept:0"):
+        house.raw.rename(house.key(key), "aside")
+        house.raw.rpush(house.key(key), "something else")
+        with house.unchanged():
+            for call in calls:
+                assert "WRONGTYPE" in str(house.failing(ScriptFailed, call))
+        house.raw.rename("aside", house.key(key))
 
 
 @scenario
