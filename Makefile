@@ -25,10 +25,10 @@ SOURCES := seatlock tests loadtests .ci
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test servers lint format types package load model-long mutation bench clean
+.PHONY: help demo test servers lint format types package load model-long waiting-room-long mutation bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## sell the arena to 100,000 buyers on a private Redis (PLAN=, BUYERS=)
 	$(BIN)/seatlock simulate --plan $(PLAN) --buyers $(BUYERS)
@@ -60,6 +60,9 @@ load: $(VENV)/.dev ## hammer one seat with locust, then check that it was sold o
 
 model-long: $(VENV)/.dev servers ## compare the library with its model for 100,000 steps
 	SEATLOCK_MODEL=long $(BIN)/python -m pytest tests/model --timeout 0 $(PYTEST_ARGS)
+
+waiting-room-long: $(VENV)/.dev servers ## a million joins and twenty pumps in one waiting room, for a minute
+	SEATLOCK_WAITING_ROOM=long $(BIN)/python -m pytest tests/races/test_waiting_room.py --timeout 0 $(PYTEST_ARGS)
 
 mutation: $(VENV)/.dev servers ## put small mistakes into the scripts and see whether the tests notice (half an hour)
 	$(BIN)/python -m tests.mutation

@@ -53,14 +53,21 @@ def _work(function: Callable[..., T], number: int, args: tuple[Any, ...], named:
 
 def crowd(function: Callable[Concatenate[Place, P], T], *args: P.args, **named: P.kwargs) -> list[T]:
     """Run ``function(place, ...)`` in `PROCESSES` fresh processes at once; raises what the first to fail raised."""
+    return crowd_of(PROCESSES, LONGEST, function, *args, **named)
+
+
+def crowd_of(
+    processes: int, longest: float, function: Callable[Concatenate[Place, P], T], *args: P.args, **named: P.kwargs
+) -> list[T]:
+    """As `crowd`, with so many processes, which may take so many seconds in all."""
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(PROCESSES)
-    with ProcessPoolExecutor(PROCESSES, context, _join, (barrier,)) as pool:
-        futures = [pool.submit(_work, function, number, args, named) for number in range(PROCESSES)]
-        if wait(futures, LONGEST).not_done:
+    barrier = context.Barrier(processes)
+    with ProcessPoolExecutor(processes, context, _join, (barrier,)) as pool:
+        futures = [pool.submit(_work, function, number, args, named) for number in range(processes)]
+        if wait(futures, longest).not_done:
             for process in pool._processes.values():
                 process.kill()
-            raise AssertionError(f"the crowd was not through with {function.__name__} after {LONGEST} s")
+            raise AssertionError(f"the crowd was not through with {function.__name__} after {longest} s")
     failures = [error for future in futures if (error := future.exception()) is not None]
     with contextlib.suppress(StopIteration):  # the cause, rather than those who stopped waiting for it
         raise next(error for error in failures if not isinstance(error, BrokenBarrierError))
