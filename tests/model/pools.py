@@ -264,6 +264,9 @@ class Show:
         }
         if set(reasons.values()) != {"expired"}:
             return replace(usual, reasons=reasons)
+        more = {name: number for name, number in wanted.items() if name in pools or name in reasons}
+        if self._over(holder, more):
+            return replace(usual, reasons=reasons)
         self.fence += 1
         for name, quantity in wanted.items():
             sold = Sold(tokens[1], holder, quantity, self.fence, bookings[1], payment)
