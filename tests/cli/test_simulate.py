@@ -192,6 +192,7 @@ def tell(*_):
             task.print_stack(file=sys.stderr)
 
 signal.signal(signal.SIGUSR1, tell)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell has its background jobs ignore
 from seatlock.cli import main
 main()
 """
