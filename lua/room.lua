@@ -42,5 +42,5 @@ redis.call('XADD', admissions_key, '0-1', 'status', 'early')
 redis.call('HSET', room_key, 'status', 'early', 'version', '1', 'next', '0', 'low', '1', 'served', '0', 'here', '0',
   'here_at', digits(now), 'kept', '0', 'kept_at', digits(now), 'walked', '-', 'pace', '', 'filled', digits(now),
   'level', digits(value_of.burst * value_of.period), 'admitted', '0', 'early', '0', 'seed', seed,
-  'commitment', commitment, 'participants', '', 'outside', '', unpack(fields))
+  'commitment', commitment, 'participants', '', 'outside', '', 'opens', '0', unpack(fields))
 return {'ok', 1, 'early', commitment}

@@ -22,7 +22,8 @@ if #redis.call('XRANGE', admissions_key, '0-' .. digits(version + 1), '+', 'COUN
 end
 if room.status ~= wanted then
   version = version + 1
-  redis.call('HSET', room_key, 'version', digits(version), 'pace', '') -- how it moved before says nothing
+  -- How it moved before says nothing, and an opening time is forgotten: what somebody did by hand comes later.
+  redis.call('HSET', room_key, 'version', digits(version), 'pace', '', 'opens', '0')
   redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), 'status', wanted)
   redis.call('HSET', room_key, 'status', wanted) -- last: asking again does what is left to do
 end

@@ -3,7 +3,7 @@
 -- The facts of a waiting room that most of its scripts want. No facts, no room: fail closed.
 local ROOM = {
   'status', 'version', 'next', 'low', 'served', 'most', 'reserve', 'pass', 'renewals', 'here', 'kept', 'pace', 'poll',
-  'early',
+  'early', 'opens',
 }
 local room = {}
 do
@@ -24,12 +24,18 @@ local served = integer(room.served, 0, MOST_PLACES) -- the highest that one has:
 local early_places = integer(room.early, 0, MOST_PLACES) -- the first places are theirs whose order is drawn
 
 -- What every answer about places begins with: how the room is, the clock, the place up to which it has been served, how
--- many serving moved lately and in how many milliseconds (-1 where that is not known), and how often to ask.
+-- many serving moved lately and in how many milliseconds (-1 where that is not known), how often to ask, and how long
+-- until it opens by itself (-1 where no time is set, or where it is open or has ended).
 local function serving()
   local since, from = string.match(room.pace, '^(%d+) (%d+)')
   local span, moved = -1, 0
   if since and room.status == 'open' then
     span, moved = math.max(now - integer(since, 0, 2 ^ 49), 0), served - integer(from, 0, MOST_PLACES)
   end
-  return room.status, now, served, moved, span, integer(room.poll, 1, 86400000)
+  local opens = integer(room.opens, 0, 2 ^ 49)
+  local opens_in = -1
+  if opens > 0 and (room.status == 'early' or room.status == 'drawing' or room.status == 'paused') then
+    opens_in = math.max(opens - now, 0)
+  end
+  return room.status, now, served, moved, span, integer(room.poll, 1, 86400000), opens_in
 end

@@ -10,6 +10,7 @@ import msgspec
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Command, Operation, check_show
 from seatlock._procedures import Procedure
+from seatlock._replies import seconds_left
 from seatlock._script import load
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
 from seatlock.waiting_room.estimate import estimate, pace
@@ -31,12 +32,14 @@ class Facts(msgspec.Struct, frozen=True):
     moved: int
     span: float | None
     poll: float
+    opens_in: float | None
 
     @classmethod
     def read(cls, raw: Sequence[Any]) -> Facts:
         """Read what a script tells."""
-        status, now, served, moved, span, poll = raw
-        return cls(status.decode(), now, served, moved, None if span < 0 else span / 1000, poll / 1000)
+        status, now, served, moved, span, poll, opens = raw
+        left = seconds_left(opens)
+        return cls(status.decode(), now, served, moved, seconds_left(span), poll / 1000, left)
 
 
 FACTS: Final = len(Facts.__struct_fields__)
@@ -131,7 +134,19 @@ def served(namespace: str, show: str) -> Operation[Served]:
         behind, length, live, early, admitted = reply[1:-FACTS]
         facts = Facts.read(reply[-FACTS:])
         observed = pace(facts.moved, facts.span)
-        return Served(show, facts.room, facts.served, behind, length, live, admitted, early, observed, facts.poll)
+        return Served(
+            show,
+            facts.room,
+            facts.served,
+            behind,
+            length,
+            live,
+            admitted,
+            early,
+            observed,
+            facts.poll,
+            facts.opens_in,
+        )
 
     return Operation(load("served"), show, [room.room, room.queue, room.passes], [], decode)
 
@@ -184,6 +199,21 @@ def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomS
 
     keys = [room.room, room.early, room.drawn, room.admissions]
     return Operation(load("room_status"), show, keys, [status.encode()], decode)
+
+
+def open_at(namespace: str, show: str, at: int) -> Operation[None]:
+    """Note when a room is to open, in milliseconds; 0 for no time."""
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> None:
+        check_room(reply, show)
+        if reply[0] == b"past":
+            raise InvalidRequest(
+                f"the time for the waiting room of show {show!r} to open has passed by the server's clock; nothing was "
+                "changed: give a time to come, or open it now."
+            )
+
+    return Operation(load("open_at"), show, [room.room], [b"%d" % at], decode)
 
 
 def close_early(namespace: str, show: str, *, reopen: bool = False) -> Operation[tuple[RoomStatus, int]]:

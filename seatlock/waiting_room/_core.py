@@ -26,7 +26,7 @@ from seatlock.waiting_room.draw import (
     number_of,
     tag_of,
 )
-from seatlock.waiting_room.model import Admission, Pass, Place, RoomSettings, RoomStatus, Served
+from seatlock.waiting_room.model import Admission, Pass, Place, PlaceState, RoomSettings, RoomStatus, Served
 from seatlock.waiting_room.passes import PassKeys
 
 JoinLimiter = Callable[[str, str], "float | None"]
@@ -103,7 +103,17 @@ class RoomCore(Base):
         word, *rest = answer[1:]
         if word == b"waiting":
             wait = _commands.line_estimate(facts, rest[0])
-            return Place(ask.show, ask.holder, "waiting", facts.room, rest[0], rest[1], wait, facts.poll)
+            return Place(
+                ask.show,
+                ask.holder,
+                "waiting",
+                facts.room,
+                rest[0],
+                rest[1],
+                wait,
+                facts.poll,
+                opens_in=facts.opens_in,
+            )
         if word == b"admitted":
             held = self._pass(ask, rest)
             return Place(ask.show, ask.holder, "admitted", facts.room, rest[0], ask_again=facts.poll, pass_=held)
@@ -119,7 +129,8 @@ class RoomCore(Base):
                 f"{'sold out' if facts.room == 'sold_out' else 'closed'}.",
                 status=facts.room,
             )
-        return Place(ask.show, ask.holder, "early" if word == b"early" else "gone", facts.room, ask_again=facts.poll)
+        state: PlaceState = "early" if word == b"early" else "gone"
+        return Place(ask.show, ask.holder, state, facts.room, ask_again=facts.poll, opens_in=facts.opens_in)
 
     def _pass(self, ask: Ask[Any], answer: list[Any]) -> Pass:
         place, left, deadline, renewals = answer
@@ -163,6 +174,12 @@ class RoomCore(Base):
         """Pause or close a room, mark it sold out, or open one in which nobody waits for a draw."""
         show = yield from self._ready(show)
         yield _commands.set_status(self.namespace, show, status)
+
+    def open_at(self, show: object, at: object) -> Procedure[None]:
+        """Note when a room is to open."""
+        at_ms = 0 if at is None else _bounds.moment("at", at)
+        show = yield from self._ready(show)
+        yield _commands.open_at(self.namespace, show, at_ms)
 
     def admit(self, show: object, most: object, most_live: object) -> Procedure[Admission]:
         """Let people in."""

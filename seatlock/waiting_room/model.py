@@ -72,7 +72,8 @@ class Place(msgspec.Struct, frozen=True):
     ``state`` is ``waiting`` (with ``position``, from 1, and ``ahead``, how many are before), ``admitted`` (with
     ``pass_``), ``early`` (the order is drawn when the room opens) or ``gone`` (neither place nor pass: join).
     ``number`` is the place's own and never changes. ``wait`` is None where nothing can be said, as while the room is
-    paused. ``ask_again`` is the seconds after which a client should ask again.
+    paused. ``ask_again`` is the seconds after which a client should ask again, ``opens_in`` those until the room opens
+    by itself, None where no time is set.
     """
 
     show: str
@@ -84,6 +85,7 @@ class Place(msgspec.Struct, frozen=True):
     wait: Estimate | None = None
     ask_again: float = 5.0
     pass_: Pass | None = None
+    opens_in: float | None = None
 
     @property
     def position(self) -> int | None:
@@ -97,6 +99,7 @@ class Served(msgspec.Struct, frozen=True):
     ``number`` is the highest place that an admission has looked at; ``behind`` how many places up to it wait still, for
     they were silent. ``length`` is all who wait, ``live`` the passes in time, ``admitted`` all who ever were let in,
     ``early`` how many came before the opening. ``pace`` is how many places a second are served lately, None if unknown.
+    ``opens_in`` is the seconds until the room opens by itself, None where no time is set.
     """
 
     show: str
@@ -109,6 +112,7 @@ class Served(msgspec.Struct, frozen=True):
     early: int
     pace: float | None
     ask_again: float
+    opens_in: float | None = None
 
     def position_at_most(self, number: int) -> int:
         """The position that the place of this number has at most."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from seatlock import _connect
 from seatlock._base import DEFAULT_PATIENCE
-from seatlock._bounds import Duration
+from seatlock._bounds import Duration, Moment
 from seatlock._door import Door
 from seatlock.errors import SeatLockError
 from seatlock.waiting_room._commands import MOST_A_CALL
@@ -124,6 +124,14 @@ class WaitingRoom(Door[RoomCore]):
         """
         return self._follow(self._core.open(show, outside))
 
+    def open_at(self, show: str, at: Moment | None) -> None:
+        """Have the pumps (see `run`) open the room when a time comes by the server's clock, or (None) forget that.
+
+        ``at`` is an aware datetime or seconds since the epoch. Opening, pausing or closing by hand forgets it. Raises
+        `InvalidRequest` where it has passed.
+        """
+        self._follow(self._core.open_at(show, at))
+
     def pause(self, show: str) -> None:
         """Let nobody in for the moment; places stay, and people may join. `open` goes on."""
         self._follow(self._core.set_status(show, "paused"))
@@ -163,11 +171,14 @@ class WaitingRoom(Door[RoomCore]):
         stop: threading.Event | None = None,
         most_live: Callable[[], int] | None = None,
         on_admission: Callable[[Admission], object] | None = None,
+        outside: Callable[[], str] | None = None,
+        on_open: Callable[[Draw | None], object] | None = None,
     ) -> None:
         """Let people in and keep the room tidy, until it is closed or sold out, or ``stop`` is set: the pump.
 
         Run as many as you like, in any processes. Outlasts a server that does not answer. ``most_live`` is asked before
-        each call of `admit`; ``on_admission`` is told of each that let somebody in.
+        each call of `admit`; ``on_admission`` is told of each that let somebody in. When the time of `open_at` has
+        come, the pump opens the room: with what ``outside`` gives (see `open`), and tells ``on_open`` what `open` gave.
         """
         pump = Pump(show)
         stop = stop or threading.Event()
@@ -175,6 +186,10 @@ class WaitingRoom(Door[RoomCore]):
             try:
                 if pump.tidy_is_due():
                     self.tidy(show)
+                    if (self.served(show)).opens_in == 0:
+                        drawn = self.open(show, outside=None if outside is None else outside())
+                        if on_open is not None:
+                            on_open(drawn)
                 admission = self.admit(show, most_live=None if most_live is None else most_live())
             except OUTLASTED as error:
                 pump.failed(error)

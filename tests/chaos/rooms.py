@@ -158,6 +158,7 @@ ROOM_CALLS: Final[dict[str, Prepare]] = {
     "settings": lambda _room, _raw, show: _made(replace(SETTINGS, batch=7), show),
     "room_status": _paused,
     "close_early": _close_early,
+    "open_at": lambda _room, _raw, show: commands.open_at(NS, show, 2**48),
     "draw": _draw,
     "seat_drawn": _seat_drawn,
     "note_draw": _note_draw,

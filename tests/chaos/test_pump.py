@@ -15,6 +15,7 @@ from redis.retry import Retry
 
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
 from seatlock.waiting_room import Admission, AsyncWaitingRoom, RoomSettings, WaitingRoom
+from seatlock.waiting_room.draw import Draw
 from tests.support.fixtures import PrivateServer
 from tests.support.servers import RedisServer
 from tests.support.waiting import until
@@ -258,3 +259,31 @@ def test_several_pumps_let_nobody_in_twice(server: RedisServer, pump: Start) -> 
         assert sorted(one.let_in + other.let_in + third.let_in) == sorted(line)
         for running in (one, other, third):
             assert running.let_in == [holder for holder in line if holder in set(running.let_in)]
+
+
+def test_the_pump_opens_the_room_when_the_time_comes(private_server: PrivateServer) -> None:
+    with private_server().unix_client() as client:
+        room = WaitingRoom(client)
+        room.prepare(SHOW)
+        for number in range(20):
+            room.join(SHOW, f"h-{number}")
+        room.open_at(SHOW, time.time() + 1.0)
+        assert room.admit(SHOW).admitted == ()
+        stop = threading.Event()
+        draws: list[Draw | None] = []
+
+        def run() -> None:
+            room.run(SHOW, stop=stop, outside=lambda: "beacon", on_open=draws.append)
+
+        pumps = [threading.Thread(target=run) for _ in range(3)]
+        for pump in pumps:
+            pump.start()
+        try:
+            until(lambda: room.served(SHOW).admitted == 20, "all are let in", timeout=20)
+        finally:
+            stop.set()
+            for pump in pumps:
+                pump.join()
+        records = [draw for draw in draws if draw is not None]
+        assert records
+        assert all((draw.check(), draw.outside, len(draw.order())) == ([], "beacon", 20) for draw in records)

@@ -128,6 +128,7 @@ def everything(hall: Hall) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "served", lambda: room.served(show)
     yield "room_status", lambda: room.pause(show)
     yield "close_early", lambda: room.close_early(show)
+    yield "open_at", lambda: room.open_at(show, None)
     yield "draw", lambda: run(commands.draw("seatlock", show, {"ada": 5}))
     yield "seat_drawn", lambda: run(commands.seat_drawn("seatlock", show))
     yield "note_draw", lambda: run(commands.note_draw("seatlock", show, "digest", "beacon"))
@@ -180,6 +181,35 @@ def the_early(house: House) -> None:
     assert hall.let_in() == sorted(places, key=places.__getitem__)  # who was early is present
     assert house.failing(InvalidRequest, lambda: hall.room.close_early(hall.show))
     hall.audit()
+
+
+@scenario
+def a_room_that_opens_by_itself(house: House) -> None:
+    hall = Hall(house).prepare()
+    hall.joins("ada")
+    at = house.now / 1000 + 3600
+    for _ in range(2):
+        hall.room.open_at(hall.show, at)
+        opens_in = hall.room.served(hall.show).opens_in
+        assert opens_in is not None
+        assert 3500 < opens_in <= 3600
+    assert hall.room.status(hall.show, "ada").opens_in is not None
+    with house.unchanged():
+        house.failing(InvalidRequest, lambda: hall.room.open_at(hall.show, at - 7200))
+    house.advance(3700)
+    with house.unchanged():
+        hall.room.open_at(hall.show, at)
+    assert hall.room.served(hall.show).opens_in == 0
+    hall.room.open(hall.show)
+    assert hall.room.served(hall.show).opens_in is None
+    hall.room.pause(hall.show)
+    assert hall.room.served(hall.show).opens_in is None, "what is done by hand forgets the time"
+    hall.room.open_at(hall.show, at + 7200)
+    hall.room.open_at(hall.show, None)
+    assert hall.room.served(hall.show).opens_in is None
+    hall.room.open_at(hall.show, at + 7200)
+    hall.room.close_room(hall.show)
+    assert hall.room.served(hall.show).opens_in is None
 
 
 @scenario

@@ -125,6 +125,7 @@ def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dic
     noted = _rooms.note_draw("seatlock", SHOW, "digest", "beacon")
     yield noted, [], {"participants": b"digest", "outside": b"beacon"}
     yield _rooms.close_early("seatlock", SHOW, reopen=True), [], {"reopen": b"1"}
+    yield _rooms.open_at("seatlock", SHOW, 1500), [], {"at_ms": b"1500"}
     for operation in (_rooms.tidy, _rooms.served, _rooms.seat_drawn):
         yield operation("seatlock", SHOW), [], {}
 

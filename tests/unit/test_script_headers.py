@@ -107,6 +107,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "over": WaitingRoomClosed,
     },
     "leave": {"noroom": ShowNotFound, **dict.fromkeys(["left", "gone", "kept"], bool)},
+    "open_at": {"noroom": ShowNotFound, "past": InvalidRequest, "ok": type(None)},
     "note_draw": {"noroom": ShowNotFound, "ok": tuple},
     "place": {"noroom": ShowNotFound, **dict.fromkeys(["waiting", "admitted", "early", "gone"], Place)},
     "probe": {"": list},
