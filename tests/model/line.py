@@ -158,7 +158,8 @@ class Line:
         if seen == grant.renewals == 0:
             return "spent"
         if seen == grant.renewals:
-            grant.renewals, grant.deadline, grant.claimed = seen - 1, self.now + self.rules.pass_ttl, True
+            grant.deadline = max(grant.deadline, self.now + self.rules.pass_ttl)  # the clock may have been set back
+            grant.renewals, grant.claimed = seen - 1, True
         return "renewed"
 
     # The room
@@ -198,6 +199,8 @@ class Line:
 
     def allowed(self, most: int, most_live: int | None) -> dict[Bucket, int]:
         """How many an admission may let in, by what may be written down of the rate."""
+        # whoever looks takes the ended ones off first
+        self.passes = {holder: grant for holder, grant in self.passes.items() if grant.deadline >= self.now}
         if self.status != "open":
             return dict.fromkeys(self.buckets, 0)
         counts = {
@@ -205,10 +208,6 @@ class Line:
             for bucket in self.buckets
         }
         bounds = [bound for bound in (self.rules.concurrency, most_live) if bound is not None]
-        live = sum(grant.deadline >= self.now for grant in self.passes.values())
-        if max(counts.values()) > 0 and (not bounds or min(bounds) > live):
-            # those who let others in must have taken the ended ones off
-            self.passes = {holder: grant for holder, grant in self.passes.items() if grant.deadline >= self.now}
         free = [bound - len(self.passes) for bound in bounds]
         return {bucket: max(min(count, *free, count), 0) for bucket, count in counts.items()}
 
