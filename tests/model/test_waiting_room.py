@@ -349,4 +349,4 @@ def test_rooms_go_as_the_model_says(room: type[Room]) -> None:
         profile = settings(profile, max_examples=max(profile.max_examples // 5, 10))
     run_state_machine_as_test(room, settings=profile)
     assert room.replies_lost > 10
-    assert room.let_in_ever > profile.max_examples
+    assert room.let_in_ever > profile.max_examples // 10
