@@ -199,9 +199,7 @@ def settings(namespace: str, show: str) -> Command[RoomSettings]:
 def require_admission(namespace: str, show: str, *, required: bool) -> Operation[None]:
     """Have the sale of a show ask for passes, or not."""
     keys = [keys_of(namespace, show).meta]
-    return Operation(
-        load("require_admission"), show, keys, [b"%d" % required], lambda reply: check_show(reply, show)
-    )
+    return Operation(load("require_admission"), show, keys, [b"%d" % required], lambda reply: check_show(reply, show))
 
 
 def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomStatus]:

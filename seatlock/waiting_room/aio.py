@@ -97,9 +97,7 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
 
     # Running it
 
-    async def prepare(
-        self, show: str, settings: RoomSettings | None = None, *, required: bool | None = None
-    ) -> str:
+    async def prepare(self, show: str, settings: RoomSettings | None = None, *, required: bool | None = None) -> str:
         """Make the waiting room of a show, or change its settings; may be repeated.
 
         A new room is ``early`` until `open`. With ``required`` the sale of the show gives new holds only to those who

@@ -36,7 +36,5 @@ def from_json(text: bytes | str) -> Draw:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InvalidRequest(f"this is no public record of a draw ({error}).") from None
     if len(record.tags) % TAG_BYTES:
-        raise InvalidRequest(
-            f"this is no public record of a draw (its tags come to {len(record.tags)} bytes, no multiple of {TAG_BYTES})."
-        )
+        raise InvalidRequest(f"this is no public record of a draw (its tags are no multiple of {TAG_BYTES} bytes).")
     return Draw(record.show, record.commitment, record.seed, record.outside, record.digest, record.tags)

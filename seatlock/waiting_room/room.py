@@ -93,9 +93,7 @@ class WaitingRoom(Door[RoomCore]):
 
     # Running it
 
-    def prepare(
-        self, show: str, settings: RoomSettings | None = None, *, required: bool | None = None
-    ) -> str:
+    def prepare(self, show: str, settings: RoomSettings | None = None, *, required: bool | None = None) -> str:
         """Make the waiting room of a show, or change its settings; may be repeated.
 
         A new room is ``early`` until `open`. With ``required`` the sale of the show gives new holds only to those who

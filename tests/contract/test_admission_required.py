@@ -129,7 +129,9 @@ def test_the_best_seats_again(stage: Stage) -> None:
 def test_a_batch_is_answered_one_by_one(stage: Stage) -> None:
     opened(stage)
     admitted(stage, "ada", "cy")
-    asks = [AcquireRequest([seat], holder) for seat, holder in zip(SEATS, ("ada", "bo", "cy", "bo", "ada"), strict=True)]
+    asks = [
+        AcquireRequest([seat], holder) for seat, holder in zip(SEATS, ("ada", "bo", "cy", "bo", "ada"), strict=True)
+    ]
     answers = stage.locker.acquire_many(stage.show, asks)
     assert [type(answer) for answer in answers] == [Hold, NotAdmitted, Hold, NotAdmitted, Hold]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seatlock.errors import InvalidRequest, WaitingRoomFull
+from seatlock.errors import InvalidRequest, ShowNotFound, WaitingRoomFull
 from seatlock.waiting_room import RoomSettings
 from seatlock.waiting_room.model import BIG_SALE
 from tests.support.stage import Stage, only_on
