@@ -95,7 +95,7 @@ class Work:
     def summary(self) -> str:
         """What it did."""
         seconds = time.monotonic() - self.begun
-        return f"{self.let_in:,} people were let in to {self.show} from here, in {seconds:,.0f} s."
+        return f"Let in to {self.show} from here: {self.let_in:,}, in {seconds:,.0f} s."
 
 
 def admit(
