@@ -15,7 +15,7 @@ end
 -- An admission is a reservation until its holder has been told of it; from then on it is a pass of full length.
 local function told(request, pass)
   if not pass.claimed then
-    pass.claimed, pass.deadline = true, now + integer(room.pass, 1, 86400000)
+    pass.deadline = now + integer(room.pass, 1, 86400000)
     claims[#claims + 1] = {holder = holders[request], pass = pass, place_too = queued[request]}
   end
   return place_of_pass(pass)

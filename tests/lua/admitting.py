@@ -53,8 +53,9 @@ def a_pass(house: House) -> None:
         assert hall.room.renew(place.pass_).renewals == 0
     with house.unchanged():
         house.failing(NotAdmitted, lambda: hall.room.renew(renewed))
-    asks = [hall.core.renew(held) for held in (renewed, Pass(hall.show, "bo", 2, 60.0, 1))]
-    assert [type(answer) for answer in house.run(commands.of_asks("seatlock", asks))] == [NotAdmitted] * 2
+    held_by = [renewed, *(Pass(hall.show, holder, 2, 60.0, 1) for holder in ("bo", "cy", "di", "eve"))]
+    asks = [hall.core.renew(held) for held in held_by]
+    assert [type(answer) for answer in house.run(commands.of_asks("seatlock", asks))] == [NotAdmitted] * 5
     house.advance(601)
     with house.unchanged():
         house.failing(NotAdmitted, lambda: hall.room.renew(place.pass_))
@@ -74,7 +75,12 @@ def a_renewal_never_shortens(house: House) -> None:
     hall.prepare(pass_ttl=60)
     asks = [hall.core.renew(place.pass_)] * 2
     assert [(held.ttl, held.renewals) for held in house.run(commands.of_asks("seatlock", asks))] == [(600, 1)] * 2
-    house.advance(600)
+    house.advance(1)
+    with house.unchanged():  # whoever has seen more renewals left, or fewer, than there are asks again
+        for seen in (2, 0):
+            held = hall.room.renew(Pass(hall.show, "ada", 1, 60.0, seen))
+            assert (held.ttl, held.renewals) == (599, 1)
+    house.advance(599)
     assert hall.beat("ada") == ["admitted"]  # in time to the last millisecond
     house.tick_to(house.now + 1)
     assert hall.beat("ada") == ["gone"]
@@ -183,6 +189,12 @@ def the_pace_when_the_clock_is_set_back(house: House) -> None:
 def the_silent_are_passed_over(house: House) -> None:
     hall = Hall(house).open()
     hall.joins("ada", "bo", "cy", "di")
+    for _ in range(2):
+        house.advance(hall.settings.grace + 1)
+        assert [hall.present(place) for place in (1, 2, 3, 4)] == [True] * 4
+        hall.beat("ada", "bo", "cy", "di")
+        hall.room.tidy(hall.show)
+        assert [hall.present(place) for place in (1, 2, 3, 4)] == [True] * 4
     hall.silence("cy")
     assert hall.let_in() == ["cy"]
     assert (hall.members("queue"), hall.fact("low"), hall.fact("served")) == ({"ada": 1, "bo": 2, "di": 4}, "5", "4")

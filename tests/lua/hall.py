@@ -46,6 +46,13 @@ class Hall:
         answers: list[Any] = self.house.run(commands.of_asks("seatlock", asks))
         return answers
 
+    def words(self, verb: str, *holders: str) -> list[str]:
+        """The words that the script says to them: the package does not tell all of them apart."""
+        operation: Any = commands.of_asks("seatlock", [getattr(self.core, verb)(self.show, one) for one in holders])
+        operation.decode = lambda reply: [answer[0].decode() for answer in reply if isinstance(answer, list)]
+        found: list[str] = self.house.run(operation)
+        return found
+
     def joins(self, *holders: str) -> list[Any]:
         """Join in one call: gives the numbers of the places, the state of who has none, or the error's name."""
         return [_short(answer) for answer in self.asked("join", holders)]

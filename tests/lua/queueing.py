@@ -191,10 +191,12 @@ def a_draw_step_by_step(house: House) -> None:
     noted = run(commands.note_draw("seatlock", show, "digest", "beacon"))
     with house.unchanged():
         assert run(commands.note_draw("seatlock", show, "other", "value")) == noted
-    assert run(commands.draw("seatlock", show, {"cy": 7, "bo": 9, "eve": 1})) == 1
+    assert run(commands.draw("seatlock", show, {"eve": 1, "bo": 9, "cy": 7})) == 1
     assert hall.members("drawn") == {"cy": 7, "bo": 9}
     with house.unchanged():
-        assert hall.joins("cy", "ada") == ["early"] * 2
+        assert hall.joins("cy", "ada") == hall.beat("cy", "ada") == ["early"] * 2
+        assert [place.state for place in hall.asked("status", ["cy", "ada"])] == ["early"] * 2
+        assert hall.words("leave", "cy", "ada", "eve") == ["kept", "kept", "gone"]
         assert run(commands.draw("seatlock", show, {"cy": 1})) == 1
     assert run(commands.draw("seatlock", show, {"ada": 9})) == 0
     house.raw.zadd(house.key("queue"), {"cy": 1})  # a call that was stopped behind its first write
@@ -202,7 +204,7 @@ def a_draw_step_by_step(house: House) -> None:
     assert hall.members("queue") == {"cy": 1, "ada": 2, "bo": 3}  # of equal numbers the ids decide
     assert [hall.present(place) for place in (1, 2, 3, 4)] == [True, True, True, False]
     with house.unchanged():
-        assert not hall.room.leave(show, "ada")
+        assert hall.words("leave", "cy", "ada", "bo") == ["kept"] * 3
         assert run(commands.seat_drawn("seatlock", show)) == 0
     assert hall.joins("di") == [4]
     assert hall.room.leave(show, "di")
@@ -246,6 +248,22 @@ def a_room_that_was_closed_while_its_order_was_drawn(house: House) -> None:
 
 
 @scenario
+def a_room_that_was_closed_between_draw_and_seats(house: House) -> None:
+    """Nobody is left among the early, and the last one has a number and no place."""
+    hall = drawing(Hall(house), "ada")
+    listed = hall.room.close_early(hall.show)
+    house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
+    house.run(commands.draw("seatlock", hall.show, {"ada": 0}))
+    assert hall.words("leave", "ada") == ["kept"]
+    hall.room.close_room(hall.show)
+    assert hall.words("leave", "ada") == ["kept"]
+    record = hall.room.open(hall.show)
+    assert record is not None
+    assert (record.check(), hall.members("queue")) == ([], {"ada": 1})
+    hall.audit()
+
+
+@scenario
 def a_room_that_was_closed_while_people_were_early(house: House) -> None:
     hall = Hall(house).prepare()
     hall.joins("ada", "bo")
@@ -267,6 +285,24 @@ def a_stream_that_is_ahead_of_the_room(house: House) -> None:
     with house.unchanged():
         for call in (lambda: hall.room.admit(hall.show), lambda: hall.room.pause(hall.show)):
             assert "ahead of the version" in str(house.failing(ScriptFailed, call))
+
+
+@scenario
+def bitmaps_of_another_type(house: House) -> None:
+    hall = drawing(Hall(house), "ada")
+    house.run(commands.draw("seatlock", hall.show, {"ada": 5}))
+    calls = [
+        lambda: hall.room.join(hall.show, "bo"),
+        lambda: hall.room.heartbeat(hall.show, "ada"),
+        lambda: house.run(commands.seat_drawn("seatlock", hall.show)),
+    ]
+    for key in ("here:0", "kept:0"):
+        house.raw.rename(house.key(key), "aside")
+        house.raw.rpush(house.key(key), "something else")
+        with house.unchanged():
+            for call in calls:
+                assert "WRONGTYPE" in str(house.failing(ScriptFailed, call))
+        house.raw.rename("aside", house.key(key))
 
 
 @scenario
@@ -302,7 +338,7 @@ def numbers_that_are_none(house: House) -> None:
         new.args = made.args[:count]
         house.failing(ScriptFailed, lambda: house.run(new))
     assert not house.raw.exists(*new.keys)
-    refused(house, commands.draw("seatlock", show, {"ada": 1}), 1, WITHOUT_ZERO)
+    refused(house, commands.draw("seatlock", show, {"ada": 1}), 1, (*WITHOUT_ZERO, str(2**49 + 1)))
     refused(house, commands.admit("seatlock", show, 1, 1), 0, WITHOUT_ZERO)
     refused(house, commands.admit("seatlock", show, 1, 1), 1, WITHOUT_ZERO)
     renewal = commands.of_asks("seatlock", [hall.core.renew(Pass(show, "ada", 1, 60.0, 1))])

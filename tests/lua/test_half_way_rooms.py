@@ -161,6 +161,7 @@ def pausing(hall: Hall) -> Attempt:
     return Attempt(lambda: hall.room.pause(hall.show), ("ada",))
 
 
+ADMITTING: Final = [admitting, admitting_beside_the_silent]
 OPEN: Final = [
     *(joining, coming_back, being_told, being_told_of_an_admission_that_was_stopped, admitting),
     *(
@@ -254,6 +255,7 @@ class Doorman:
             self.hall.let_in()
         self.look(holders)
         assert self.told.keys() == set(holders)
+        assert not self.hall.members("queue").keys() & self.told.keys()  # whose passes end: no place is used twice
         admitted = [place for entry in self.hall.entries() for place in entry if place != "status"]
         assert len(set(admitted)) == len(admitted)
 
@@ -281,6 +283,8 @@ def test_a_script_that_fails_half_way_loses_nobody_and_lets_nobody_in_twice(
         elif prepare is not opening:  # which makes several calls
             assert hall.house.dump() == before, sent
         assert len(hall.members("passes")) <= max(BURST, len(before.get("passes", ("", {}))[1]) - 1), sent
+        if prepare in ADMITTING:  # who counts as let in is also told so
+            assert hall.members("passes").keys() <= hall.grants().keys(), sent
         attempt.call()
         attempt.check()
         if attempt.there:

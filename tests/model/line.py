@@ -25,27 +25,19 @@ class Rules:
     keep: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class Bucket:
-    """What the rate allows. ``keeps`` says whether a look without an admission is written down too."""
+    """What the rate allows: admissions, and the time up to which they were counted."""
 
     level: float
     filled: float = 0.0
-    keeps: bool = True
 
-    def fill(self, now: float, rules: Rules) -> tuple[float, float]:
-        """The level now, and the time up to which it counts."""
+    def at(self, now: float, rules: Rules) -> Bucket:
+        """What it is at a time."""
         if now >= self.filled:
-            grown = self.level + (now - self.filled) * rules.rate / rules.per
-            return min(grown, rules.burst), now
+            return Bucket(min(self.level + (now - self.filled) * rules.rate / rules.per, rules.burst), now)
         anew = now < self.filled - STEP_BACK
-        return min(self.level, rules.burst), now if anew else self.filled
-
-    def spend(self, admissions: int, now: float, rules: Rules) -> None:
-        """Take in what a call let in."""
-        level, filled = self.fill(now, rules)
-        if admissions or self.keeps or filled < self.filled:
-            self.level, self.filled = level - admissions, filled
+        return Bucket(min(self.level, rules.burst), now if anew else self.filled)
 
 
 @dataclass
@@ -94,8 +86,9 @@ class Line:
         self.passes: dict[str, Grant] = {}
         self.here, self.kept = Turn(), Turn()
         self.walk_due = False
-        self.most_allowed = Bucket(rules.burst)
-        self.least_allowed = Bucket(rules.burst, keeps=False)
+        # What may be written down of the rate: a look that lets nobody in may be noted or not, which makes a difference
+        # once the clock is set back. What is let in tells which it was.
+        self.buckets = {Bucket(rules.burst)}
 
     # One holder
 
@@ -203,30 +196,36 @@ class Line:
         """Those who wait and were heard of, in order."""
         return sorted((one for one, place in self.queue.items() if place in self.here), key=lambda one: self.queue[one])
 
-    def allowed(self, most: int, most_live: int | None) -> tuple[int, int]:
-        """How many an admission lets in, at least and at most: they differ only after the clock was set back."""
+    def allowed(self, most: int, most_live: int | None) -> dict[Bucket, int]:
+        """How many an admission may let in, by what may be written down of the rate."""
         if self.status != "open":
-            return 0, 0
-        counts = [
-            math.floor(bucket.fill(self.now, self.rules)[0] + 1e-9)
-            for bucket in (self.least_allowed, self.most_allowed)
-        ]
-        if max(counts) == 0:
-            return 0, 0
+            return dict.fromkeys(self.buckets, 0)
+        counts = {
+            bucket: min(math.floor(bucket.at(self.now, self.rules).level + 1e-9), most, self.rules.batch)
+            for bucket in self.buckets
+        }
         bounds = [bound for bound in (self.rules.concurrency, most_live) if bound is not None]
         live = sum(grant.deadline >= self.now for grant in self.passes.values())
-        if not bounds or min(bounds) > live:
+        if max(counts.values()) > 0 and (not bounds or min(bounds) > live):
             # those who let others in must have taken the ended ones off
             self.passes = {holder: grant for holder, grant in self.passes.items() if grant.deadline >= self.now}
         free = [bound - len(self.passes) for bound in bounds]
-        least, highest = (max(min(count, most, self.rules.batch, *free), 0) for count in counts)
-        return least, highest
+        return {bucket: max(min(count, *free, count), 0) for bucket, count in counts.items()}
 
-    def admit(self, holders: list[str]) -> None:
-        """Take in who was let in."""
+    def admit(self, holders: list[str], counts: dict[Bucket, int]) -> set[bool]:
+        """Take in who was let in, of those whom `allowed` allows: gives whether the line was looked at to its end."""
+        people = len(self.present())
+        fitting = {bucket for bucket, count in counts.items() if min(count, people) == len(holders)}
+        assert fitting, "so many cannot have been let in"
         for holder in holders:
             place = self.queue.pop(holder)
             self.passes[holder] = Grant(place, self.now + self.rules.reservation, self.rules.renewals)
             self.served = max(self.served, place)
-        for bucket in (self.least_allowed, self.most_allowed):
-            bucket.spend(len(holders), self.now, self.rules)
+        after: set[Bucket] = set()
+        for bucket in fitting:
+            then = bucket.at(self.now, self.rules)
+            after.add(Bucket(then.level - len(holders), then.filled))
+            if not holders and then.filled >= bucket.filled:
+                after.add(bucket)
+        self.buckets = after
+        return {counts[bucket] > len(holders) for bucket in fitting}
