@@ -23,6 +23,12 @@ from tests.cli.conftest import ROOT, Run, Terminal
 from tests.support.fixtures import PrivateServer
 from tests.support.waiting import until
 
+COMMAND = """
+import signal
+from seatlock.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell has its background jobs ignore
+main()
+"""
 FAST = RoomSettings(rate=1000, per=1.0, burst=1000)
 
 
@@ -342,7 +348,7 @@ def test_it_outlasts_a_restart_and_ends_with_ctrl_c(private_server: PrivateServe
         joined(room, show, "ada")
         env: dict[str, Any] = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
         with subprocess.Popen(
-            [sys.executable, "-c", "from seatlock.cli import main; main()", "admit", show, "--redis", server.url],
+            [sys.executable, "-c", COMMAND, "admit", show, "--redis", server.url],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
