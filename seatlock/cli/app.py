@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from seatlock.cli import FAILED, export, sale, seats, shows, simulate, warm
+from seatlock.cli import FAILED, admit, export, room, sale, seats, shows, shuffle, simulate, warm
 from seatlock.cli.terminal import terminal
 from seatlock.errors import PlanConflict, SeatLockError, ServerUnavailable, ShowNotFound
 
@@ -40,6 +40,15 @@ app.command("unblock")(seats.unblock)
 app.command("channel")(seats.channel)
 app.command("force-release")(seats.force_release)
 app.command("check")(seats.check)
+app.command("room")(room.room)
+app.command("room-status")(room.room_status)
+app.command("room-close-early")(room.room_close_early)
+app.command("room-open")(room.room_open)
+app.command("room-pause")(room.room_pause)
+app.command("room-close")(room.room_close)
+app.command("room-sold-out")(room.room_sold_out)
+app.command("admit")(admit.admit)
+app.command("verify-shuffle")(shuffle.verify_shuffle)
 app.command("simulate")(simulate.simulate)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from seatlock._connect import AsyncClient, async_client
+from seatlock._keys import keys_of
+from seatlock._operation import Command
 from seatlock._operators import LOOK_STEP
 from seatlock._seam import FOREIGN
 from seatlock._stocktaking import LOST, Entry
@@ -16,6 +18,7 @@ from seatlock.errors import ServerUnavailable, UnknownSeats
 from seatlock.locker import SeatLocker
 from seatlock.model import SeatState, Vitals
 from seatlock.plan import Seat, SeatingPlan
+from seatlock.waiting_room import WaitingRoom
 
 SCAN_COUNT = 1_000  # keys that the server looks at in one step of a walk over all of them
 
@@ -95,6 +98,31 @@ class Desk(SeatLocker):
                 raise UnknownSeats(f"the counts of pool {pool!r} are lost. {_what_is_wrong(show)}", pools=(pool,))
             free = capacity - held - sold + past[pool]
             yield pool, Entry(place, "free", "", free, None, 0, None, None)
+
+
+class Usher(WaitingRoom):
+    """A waiting room with what only an operator asks for."""
+
+    @classmethod
+    def at(cls, url: str, namespace: str) -> Usher:
+        """Make one; to be closed."""
+        terminal.hide(url)
+        return cls.from_url(url, namespace=namespace)
+
+    def undrawn(self, show: str) -> int:
+        """Count those who came early and have no place yet."""
+        room = keys_of(self._core.namespace, show).room
+        counts = [self._run(Command(show, ["ZCARD", key], _without_sentinel)) for key in (room.early, room.drawn)]
+        return sum(counts)
+
+    def asks_for_passes(self, show: str) -> bool:
+        """Whether the sale of the show requires admission."""
+        meta = keys_of(self._core.namespace, show).meta
+        return self._run(Command(show, ["HMGET", meta, "admission"], lambda reply: reply[0] is not None)) is True
+
+
+def _without_sentinel(reply: int) -> int:
+    return max(reply - 1, 0)
 
 
 def _what_is_wrong(show: str) -> str:

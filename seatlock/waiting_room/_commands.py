@@ -49,7 +49,11 @@ WITHOUT_PRESENCE: Final = frozenset(["place", "leave"])
 def check_room(reply: list[Any], show: str) -> None:
     """Raise ShowNotFound where the script found no room."""
     if reply[0] == b"noroom":
-        raise ShowNotFound(f"show {show!r} has no waiting room on this server: prepare one.", show=show)
+        raise _no_room(show)
+
+
+def _no_room(show: str) -> ShowNotFound:
+    return ShowNotFound(f"show {show!r} has no waiting room on this server: prepare one.", show=show)
 
 
 class Line:
@@ -176,6 +180,35 @@ def prepare(
 
     args = [*[b"%d" % number for number in numbers], seed.encode(), commitment.encode()]
     return Operation(load("room"), show, keys, args, decode)
+
+
+def settings(namespace: str, show: str) -> Command[RoomSettings]:
+    """Read the settings of a room."""
+    whole = ("most", "rate", "burst", "live", "batch", "renewals")
+    times = ("period", "reserve", "pass", "grace", "keep", "poll")
+
+    def decode(reply: list[bytes | None]) -> RoomSettings:
+        numbers = [int(value) for value in reply if value is not None]
+        if len(numbers) < len(whole) + len(times):
+            raise _no_room(show)
+        most, rate, burst, live, batch, renewals, *milliseconds = numbers
+        per, reservation, pass_ttl, grace, keep, poll = [number / 1000 for number in milliseconds]
+        return RoomSettings(
+            max_length=most,
+            rate=rate,
+            per=per,
+            burst=burst,
+            concurrency=live or None,
+            batch=batch,
+            reservation=reservation,
+            pass_ttl=pass_ttl,
+            renewals=renewals,
+            grace=grace,
+            keep=keep,
+            poll=poll,
+        )
+
+    return Command(show, ["HMGET", keys_of(namespace, show).room.room, *whole, *times], decode)
 
 
 def require_admission(namespace: str, show: str, *, required: bool) -> Operation[None]:

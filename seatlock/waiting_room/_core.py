@@ -170,6 +170,12 @@ class RoomCore(Base):
         _, _, commitment = yield made
         return cast("str", commitment)
 
+    def settings(self, show: object) -> Procedure[RoomSettings]:
+        """Read the settings of a room."""
+        show = yield from self._ready(show)
+        found: RoomSettings = yield _commands.settings(self.namespace, show)
+        return found
+
     def set_status(self, show: object, status: RoomStatus) -> Procedure[None]:
         """Pause or close a room, mark it sold out, or open one in which nobody waits for a draw."""
         show = yield from self._ready(show)

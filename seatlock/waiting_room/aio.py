@@ -112,6 +112,10 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """
         return await self._follow(self._core.make(show, settings, required))
 
+    async def settings(self, show: str) -> RoomSettings:
+        """The settings of a room as they are: `prepare` takes all of them, so change these to change one."""
+        return await self._follow(self._core.settings(show))
+
     async def close_early(self, show: str) -> Participants:
         """End the early time: whoever joins from now on comes after all who are there.
 

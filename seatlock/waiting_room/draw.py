@@ -49,6 +49,11 @@ class Draw(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Draw({self.show!r}, digest={self.digest!r}, outside={self.outside!r})"
 
+    @property
+    def count(self) -> int:
+        """How many were drawn."""
+        return len(self.tags) // TAG_BYTES
+
     def check(self) -> list[str]:
         """Whatever does not fit together; empty where the record is sound."""
         found: list[str] = []

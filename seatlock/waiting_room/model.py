@@ -65,6 +65,9 @@ class Pass(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:  # without the token: error trackers print local variables
         return f"Pass({self.show!r}, {self.holder!r}, place={self.place}, ttl={self.ttl}, renewals={self.renewals})"
 
+    def __rich_repr__(self) -> list[tuple[str, object]]:  # what rich prints, also of a traceback's variables
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "token"]
+
 
 class Place(msgspec.Struct, frozen=True):
     """How a holder stands in the line.

@@ -108,6 +108,10 @@ class WaitingRoom(Door[RoomCore]):
         """
         return self._follow(self._core.make(show, settings, required))
 
+    def settings(self, show: str) -> RoomSettings:
+        """The settings of a room as they are: `prepare` takes all of them, so change these to change one."""
+        return self._follow(self._core.settings(show))
+
     def close_early(self, show: str) -> Participants:
         """End the early time: whoever joins from now on comes after all who are there.
 

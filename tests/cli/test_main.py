@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *("warm", "open", "pause", "close", "retire", "shows", "status", "inspect", "export"),
     *("block", "unblock", "channel", "force-release", "check"),
-    "simulate",
+    *("room", "room-status", "room-close-early", "room-open", "room-pause", "room-close", "room-sold-out"),
+    *("admit", "verify-shuffle", "simulate"),
 )
 
 
@@ -66,6 +67,13 @@ def test_help_fits_a_terminal_and_names_every_command(run: Run) -> None:
         ["warm", "a", "theatre", "--query", "select 1"],
         ["warm", "a", "--query", "select 1"],
         ["warm", "a", "theatre", "--max-hold", "long"],
+        ["room"],
+        ["room", "a", "--rate", "many"],
+        ["room", "a", "--pass-ttl", "long"],
+        ["room-open", "a", "--record", "b", "--no-record"],
+        ["admit"],
+        ["admit", "a", "--returns", "1.5"],
+        ["verify-shuffle"],
         ["simulate", "--buyers", "0"],
         ["simulate", "--workers", "many"],
         ["simulate", "--abandon", "1.5"],
@@ -90,6 +98,9 @@ def test_usage_errors_end_with_2(run: Run, arguments: list[str]) -> None:
         (["warm", "a", "nosuch.json"], "No such file"),
         (["warm", "a", "plan.xml"], ".json or a .csv"),
         (["simulate", "--plan", "nosuch"], "theatre"),
+        (["room", "a{b"], "hash tag"),
+        (["verify-shuffle", "nosuch.json"], "No such file"),
+        (["verify-shuffle", "pyproject.toml"], "no public record of a draw"),
     ],
 )
 def test_expected_errors_are_one_message_and_end_with_1(run: Run, arguments: list[str], said: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seatlock.errors import InvalidRequest, WaitingRoomFull
+from seatlock.errors import InvalidRequest, ShowNotFound, WaitingRoomFull
 from seatlock.waiting_room import RoomSettings
 from seatlock.waiting_room.model import BIG_SALE
 from tests.support.stage import Stage, only_on
@@ -176,3 +176,15 @@ def test_no_wait_at_all_is_a_wait(stage: Stage) -> None:
     with pytest.raises(WaitingRoomFull) as refused:
         stage.other_room(join_limiter=lambda *_: 0.0).join(stage.show, "ada")
     assert refused.value.retry_after == 0.0
+
+
+def test_settings_are_read_as_they_were_given(stage: Stage) -> None:
+    with pytest.raises(ShowNotFound, match="prepare one"):
+        stage.room.settings(stage.show)
+    given = RoomSettings(
+        max_length=7, rate=3, per=2.5, burst=4, concurrency=5, batch=6, reservation=1.5, pass_ttl=0.001, renewals=0,
+        grace=2.0, keep=86_400.0, poll=0.25,
+    )  # fmt: skip
+    for settings in (given, RoomSettings(), BIG_SALE):
+        stage.room.prepare(stage.show, settings)
+        assert stage.room.settings(stage.show) == settings

@@ -19,6 +19,7 @@ from rich.pretty import pretty_repr
 import seatlock
 from seatlock import (
     AcquireRequest,
+    Admission,
     Availability,
     BestHold,
     Block,
@@ -31,12 +32,16 @@ from seatlock import (
     Difference,
     HeldSeats,
     Hold,
+    Pass,
+    Place,
     PoolConflict,
     PoolCounts,
     PoolDifference,
     Release,
+    RoomSettings,
     Seat,
     SeatState,
+    Served,
     Unblock,
     Warmed,
     _commands,
@@ -44,10 +49,12 @@ from seatlock import (
     new_token,
 )
 from seatlock.errors import SeatLockError
+from seatlock.waiting_room import Admitted, Estimate
 
 TOKEN: Final = new_token()
 HOLD: Final = Hold("show-1", ("A-1", "Ä {2}"), "ada", TOKEN, 2**40 + 7, 59.5, True, 1_700_000_000_000, {"floor": 2})  # noqa: FBT003
 BOOKING: Final = Booking("bk-1", "show-1", ("A-1",), "ada", "pay-1", 2**40 + 7, 1_700_000_000.5)
+PASS: Final = Pass("show-1", "ada", 8, 600.0, 2, TOKEN)
 ASK: Final = _commands.acquire("seatlock", "show-1", ["A-1"], "ada", 60.0, TOKEN)
 STRUCTS: Final = [
     HOLD,
@@ -104,6 +111,16 @@ STRUCTS: Final = [
     ConfirmRequest(HOLD),
     ConfirmRequest(HOLD, "pay-1", reclaim=True),
     Seat("A-1", "A", "1", "1", "gold", 1, 2, "blocked"),
+    RoomSettings(),
+    seatlock.BIG_SALE,
+    PASS,
+    Place("show-1", "ada", "waiting", "open", 8, 7, Estimate(12.5, 20.0), 2.5),
+    Place("show-1", "ada", "admitted", "open", 8, pass_=PASS),
+    Place("show-1", "ada", "gone", "sold_out"),
+    Served("show-1", "open", 9, 1, 5, 3, 4, 2, 1.5, 5.0),
+    Served("show-1", "early", 0, 0, 0, 0, 0, 2, None, 5.0),
+    Admission("show-1", "open", (Admitted("ada", 8, 120.0),), more=True, wait=0.0, live=3),
+    Admission("show-1", "closed", (), more=False, wait=None, live=0),
 ]
 ERRORS: Final[list[SeatLockError]] = [
     errors.SeatLockError("plain"),
@@ -115,9 +132,10 @@ ERRORS: Final[list[SeatLockError]] = [
     errors.PlanConflict("conflict", conflicts={"A-1": "held"}),
     errors.SeatsUnavailable("taken", conflicts={"A-1": Conflict("held", 1.0)}, pools={"floor": PoolConflict(1)}),
     errors.SaleNotOpen("closed", status="paused", opens_in=5.0),
-    errors.NotAdmitted("not admitted"),
+    errors.NotAdmitted("not admitted", show="show-1"),
     errors.HolderLimitExceeded("too many", limit=4, held=3, category="gold", pool="floor"),
     errors.WaitingRoomFull("full", retry_after=1.0),
+    errors.WaitingRoomClosed("closed", status="sold_out"),
     errors.HoldLost(
         "lost",
         reason="taken",

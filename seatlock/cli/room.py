@@ -1,0 +1,241 @@
+"""`seatlock room` and its kin: a waiting room made, opened, paused, closed and looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from seatlock.cli.connection import Usher
+from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
+from seatlock.cli.terminal import terminal
+from seatlock.errors import ShowNotFound
+from seatlock.waiting_room.draw import Draw
+from seatlock.waiting_room.model import BIG_SALE, RoomSettings, Served
+from seatlock.waiting_room.record import to_json
+
+
+def room(
+    show: Show,
+    redis: Redis = DEFAULT_REDIS,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+    big_sale: Annotated[
+        bool, typer.Option("--big-sale", help="1,000 every five seconds, ten million in the line.")
+    ] = False,
+    rate: Annotated[
+        int | None, typer.Option(metavar="N", help="Admissions in --per seconds.", show_default=False)
+    ] = None,
+    per: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="The seconds of --rate.", show_default=False)
+    ] = None,
+    burst: Annotated[
+        int | None, typer.Option(metavar="N", help="Admissions at once, at most.", show_default=False)
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(metavar="N", help="Passes in time, at most; 0 for no bound.", show_default=False)
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(metavar="N", help="Admissions in one call, at most.", show_default=False)
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(metavar="N", help="People in the line, at most.", show_default=False)
+    ] = None,
+    reservation: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="How long an admission waits for its holder.", show_default=False),
+    ] = None,
+    pass_ttl: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long a pass is in time.", show_default=False)
+    ] = None,
+    renewals: Annotated[
+        int | None, typer.Option(metavar="N", help="How often a pass can be renewed.", show_default=False)
+    ] = None,
+    grace: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Silent for longer is passed over.", show_default=False)
+    ] = None,
+    keep: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Silent for longer loses the place.", show_default=False)
+    ] = None,
+    poll: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How often clients are told to ask.", show_default=False)
+    ] = None,
+    required: Annotated[
+        bool | None,
+        typer.Option(
+            "--required/--not-required",
+            help="Sell only to those who were let in, or to everybody.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Make the waiting room of a show, or change its settings: those that are not named stay as they are."""
+    wanted = {
+        "rate": rate,
+        "per": per,
+        "burst": burst,
+        "batch": batch,
+        "max_length": max_length,
+        "reservation": reservation,
+        "pass_ttl": pass_ttl,
+        "renewals": renewals,
+        "grace": grace,
+        "keep": keep,
+        "poll": poll,
+    }
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    with Usher.at(redis, namespace) as usher:
+        try:
+            before: RoomSettings | None = usher.settings(show)
+        except ShowNotFound:
+            before = None
+        settings = msgspec.structs.replace(BIG_SALE if big_sale else before or RoomSettings(), **changes)
+        if concurrency is not None:
+            settings = msgspec.structs.replace(settings, concurrency=concurrency or None)
+        commitment = usher.prepare(show, settings, required=required)
+        asked = usher.asks_for_passes(show)
+    terminal.say(f"The waiting room of {show} is {'made' if before is None else 'as you want it'}.")
+    terminal.out.print(_settings(settings))
+    if asked:
+        terminal.say("The sale takes holds only from those who were let in.")
+    else:
+        terminal.say("The sale takes holds from everybody, let in or not: --required changes that.")
+    terminal.say(f"Commitment to the seed of its draw, to be published before anybody comes:\n{commitment}")
+
+
+def _settings(settings: RoomSettings) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_row("let in", f"{settings.rate:,} in {settings.per:g} s, {settings.burst:,} at once")
+    table.add_row("a call", f"{settings.batch:,} at most")
+    bound = "no bound" if settings.concurrency is None else f"{settings.concurrency:,} at most"
+    table.add_row("passes in time", bound)
+    table.add_row("line", f"{settings.max_length:,} people at most")
+    table.add_row(
+        "a pass", f"{settings.pass_ttl:g} s, renewed {settings.renewals} times; {settings.reservation:g} s to show up"
+    )
+    table.add_row("silent", f"{settings.grace:g} s: passed over; {settings.keep:g} s: the place is gone")
+    table.add_row("clients ask", f"every {settings.poll:g} s")
+    return table
+
+
+def room_close_early(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+    """End the early time: whoever comes from now on is behind all who are there. Gives their digest, to publish."""
+    with Usher.at(redis, namespace) as usher:
+        early = usher.close_early(show)
+    terminal.say(
+        f"{early.count:,} people came early to the waiting room of {show}; those who come now are behind them."
+    )
+    terminal.say(f"Digest of their list, to be published before the outside value can be known:\n{early.digest}")
+
+
+def room_open(
+    show: Show,
+    redis: Redis = DEFAULT_REDIS,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+    outside: Annotated[
+        str | None,
+        typer.Option(
+            "--outside",
+            metavar="VALUE",
+            help="What nobody could know when the early time ended, such as a public beacon's value.",
+            show_default=False,
+        ),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="FILE",
+            help="Where to write the public record of the draw. It cannot be had later.",
+            show_default=False,
+        ),
+    ] = None,
+    no_record: Annotated[bool, typer.Option("--no-record", help="Draw, and let nobody recompute it.")] = False,
+) -> None:
+    """Let people in from now on. The first time, the order of those who came early is drawn."""
+    if record is not None and no_record:
+        raise typer.BadParameter("give --record or --no-record")
+    with Usher.at(redis, namespace) as usher:
+        early = usher.undrawn(show)
+        if early and record is None and not no_record:
+            raise typer.BadParameter(
+                f"{early:,} people came early and are drawn now: name a file for the public record, or --no-record",
+                param_hint="--record",
+            )
+        drawn = usher.open(show, outside=outside) if record is None else _recorded(usher, show, outside, record)
+    terminal.say(f"The waiting room of {show} is open; seatlock admit {show} lets people in.")
+    if drawn is not None:
+        terminal.say(f"The order of {drawn.count:,} people who came early was drawn. Seed: {drawn.seed}")
+        if record is not None:
+            terminal.say(f"Its public record is {record}; seatlock verify-shuffle {record} recomputes it.")
+        if outside is None and drawn.count:
+            terminal.say("No outside value was given, so who knew the seed could have aimed.")
+    elif record is not None:
+        terminal.say(f"Nothing was drawn, so {record} was not written.")
+
+
+def _recorded(usher: Usher, show: str, outside: str | None, record: Path) -> Draw | None:
+    """Open a room, and write down its draw in a file that is there before anything is drawn."""
+    try:
+        file = record.open("xb")
+    except OSError as error:
+        raise typer.BadParameter(f"{record} cannot be written: {error.strerror}", param_hint="--record") from None
+    drawn = None
+    try:
+        with file:
+            drawn = usher.open(show, outside=outside)
+            if drawn is not None:
+                file.write(to_json(drawn))
+    finally:
+        if drawn is None:
+            record.unlink()
+    return drawn
+
+
+def room_pause(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+    """Let nobody in for the moment; places stay, and people may join."""
+    with Usher.at(redis, namespace) as usher:
+        usher.pause(show)
+    terminal.say(f"The waiting room of {show} is paused; places stay, and people may join.")
+
+
+def room_close(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+    """Let nobody in and nobody join any more; passes stay in time."""
+    with Usher.at(redis, namespace) as usher:
+        usher.close_room(show)
+    terminal.say(f"The waiting room of {show} is closed; passes stay in time.")
+
+
+def room_sold_out(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+    """Tell all who wait that the show is sold out; nobody is let in, and nobody can join."""
+    with Usher.at(redis, namespace) as usher:
+        usher.sold_out(show)
+    terminal.say(f"All who wait for {show} learn that it is sold out.")
+
+
+def room_status(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
+    """Show how a waiting room is: who waits, who was let in, how fast, and its settings."""
+    with Usher.at(redis, namespace) as usher:
+        served, undrawn = usher.served(show), usher.undrawn(show)
+        settings, asked = usher.settings(show), usher.asks_for_passes(show)
+    terminal.out.print(figures(served, undrawn))
+    terminal.out.print()
+    terminal.out.print(_settings(settings))
+    terminal.out.print(Text(f"the sale takes holds {'only from those who were let in' if asked else 'from everybody'}"))
+
+
+def figures(served: Served, undrawn: int = 0) -> Text:
+    """A room in a few numbers."""
+    pace = "pace unknown" if served.pace is None else f"{served.pace:,.1f} places a second"
+    told = Text.assemble((served.show, "bold"), f"  {served.room.replace('_', ' ')}  ")
+    if undrawn:
+        told.append_text(Text.assemble("early ", (f"{undrawn:,}", "bold yellow"), "  "))
+    return told.append_text(
+        Text.assemble(
+            *("waiting ", (f"{served.length:,}", "bold cyan"), "  passes in time "),
+            *((f"{served.live:,}", "bold green"), "  let in ", (f"{served.admitted:,}", "bold"), f"  {pace}"),
+        )
+    )
