@@ -93,10 +93,10 @@ local rest = ' ' .. digits(integer(room.renewals, 0, 1000)) .. ' 0'
 local passes, grants, entry, told = {}, {}, {}, {}
 local until_then, left = digits(deadline), deadline - now
 for at, holder in ipairs(let_in) do
-  local place = numeral(places[at])
+  local text = numeral(places[at])
   passes[2 * at - 1], passes[2 * at] = until_then, holder
-  grants[2 * at - 1], grants[2 * at] = holder, place .. rest
-  entry[2 * at - 1], entry[2 * at] = place, holder
+  grants[2 * at - 1], grants[2 * at] = holder, text .. rest
+  entry[2 * at - 1], entry[2 * at] = text, holder
   told[3 * at - 2], told[3 * at - 1], told[3 * at] = places[at], holder, left
 end
 spend(#let_in)

@@ -1,5 +1,5 @@
--- open_at: notes when a waiting room is to open, or that no time is set (at_ms 0). A script cannot draw the order of the
--- early by itself: the pumps open the room when the time comes, if it is early, in its draw, or paused then.
+-- open_at: notes when a waiting room is to open, or that no time is set (at_ms 0). A script cannot draw the order of
+-- the early by itself: the pumps open the room when the time comes, if it is early, in its draw, or paused then.
 --
 -- KEYS  room |
 -- ARGV  at_ms |

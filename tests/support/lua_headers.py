@@ -337,7 +337,8 @@ def _constructed(code: str) -> Iterator[tuple[str, int]]:
 
 def _items_of(code: str, function: str) -> int:
     """How many values a function returns, whose last return has no bracket with a comma in it but for `integer`."""
-    body = re.search(rf"local function {function} \( \)(.*?)\n(?!local (?:since|span|opens|opens_in) )", code + "\n", re.DOTALL)
+    own = "since|span|opens|opens_in"  # its local names, which begin lines of their own
+    body = re.search(rf"local function {function} \( \)(.*?)\n(?!local (?:{own}) )", code + "\n", re.DOTALL)
     assert body
     returned = re.sub(r"\([^)]*\)", "", body[1].rpartition(" return ")[2])
     return returned.count(",") + 1
