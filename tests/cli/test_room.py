@@ -302,10 +302,10 @@ def test_no_more_than_there_are_seats(on_server: Run, locker: SeatLocker, room: 
     assert (status, "from here: 4, in " in out) == (0, True)
 
 
-def test_what_the_seats_are_good_for(url: str, locker: SeatLocker, show: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    locker.warm(show, [f"A-{number}" for number in range(10)], pools={"floor": 20})
-    locker.open_sale(show)
-    with Desk.at(url, "seatlock") as desk:
+def test_what_the_seats_are_good_for(url: str, show: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SeatLocker.from_url(url, namespace="stock") as locker, Desk.at(url, "stock") as desk:  # not among all shows
+        locker.warm(show, [f"A-{number}" for number in range(10)], pools={"floor": 20})
+        locker.open_sale(show)
         stock = pump.Stock(desk, show, 0.5)
         assert stock() == 30
         locker.confirm(locker.acquire(show, ["A-1"], holder="ada", pools={"floor": 3}))
