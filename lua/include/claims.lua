@@ -212,13 +212,15 @@ local function open_claims()
     return pending > 0 and found
   end
 
+  -- What is left of a claim that has grown is given back: its token gets no more of the pool, so nobody could buy it.
   function claims.sell(wanted, found, sale)
     for index, want in ipairs(wanted) do
       local claim = found[index]
       if claim.deadline then
-        store.count(want.pool, -want.quantity, 0)
-        claim.quantity = claim.quantity - want.quantity
-        store.put_claim(want.pool, slot_of(sale.token, sale.holder), claim)
+        if lists and claim.quantity > want.quantity and not claims.regaining then
+          delist_last(sale.holder, entry_of('h', want.pool))
+        end
+        store.end_claim(want.pool, slot_of(sale.token, sale.holder), claim)
         sale.quantity = want.quantity
         store.put_sale(want.pool, sale)
       end

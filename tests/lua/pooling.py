@@ -149,13 +149,16 @@ def claims_in_baskets(house: House) -> None:
         "floor": PoolConflict(5, house.left(600)),
     }
     booking = house.locker.confirm(replace(most, seats=(), pools={"floor": 2}))
-    assert (booking.pools, house.counts()) == ({"floor": 2}, "10 3 2")
-    assert in_the_way(house, holder="ada", pools={"floor": 4}, token=T1)["floor"] == PoolConflict(5, None, yours=True)
-    assert claim(house, 3, token=T1).fence == seat.fence
+    assert (booking.pools, house.counts()) == ({"floor": 2}, "10 0 2")
+    assert house.pool_due() == {}
+    assert house.pool_due("bal cony").keys() == {"ada"}
+    for quantity in (4, 1):
+        wanted = {"floor": quantity}
+        assert in_the_way(house, holder="ada", pools=wanted, token=T1)["floor"] == PoolConflict(8, None, yours=True)
     error = house.failing(BookingConflict, lambda: house.locker.confirm(most))
     assert error.booking is not None
     assert (error.booking.seats, error.booking.pools) == ((), {"floor": 2})
-    assert house.locker.release(most).pools == {"floor": 3, "bal cony": 3}
+    assert house.locker.release(most).pools == {"floor": 0, "bal cony": 3}
     assert house.counts() == "10 0 2"
 
 

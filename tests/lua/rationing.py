@@ -53,11 +53,10 @@ def what_a_list_says_of_pools(house: House) -> None:
         house.locker.extend(longer, ttl=1)
     more = house.acquire("A-1", pools={"floor": 4, "bal cony": 1}, token=T1)
     assert listed(house)["h\nfloor"] == f"h:{longer.deadline} 4"
-    # part of it is sold, the rest stays on hold
+    # part of it is sold, the rest of that claim given back
     part = house.locker.confirm(replace(more, seats=(), pools={"floor": 3}))
     assert listed(house) == {
         "A-1": house.mirror("A-1"),
-        "h\nfloor": f"h:{longer.deadline} 1",
         "h\nbal cony": f"h:{longer.deadline} 1",
         "s\nfloor\n1-1": "s 3",
     }

@@ -232,7 +232,7 @@ class Show:
                 self.seats[name] = sold
             else:
                 self.sales[name, token, holder] = sold
-                self._take_off(name, holder, quantity)
+                self.claims.pop((name, holder))  # what is left of it as well
         return Outcome("booked", booking=booking, fence=fence)
 
     def reclaim(
