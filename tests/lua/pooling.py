@@ -22,6 +22,8 @@ from seatlock import (
     ShowNotFound,
     UnknownSeats,
     _pools,
+    _reads,
+    _upkeep,
 )
 from seatlock import _commands as commands
 from seatlock._operation import Again, Operation
@@ -413,15 +415,15 @@ def a_show_of_pools_alone(house: House) -> None:
     assert house.failing(ShowInUse, lambda: house.locker.retire(house.show)).holds == 1
     house.locker.confirm(hold)
     house.sound = False
-    house.failing(Again, lambda: house.run(commands.retire("seatlock", house.show, "discard")))
-    house.run(commands.retire("seatlock", house.show, "discard", ["floor"]))
+    house.failing(Again, lambda: house.run(_upkeep.retire("seatlock", house.show, "discard")))
+    house.run(_upkeep.retire("seatlock", house.show, "discard", ["floor"]))
     assert house.dump() == {}
 
 
 @scenario
 def a_show_that_is_being_retired_gets_no_pools(house: House) -> None:
     house.open()
-    house.run(commands.retire("seatlock", house.show, "discard"))
+    house.run(_upkeep.retire("seatlock", house.show, "discard"))
     with house.unchanged():
         house.failing(ShowInUse, lambda: house.run(_pools.stock("seatlock", house.show, (("floor", 1),))))
 
@@ -435,9 +437,9 @@ def a_pool_of_no_show_is_not_swept(house: House) -> None:
 def pools_that_nobody_warmed_are_not_read(house: House) -> None:
     house.open(pools=POOLS)
     for names in ((), ("floor",), ("bal cony", "floor"), ("floor", "bal cony", "moon")):
-        found = house.run(commands.mirrors("seatlock", house.show, ["A-1"], names))
+        found = house.run(_reads.mirrors("seatlock", house.show, ["A-1"], names))
         assert (found.pools.names, found.pools.counts) == (("floor", "bal cony"), {})
-    changes = house.run(commands.changes("seatlock", house.show, 1, 0, ("floor", "bal cony")))
+    changes = house.run(_reads.changes("seatlock", house.show, 1, 0, ("floor", "bal cony")))
     assert changes.pools.counts["floor"] == PoolCounts(10, 10, 0, 0)
 
 

@@ -65,7 +65,8 @@ def confirming_part_among_late_payments(house: House) -> Prepared:
     house.acquire("A-1", pools={"floor": 6, "bal cony": 3}, token=T1)
     asks = [_commands.confirm("seatlock", each, None, None, reclaim=True) for each in (hold, late)]
     limited = house.raw.hexists(house.key("meta"), "limits")
-    return lambda: house.run(_commands.of_asks("seatlock", asks, lists=limited)), {"floor": "10 0 3", "bal cony": "3 0 3"}
+    call = _commands.of_asks("seatlock", asks, lists=limited)
+    return lambda: house.run(call), {"floor": "10 0 3", "bal cony": "3 0 3"}
 
 
 def reclaiming(house: House) -> Prepared:
