@@ -338,6 +338,42 @@ def late_payments_for_pools_and_limits(house: House) -> None:
 
 
 @scenario
+def what_a_late_payment_still_has_counts_once(house: House) -> None:
+    house.open(pools=POOLS, limit=3)
+    house.acquire("A-1", token=T1, ttl=60)
+    claim(house, 2, token=T1)
+    hold = house.acquire("A-1", pools={"floor": 2}, token=T1)
+    house.advance(90)
+    assert late(house, hold).pools == {"floor": 2}
+    house.failing(HolderLimitExceeded, lambda: claim(house, 1, pool="bal cony"))
+    # what is not moved counts as well
+    first, other = (claim(house, 1, "bo", pool=pool, token=T2, ttl=60) for pool in POOLS)
+    house.advance(90)
+    claim(house, 3, "bo", token=T2)
+    assert lost(house, replace(first, pools={**first.pools, **other.pools})) == {"bal cony": "expired"}
+
+
+@scenario
+def late_payments_of_a_batch_and_limits(house: House) -> None:
+    """What is given back of a claim when a part of it is bought makes room for those behind it."""
+    house.open(pools=POOLS, limit=4)
+    early, last = (house.acquire(seat, token=token, ttl=60) for seat, token in (("A-1", T2), ("A-2", T3)))
+    house.advance(90)
+    hold = claim(house, 1, token=T1)
+    claim(house, 3, token=T1)
+    requests = [
+        ConfirmRequest(early, "pay-1", reclaim=True),
+        ConfirmRequest(last, "pay-2", reclaim=True),
+        ConfirmRequest(hold, "pay-3"),
+        ConfirmRequest(last, "pay-2", reclaim=True),
+    ]
+    answers = house.locker.confirm_many(house.show, requests)
+    assert [type(answer) for answer in answers] == [Booking, HoldLost, Booking, Booking]
+    house.failing(HolderLimitExceeded, lambda: house.acquire("A-3", "A-4"))
+    assert claim(house, 1, pool="bal cony").pools == {"bal cony": 1}
+
+
+@scenario
 def a_token_of_ones_own_making(house: House) -> None:
     """Who has derived the new token may hold under it too: that is a hold like any other, and stays."""
     house.open(pools=POOLS)

@@ -264,7 +264,7 @@ class Show:
         }
         if set(reasons.values()) != {"expired"}:
             return replace(usual, reasons=reasons)
-        more = {name: number for name, number in wanted.items() if name in pools or name in reasons}
+        more = {name: wanted[name] - moved.get(name, 0) for name in wanted if name in pools or name in reasons}
         if self._over(holder, more):
             return replace(usual, reasons=reasons)
         self.fence += 1
