@@ -132,10 +132,11 @@ local function open_claims()
   function claims.take(wanted, token, holder, hold)
     for _, want in ipairs(wanted) do
       local claim = store.claim(want.pool, holder)
+      local times = claim or hold -- a claim that grows keeps its own, and its marks: one that was resumed stays so
       store.count(want.pool, want.quantity - (claim and claim.quantity or 0), 0)
       store.put_claim(want.pool, holder, {token = token, quantity = want.quantity, epoch = hold.epoch,
-                                          fence = hold.fence, deadline = hold.deadline, limit = hold.limit,
-                                          mark = hold.mark})
+                                          fence = hold.fence, deadline = times.deadline, limit = times.limit,
+                                          mark = times.mark})
     end
   end
 

@@ -240,6 +240,18 @@ def test_what_undoes_a_request_spares_a_claim_that_was_resumed(stage: Stage) -> 
         assert (undone.pools, counts(stage)) == (({"floor": 0}, (8, 2, 0)) if resumed else ({"floor": 2}, (10, 0, 0)))
 
 
+@only_on("redis-7", "fakeredis", colours=["sync"])
+def test_what_undoes_a_request_spares_a_claim_that_was_resumed_and_grew(stage: Stage) -> None:
+    stage.open(pools=POOLS)
+    ask = _commands.acquire("seatlock", stage.show, ("A-1",), "ada", 60.0, None, {"floor": 1})
+    stage.locker._one(ask)
+    resumed = stage.acquire("A-1", pools={"floor": 1})
+    more = stage.acquire("A-1", pools={"floor": 2}, token=resumed.token)
+    undone = stage.locker._one(_commands.undo_of(ask))
+    assert (undone.seats, undone.pools) == ({"A-1": "taken"}, {"floor": 0})
+    assert stage.locker.confirm(more).pools == {"floor": 2}
+
+
 @only_on("redis-7", "fakeredis")
 def test_begin_payment_extends_claims_once(stage: Stage) -> None:
     stage.open(pools=POOLS, max_hold=100.0)

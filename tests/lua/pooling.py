@@ -165,6 +165,27 @@ def claims_in_baskets(house: House) -> None:
 
 
 @scenario
+def a_claim_that_grows_keeps_its_time_and_its_marks(house: House) -> None:
+    house.open(pools=POOLS, max_hold=1000, limit=6)
+    first = claim(house, 1, ttl=900)
+    assert claim(house, 1, token=T2).resumed
+    house.advance(100)
+    house.acquire("A-1", token=first.token, ttl=60)
+    more = house.acquire("A-1", pools={"floor": 3}, token=first.token)
+    assert (more.ttl, more.fence) == (house.left(60), first.fence + 1)
+    kept = house.pools()[b"h\nfloor\nada"].decode()
+    assert kept == f"{first.token}\n3\n1\n2\n{first.deadline}\n{first.deadline + 100_000}r" or not house.exact
+    house.advance(90)
+    assert house.locker.confirm(replace(more, seats=())).pools == {"floor": 3}
+    # nor does a claim last longer in a basket that ends later
+    short = house.acquire(holder="bo", pools={"floor": 1}, token=T3, ttl=60)
+    seat = house.acquire("A-2", holder="bo", token=T3, ttl=90)
+    more = house.acquire("A-2", holder="bo", pools={"floor": 2}, token=T3)
+    assert (more.deadline, house.pool_due()) == (short.deadline, {"bo": short.deadline})
+    assert seat.deadline > more.deadline
+
+
+@scenario
 def claims_under_several_tokens(house: House) -> None:
     house.open(pools=POOLS)
     house.acquire("A-1", token=T1)

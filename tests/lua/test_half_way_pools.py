@@ -36,6 +36,12 @@ def acquiring_after_others(house: House) -> Prepared:
     return acquiring(house)
 
 
+def growing_in_a_basket_that_ends_sooner(house: House) -> Prepared:
+    house.acquire(pools={"floor": 1, "bal cony": 1}, token=T1, ttl=900)
+    house.acquire("A-1", token=T1, ttl=60)
+    return lambda: house.acquire("A-1", pools=WANTED, token=T1), {"floor": "10 2 0", "bal cony": "3 3 0"}
+
+
 def extending(house: House) -> Prepared:
     hold = house.acquire("A-1", pools=WANTED, ttl=60)
     return lambda: house.locker.extend(hold, ttl=600), {"floor": "10 2 0", "bal cony": "3 3 0"}
@@ -139,6 +145,7 @@ def stocking(house: House) -> Prepared:
         acquiring,
         acquiring_pools_alone,
         acquiring_after_others,
+        growing_in_a_basket_that_ends_sooner,
         extending,
         confirming,
         confirming_pools_alone,

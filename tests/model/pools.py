@@ -141,7 +141,9 @@ class Show:
             if name in self.seats:
                 self.seats[name] = replace(hold, quantity=1)
             else:
-                self.claims[name, holder] = replace(hold, quantity=wanted[name])
+                times = self.claim(name, holder) or hold  # a claim that grows keeps its own
+                grown = replace(hold, quantity=wanted[name], deadline=times.deadline, limit=times.limit)
+                self.claims[name, holder] = grown
         return self._held("held", [hold])
 
     def _yours(self, token: str, holder: str, name: str, quantity: int) -> Held | None:
