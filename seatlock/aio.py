@@ -143,7 +143,8 @@ class AsyncSeatLocker(AsyncDoor[Core]):
 
         ``payment`` is the payment's reference; confirming again with the same one answers with the same booking.
         ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
-        closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
+        closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment. What its token
+        has claimed beyond the hold of the same pools is given back.
 
         ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats and quantities
         are still free, they are sold at once, under a new token, fence and booking id (one given stays); else

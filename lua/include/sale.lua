@@ -152,6 +152,7 @@ local function write_sales()
     if #sold > 0 then
       redis.call('ZREM', due_key, unpack(sold)) -- last: a sold seat that is still due does no harm
     end
+    drop_last()
   else
     write_lists()
   end
