@@ -169,8 +169,6 @@ def best(ask: Ask[Any], answer: list[Any]) -> Hold | Noted | NoneFree | SeatLock
         return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     if word == b"closed":
         return _not_open(ask, answer)
-    if word == b"over":
-        return _over_limit(ask, answer[1], answer[2], optional_text(answer[3]))
     places: list[int] = answer[3:]
     ways = tuple([ask.seats[at * size + place - 1] for at, place in enumerate(places)])
     return NoneFree((answer[1], answer[2]), ways)

@@ -191,8 +191,9 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         ``accessible`` to seats that are (True) or are not (False); ``channel`` adds its seats to those of the public.
         ``token`` as in `acquire`: asked again with it, the same seats are the answer.
 
-        Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
-        `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
+        Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section and `InvalidRequest` for a
+        category that is not there, `SaleNotOpen`, `ServerUnavailable` if others were faster until the patience ran out,
+        or on a show with limits `HolderLimitExceeded`: seats of a category that is over its limit are left out first.
         """
         wish = (section, category, adjacent, avoid_orphans, accessible)
         quest = self._core.best(show, count, holder, ttl, token, *wish, channel)

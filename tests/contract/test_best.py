@@ -195,6 +195,20 @@ def test_a_section_or_a_category_that_is_not_there(stage: Stage) -> None:
         best(stage, 1, category="lead")
 
 
+def test_a_show_of_pools_alone_has_no_seats(stage: Stage) -> None:
+    stage.open((), pools={"floor": 3})
+    with pytest.raises(SeatsUnavailable, match="has not 1 seat free"):
+        best(stage, 1)
+    with pytest.raises(InvalidRequest, match="no category 'gold'"):
+        best(stage, 1, category="gold")
+    for ask in (lambda: best(stage, 1, section="pit"), lambda: stage.locker.availability(stage.show, section="pit")):
+        with pytest.raises(UnknownSeats, match="no section 'pit': it has pools and no seats"):
+            ask()
+    stage.locker.pause_sale(stage.show)
+    with pytest.raises(SaleNotOpen):
+        best(stage, 1)
+
+
 # --- the same token again
 
 

@@ -101,6 +101,23 @@ def test_the_best_seats_are_counted_too(stage: Stage) -> None:
     assert {seat for held in stage.locker.holds(stage.show, holder="ada") for seat in held.seats} < {*stage.mirrors()}
 
 
+def test_the_best_seats_of_another_category_are_given_where_one_is_over(stage: Stage) -> None:
+    seats = [Seat(f"{kind}-{number}", category=kind) for kind in ("gold", "silver", "tin") for number in range(1, 9)]
+    stage.open(seats, limits={"gold": 1, "silver": 2})
+    for number in range(1, 4):
+        stage.acquire(f"tin-{number}", holder="bo")
+    ask = {"holder": "ada", "adjacent": False}
+    assert stage.locker.acquire_best(stage.show, 2, **ask).hold.seats == ("silver-4", "silver-5")
+    assert {seat[:3] for seat in stage.locker.acquire_best(stage.show, 3, **ask).hold.seats} == {"tin"}
+    before = stage.everything()
+    with pytest.raises(HolderLimitExceeded) as refused:
+        stage.locker.acquire_best(stage.show, 3, **ask)
+    assert (refused.value.limit, refused.value.held, refused.value.category) == (1, 0, "gold")
+    with pytest.raises(HolderLimitExceeded, match="category 'silver'"):
+        stage.locker.acquire_best(stage.show, 2, category="silver", **ask)
+    assert stage.everything() == before
+
+
 def test_holding_takes_part(stage: Stage) -> None:
     stage.open(limit=1)
     with (
