@@ -186,30 +186,28 @@ def not_open(show: str, status: SaleStatus, opens_in: float | None) -> SaleNotOp
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
     conflicts: dict[str, Conflict] = {}
     pools: dict[str, PoolConflict] = {}
-    told: list[str] = []
+    seats_told: list[str] = []
+    pools_told: list[str] = []
     for at in range(1, len(answer), 4):
         place, raw, left, mark = answer[at : at + 4]
         pool = _pool_at(ask, place)
         if pool is not None:
             pools[pool] = conflict = _pool_conflict(left, mark)
-            if len(pools) <= _LISTED:
-                some = ", and some are yours" if conflict.yours else ""
-                told.append(f"pool {pool!r} has {conflict.left} left{some}")
+            some = ", and some are yours" if conflict.yours else ""
+            pools_told.append(f"pool {pool!r} has {conflict.left} left{some}")
             continue
         seat, state = ask.seats[int(place) - 1], _STATES[raw]
         conflicts[seat] = Conflict(state, None if left < 0 else left / 1000, mark == b"yours", mark == b"inconsistent")
-        if at < 4 * _LISTED:
-            told.append(f"{seat!r} is {_TOLD.get(state, state)}")
-    if len(conflicts) > _LISTED:
-        told.insert(_LISTED, f"{len(conflicts) - _LISTED} more seats are not free")
-    if len(pools) > _LISTED:
-        told.append(f"{len(pools) - _LISTED} more pools have too few left")
-    *first, last = told
-    what = f"{', '.join(first)} and {last}" if max(len(conflicts), len(pools)) > _LISTED else ", ".join(told)
+        seats_told.append(f"{seat!r} is {_TOLD.get(state, state)}")
+    what = ", ".join([*_first(seats_told, "seats are not free"), *_first(pools_told, "pools are in the way")])
     advice = _advice(ask, conflicts, pools)
     return SeatsUnavailable(
         f"in show {ask.show!r} {what}; nothing was taken: {advice}.", conflicts=conflicts, pools=pools
     )
+
+
+def _first(told: list[str], others: str) -> list[str]:
+    return told if len(told) <= _LISTED else [*told[:_LISTED], f"and {len(told) - _LISTED} more {others}"]
 
 
 def _advice(ask: Ask[Any], conflicts: Mapping[str, Conflict], pools: Mapping[str, PoolConflict]) -> str:
@@ -225,9 +223,8 @@ def _advice(ask: Ask[Any], conflicts: Mapping[str, Conflict], pools: Mapping[str
         return "name the token that they are held under"
     if conflicts:
         return "choose other seats"
-    return (
-        "ask for fewer" if any(conflict.left for conflict in pools.values()) else "ask again when some have come back"
-    )
+    some_left = any(conflict.left for conflict in pools.values())
+    return "ask for fewer" if some_left else "ask again when some have come back"
 
 
 def _pool_conflict(left: int, mark: bytes) -> PoolConflict:

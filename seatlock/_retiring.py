@@ -28,8 +28,9 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Pro
     if in_use is not None:
         holds, entries = in_use
         held = _are(holds, "seat or claim on a pool", "seats or claims on pools")
+        left = _are(entries, "outbox entry", "outbox entries")
         raise ShowInUse(
-            f"show {show!r} cannot be retired: {held} held and {_are(entries, 'outbox entry', 'outbox entries')} unread; "
+            f"show {show!r} cannot be retired: {held} held and {left} unread; "
             "close the sale, wait for the holds to end and for the relay to read the outbox, or discard the outbox.",
             holds=holds,
             outbox=entries,

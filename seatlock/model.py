@@ -400,7 +400,10 @@ class Checked(msgspec.Struct, frozen=True):
 
     @property
     def sound(self) -> bool:
-        """Whether the counts add up to the capacity, and nothing differs."""
+        """Whether the counts add up to the capacity, and nothing was found that differs.
+
+        Of pools that are ``unsettled`` it says nothing: whether their claims and sales add up was not found out.
+        """
         return sum(self.counts.values()) == self.capacity and not self.differences and not self.pool_differences
 
 

@@ -64,7 +64,7 @@ def test_a_long_list_of_pools_is_cut(stage: Stage) -> None:
         stage.acquire("A-1", pools=dict.fromkeys(pools, 2))
     assert (len(refused.value.pools), len(refused.value.conflicts)) == (32, 1)
     assert "'A-1' is held" in str(refused.value)
-    assert "and 27 more pools have too few left" in str(refused.value)
+    assert "and 27 more pools are in the way" in str(refused.value)
     assert "pool-7" not in str(refused.value)
 
 
