@@ -308,13 +308,17 @@ class Availability(msgspec.Struct, frozen=True):
 
 
 class Warmed(msgspec.Struct, frozen=True):
-    """What warming did: seats that are new, that changed, and that were left as they were."""
+    """What warming did: seats that are new, that changed, and that were left as they were.
+
+    ``lifted`` says that the show had limits a holder before, and was warmed without any now: only 500 in all is left.
+    """
 
     show: str
     created: bool
     added: int
     changed: int
     kept: int
+    lifted: bool = False
 
 
 class AcquireRequest(msgspec.Struct, frozen=True):

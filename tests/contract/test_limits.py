@@ -171,6 +171,17 @@ def test_limits_can_come_before_the_first_hold_and_change_at_any_time(stage: Sta
     assert stage.acquire("A-3").seats == ("A-3",)
 
 
+def test_warming_again_without_limits_lifts_them_and_says_so(stage: Stage) -> None:
+    assert not stage.locker.warm(stage.show, HALL).lifted
+    for settings in ({"limit": 2}, {"limits": {"gold": 1}}):
+        stage.locker.warm(stage.show, HALL, **settings)
+        assert not stage.locker.warm(stage.show, HALL, **settings).lifted
+        assert stage.locker.warm(stage.show, HALL).lifted
+        assert not stage.locker.warm(stage.show, HALL).lifted
+    stage.locker.open_sale(stage.show)
+    assert len(stage.acquire("A-1", "B-1", "B-2").seats) == 3
+
+
 def test_a_retired_show_leaves_no_lists(stage: Stage) -> None:
     stage.open(limit=2)
     stage.locker.confirm(stage.acquire("A-1", "A-2"))
