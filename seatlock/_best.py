@@ -19,7 +19,7 @@ from seatlock._choosing import Wish
 from seatlock._keys import keys_of
 from seatlock._operation import MAX_BATCH_SEATS, Ask, Command
 from seatlock._replies import NoneFree, Noted, not_open
-from seatlock.errors import HolderLimitExceeded, SeatLockError, SeatsUnavailable, ServerUnavailable
+from seatlock.errors import HolderLimitExceeded, SeatLockError, SeatsUnavailable, ServerUnavailable, UnknownSeats
 from seatlock.model import BestHold, Hold
 
 FIRST_SETS: Final = 2  # sets proposed at first; twice as many after each refusal
@@ -116,12 +116,13 @@ def _again(request: Request, board: Board, seats: tuple[str, ...]) -> Quest:
         *(request.namespace, board.show, seats, request.holder, request.ttl / 1000, request.token),
         channel=request.channel or None,
     )
+    told = "This token was given them before: to ask for others, use a new token."
     try:
         hold: Hold = yield ask
     except SeatsUnavailable as error:
-        raise SeatsUnavailable(
-            f"{error} This token was given them before: to ask for others, use a new token.", conflicts=error.conflicts
-        ) from None
+        raise SeatsUnavailable(f"{error} {told}", conflicts=error.conflicts) from None
+    except UnknownSeats as error:  # the show was retired since, and is another
+        raise UnknownSeats(f"{error} {told}", seats=error.seats) from None
     return BestHold(hold, board.adjoin(seats))
 
 

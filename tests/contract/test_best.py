@@ -250,6 +250,18 @@ def test_the_same_token_after_an_extension(stage: Stage) -> None:
     assert stage.raw.pttl(note) > 2_300_000  # as long as it can last, a payment included
 
 
+def test_the_same_token_after_the_show_was_retired(stage: Stage) -> None:
+    stage.open(ROW[:2])
+    token = new_token()
+    stage.locker.release(stage.locker.acquire_best(stage.show, 2, holder="ada", token=token).hold)
+    stage.locker.retire(stage.show)
+    stage.open(["B-1", "B-2"])
+    with pytest.raises(UnknownSeats, match="use a new token") as unknown:
+        best(stage, 2, token=token)
+    assert unknown.value.seats == ROW[:2]
+    assert best(stage, 2, token=new_token()) == ("B-1", "B-2")
+
+
 def test_the_note_lasts_as_long_as_a_payment_may(stage: Stage) -> None:
     stage.open(ROW, max_hold=60)
     token = new_token()
