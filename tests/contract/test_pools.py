@@ -453,7 +453,7 @@ def test_a_show_can_have_pools_alone(stage: Stage) -> None:
         stage.acquire("A-1")
     with pytest.raises(UnknownSeats):
         stage.locker.availability(stage.show, section="A")
-    with pytest.raises(ShowInUse, match="1 seats are held"):
+    with pytest.raises(ShowInUse, match="1 seat or claim on a pool is held"):
         stage.locker.retire(stage.show)
     stage.locker.release(hold)
     stage.locker.retire(stage.show)
