@@ -21,9 +21,10 @@ local names, prefix = {}, #meta_key - #'meta' + #'lock:' + 1
 for place = 1, #KEYS - FIXED_KEYS do
   names[place] = string.sub(KEYS[FIXED_KEYS + place], prefix)
 end
-local mirrors = redis.call('HMGET', seats_key, unpack(names))
-local scores = redis.call('ZMSCORE', due_key, unpack(names))
-local locks = redis.call('MGET', unpack(KEYS, FIXED_KEYS + 1))
+local named = #names > 0 -- a show of pools alone has no seats, and is asked how many it has all the same
+local mirrors = named and redis.call('HMGET', seats_key, unpack(names))
+local scores = named and redis.call('ZMSCORE', due_key, unpack(names))
+local locks = named and redis.call('MGET', unpack(KEYS, FIXED_KEYS + 1))
 
 local function contradiction(lock, left, state, deadline, score)
   local alive = lock and not lock.past

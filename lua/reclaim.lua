@@ -84,7 +84,8 @@ local function answer(owner, booking, payment, new_token, new_booking, told, fir
     elseif more then
       taken_back = true -- so that asking again gets further
       return {'more'}
-    elseif lists and exceeded(holder_of(owner), places_of(first, count), wanted, true) then
+    elseif lists and exceeded(holder_of(owner), places_of(first, count), wanted, moved_of(wanted, owner, new_owner))
+    then
       return usual -- its holder has as much by now as the show allows
     end
     fence = fence + 1

@@ -19,7 +19,7 @@ from seatlock._choosing import Wish
 from seatlock._keys import keys_of
 from seatlock._operation import MAX_BATCH_SEATS, Ask, Command
 from seatlock._replies import NoneFree, Noted, not_open
-from seatlock.errors import SeatLockError, SeatsUnavailable, ServerUnavailable
+from seatlock.errors import HolderLimitExceeded, SeatLockError, SeatsUnavailable, ServerUnavailable, UnknownSeats
 from seatlock.model import BestHold, Hold
 
 FIRST_SETS: Final = 2  # sets proposed at first; twice as many after each refusal
@@ -46,9 +46,13 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def seek(request: Request, board: Board, patience: float) -> Quest:
-    """Get the best seats there are."""
+    """Get the best seats there are.
+
+    A category that would take the holder over a limit is left out from then on; the show has only so many.
+    """
     deadline = time.monotonic() + patience
     refusals = left = 0
+    over: HolderLimitExceeded | None = None
     while True:
         sets = min(FIRST_SETS << min(refusals, 8), MOST_SETS, MAX_BATCH_SEATS // request.wish.count)
         near = NEAR * sets if refusals else 0
@@ -56,18 +60,21 @@ def seek(request: Request, board: Board, patience: float) -> Quest:
         try:
             found: Found = yield look
             if found.sets:
-                answer = yield _ask(request, board.show, found.sets)
+                answer = yield from _answer(request, board.show, found.sets)
                 if isinstance(answer, Hold):
                     return BestHold(answer, board.adjoin(answer.seats))
                 if isinstance(answer, Noted):
                     return (yield from _again(request, board, answer.seats))
+                if isinstance(answer, HolderLimitExceeded):
+                    request, over = _without(request, answer), over or answer
+                    continue
                 none_free: NoneFree = answer
                 board.refused(found.version, none_free.version, none_free.in_the_way)
                 refusals, left = refusals + 1, 0
             elif found.of_others:
                 left += 1
             else:
-                return (yield from _none(request, board, found))
+                return (yield from _none(request, board, found, over))
         finally:
             look.done()
         if time.monotonic() > deadline:
@@ -86,22 +93,40 @@ def _ask(request: Request, show: str, sets: list[tuple[str, ...]]) -> Ask[Any]:
     )
 
 
+def _answer(request: Request, show: str, sets: list[tuple[str, ...]]) -> Generator[Ask[Any], Any, Any]:
+    """Propose sets: the hold, or why it was not given."""
+    try:
+        return (yield _ask(request, show, sets))
+    except HolderLimitExceeded as error:
+        return error
+
+
+def _without(request: Request, over: HolderLimitExceeded) -> Request:
+    """The request without a category of which its holder has enough; refused where nothing else may be asked for."""
+    wish, category = request.wish, over.category
+    if category is None or wish.category is not None or category in wish.without:
+        raise over
+    wish = msgspec.structs.replace(wish, without=(*wish.without, category))
+    return msgspec.structs.replace(request, wish=wish)
+
+
 def _again(request: Request, board: Board, seats: tuple[str, ...]) -> Quest:
     """The token was given seats before: it is answered with these, as if it had named them."""
     ask = _commands.acquire(
         *(request.namespace, board.show, seats, request.holder, request.ttl / 1000, request.token),
         channel=request.channel or None,
     )
+    told = "This token was given them before: to ask for others, use a new token."
     try:
         hold: Hold = yield ask
     except SeatsUnavailable as error:
-        raise SeatsUnavailable(
-            f"{error} This token was given them before: to ask for others, use a new token.", conflicts=error.conflicts
-        ) from None
+        raise SeatsUnavailable(f"{error} {told}", conflicts=error.conflicts) from None
+    except UnknownSeats as error:  # the show was retired since, and is another
+        raise UnknownSeats(f"{error} {told}", seats=error.seats) from None
     return BestHold(hold, board.adjoin(seats))
 
 
-def _none(request: Request, board: Board, found: Found) -> Quest:
+def _none(request: Request, board: Board, found: Found, over: HolderLimitExceeded | None) -> Quest:
     """There is no set; but the token may have been given one, which is answered first."""
     if not request.minted:
         note = keys_of(request.namespace, board.show).note(f"{request.token}\n{request.holder}".encode())
@@ -109,12 +134,14 @@ def _none(request: Request, board: Board, found: Found) -> Quest:
         told = yield command
         if told is not None:
             return (yield from _again(request, board, tuple(told.decode().split("\n"))))
-    raise _nothing(request, board.show, found)
+    raise _nothing(request, board.show, found, over)
 
 
-def _nothing(request: Request, show: str, found: Found) -> SeatLockError:
+def _nothing(request: Request, show: str, found: Found, over: HolderLimitExceeded | None) -> SeatLockError:
     if found.status != "open":
         return not_open(show, found.status, found.opens_in)
+    if over is not None:  # there are seats, and the holder may not have them
+        return over
     wish = request.wish
     named = (("in section", wish.section), ("in category", wish.category), ("for channel", request.channel))
     where = "".join([f" {what} {value!r}" for what, value in named if value])

@@ -21,9 +21,9 @@ from seatlock._choosing import Cells, Choice, Chooser, Wish, several
 from seatlock._layout import Layout
 from seatlock._procedures import Procedure
 from seatlock._quotas import Quotas
-from seatlock._replies import channel_number, listing
+from seatlock._replies import channel_number
 from seatlock._snapshots import PlanCache
-from seatlock.errors import SeatLockError, ServerUnavailable, UnknownSeats
+from seatlock.errors import SeatLockError, ServerUnavailable
 from seatlock.model import SaleStatus
 from seatlock.plan import SeatingPlan
 
@@ -98,9 +98,8 @@ class View:
 
     def check(self, show: str, wish: Wish) -> None:
         """Refuse a section or a category that the show does not have."""
-        sections = self.plan.sections
-        if wish.section is not None and wish.section not in sections:
-            raise UnknownSeats(f"show {show!r} has no section {wish.section!r}; it has {listing(list(sections))}.")
+        if wish.section is not None and wish.section not in self.plan.sections:
+            raise _snapshots.no_section(show, wish.section, self.plan)
         if wish.category is not None:
             self.plan.category_number(wish.category)
 

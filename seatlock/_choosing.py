@@ -41,7 +41,7 @@ Window = tuple[int, bool, int, int, Cells]
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What is asked for."""
+    """What is asked for; ``without`` are categories of which no seat may be."""
 
     count: int
     section: str | None = None
@@ -49,6 +49,7 @@ class Wish(msgspec.Struct, frozen=True):
     adjacent: bool = True
     avoid_orphans: bool = True
     accessible: bool | None = None
+    without: tuple[str, ...] = ()
 
 
 class Choice(NamedTuple):
@@ -134,7 +135,7 @@ class _Ranking:
         self._layout = layout
         self._cells = cells
         self._wish = wish
-        self._mask = layout.mask(wish.category, accessible=wish.accessible)
+        self._mask = layout.mask(wish.category, accessible=wish.accessible, without=wish.without)
         self._rows = [at for at, row in enumerate(layout.rows) if wish.section is None or row.section == wish.section]
         self._looked_at = 0  # rows looked at so far: mostly the first few do
         self._runs: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})  # by tier: row → where its sets begin

@@ -54,7 +54,8 @@ class Layout:
         rows: dict[tuple[str, str], list[Seat]] = {}
         for seat in plan.seats:
             rows.setdefault((seat.section, _row_name(seat)), []).append(seat)
-        focus = _middle(next(iter(rows.values()))) if all(map(_is_drawn, plan.seats)) else None
+        drawn = bool(rows) and all(map(_is_drawn, plan.seats))  # a show of pools alone has no rows
+        focus = _middle(next(iter(rows.values()))) if drawn else None
         counts: dict[str, int] = {}
         found: list[tuple[int, str, int, list[Seat | None], list[int]]] = []
         for (section, _), seats in rows.items():
@@ -90,12 +91,12 @@ class Layout:
         """How far so many cells in a run are away, all together."""
         return self._away_up_to[first + count] - self._away_up_to[first]
 
-    def mask(self, category: str | None, *, accessible: bool | None) -> bytes | None:
-        """Mark the cells that a wish allows; None where it allows all."""
-        if category is None and accessible is None:
+    def mask(self, category: str | None, *, accessible: bool | None, without: Sequence[str] = ()) -> bytes | None:
+        """Mark the cells that a wish allows, none of them of the categories ``without``; None where it allows all."""
+        if category is None and accessible is None and not without:
             return None
         return bytes(
-            (category is None or kind == category) and (accessible is None or may == accessible)
+            (category is None or kind == category) and (accessible is None or may == accessible) and kind not in without
             for kind, may in zip(self.categories, self.accessible, strict=True)
         )
 

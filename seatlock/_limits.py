@@ -52,10 +52,10 @@ def checked(limit: object, limits: Any, plan: SeatingPlan, pools: Pools = ()) ->
     of_pools: list[tuple[str, int]] = []
     for name, number in cast("dict[Any, Any]", limits or {}).items():
         if not isinstance(name, str) or not name:
-            raise InvalidRequest(f"limits has the category {name!r}: a category is a name that is not empty.")
-        if name not in names:
-            plan.category_number(name)  # refuses one that the plan does not have
-        elif name in plan.categories:
+            raise InvalidRequest(f"limits has {name!r}: categories and pools have names that are not empty.")
+        if name not in names and name not in plan.categories:
+            raise InvalidRequest(f"limits has {name!r}, which is neither a category of the plan nor one of the pools.")
+        if name in names and name in plan.categories:
             raise InvalidRequest(
                 f"limits has {name!r}, which is a category as well as a pool: give one of them another name."
             )

@@ -213,7 +213,7 @@ def _differences(namespace: str, show: str, plan: SeatingPlan) -> Procedure[list
     """Whatever is wrong, seat by seat; None where the plan changed meanwhile."""
     found: list[Difference] = []
     there = 0
-    for at in range(0, len(plan), LOOK_STEP):
+    for at in range(0, max(len(plan), 1), LOOK_STEP):  # a show can have pools alone
         seats = tuple(seat.id for seat in plan.seats[at : at + LOOK_STEP])
         compared: Compared = yield compare(namespace, show, seats)
         if compared.plan != plan.digest:
@@ -223,7 +223,7 @@ def _differences(namespace: str, show: str, plan: SeatingPlan) -> Procedure[list
     if there == len(plan) - sum(difference.kind == "missing" for difference in found):
         return found
     found += yield from _surplus(namespace, show, plan.index)
-    again: Compared = yield compare(namespace, show, (plan.seats[0].id,))
+    again: Compared = yield compare(namespace, show, tuple(seat.id for seat in plan.seats[:1]))
     return found if again.plan == plan.digest else None
 
 

@@ -125,16 +125,15 @@ def _unknown(ask: Ask[Any], places: list[int]) -> UnknownSeats:
 def _over_limit(
     ask: Ask[Any], limit: int, held: int, category: str | None, pool: str | None = None
 ) -> HolderLimitExceeded:
-    of = "1 seat" if limit == 1 else f"{limit} seats"
     if category:
-        of += f" of category {category!r}"
+        of = f"{limit} seat{'s' if limit > 1 else ''} of category {category!r}"
     elif pool:
         of = f"{limit} of pool {pool!r}"
-    elif ask.pools:
-        of += ", quantities of pools counted"
+    else:
+        of = f"{limit} in all, seats and quantities of pools counted"
     return HolderLimitExceeded(
-        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so "
-        f"{'nothing' if ask.pools else 'no seat'} was taken: ask for fewer, or release a hold.",
+        f"in show {ask.show!r} a holder may have {of}, held and sold; this one has {held} already, so nothing was "
+        "taken: ask for fewer, or release a hold.",
         limit=limit,
         held=held,
         category=category,
@@ -196,30 +195,45 @@ def not_open(show: str, status: SaleStatus, opens_in: float | None) -> SaleNotOp
 def _unavailable(ask: Ask[Any], answer: list[Any]) -> SeatsUnavailable:
     conflicts: dict[str, Conflict] = {}
     pools: dict[str, PoolConflict] = {}
-    told: list[str] = []
-    own = False
+    seats_told: list[str] = []
+    pools_told: list[str] = []
     for at in range(1, len(answer), 4):
         place, raw, left, mark = answer[at : at + 4]
         pool = _pool_at(ask, place)
         if pool is not None:
             pools[pool] = conflict = _pool_conflict(left, mark)
-            own = own or conflict.yours
-            told.append(f"pool {pool!r} has {conflict.left} left" + (", and some are yours" if conflict.yours else ""))
+            some = ", and some are yours" if conflict.yours else ""
+            pools_told.append(f"pool {pool!r} has {conflict.left} left{some}")
             continue
         seat, state = ask.seats[int(place) - 1], _STATES[raw]
-        own = own or (mark == b"yours" and state == "held")
         conflicts[seat] = Conflict(state, None if left < 0 else left / 1000, mark == b"yours", mark == b"inconsistent")
-        if at < 4 * _LISTED:
-            told.append(f"{seat!r} is {_TOLD.get(state, state)}")
-    what = ", ".join(told)
-    more = f" and {len(conflicts) - _LISTED} more are not free" if len(conflicts) > _LISTED else ""
-    if own:
-        advice = "ask for your own seats alone, or name their token to add to them"
-    else:
-        advice = "choose other seats" if conflicts else "ask for fewer"
+        seats_told.append(f"{seat!r} is {_TOLD.get(state, state)}")
+    what = ", ".join([*_first(seats_told, "seats are not free"), *_first(pools_told, "pools are in the way")])
+    advice = _advice(ask, conflicts, pools)
     return SeatsUnavailable(
-        f"in show {ask.show!r} {what}{more}; no seat was taken: {advice}.", conflicts=conflicts, pools=pools
+        f"in show {ask.show!r} {what}; nothing was taken: {advice}.", conflicts=conflicts, pools=pools
     )
+
+
+def _first(told: list[str], others: str) -> list[str]:
+    return told if len(told) <= _LISTED else [*told[:_LISTED], f"and {len(told) - _LISTED} more {others}"]
+
+
+def _advice(ask: Ask[Any], conflicts: Mapping[str, Conflict], pools: Mapping[str, PoolConflict]) -> str:
+    """What to do where seats or quantities could not be had."""
+    own_seats = any(conflict.yours and conflict.state == "held" for conflict in conflicts.values())
+    own_pools = any(conflict.yours for conflict in pools.values())
+    if (own_seats or own_pools) and ask.minted:
+        return "ask for your own seats alone, or name their token to add to them"
+    if own_pools:
+        bought = "a token that has bought of a pool gets no more of it: use a new one"
+        return f"name the token that yours are held under; {bought}"
+    if own_seats:
+        return "name the token that they are held under"
+    if conflicts:
+        return "choose other seats"
+    some_left = any(conflict.left for conflict in pools.values())
+    return "ask for fewer" if some_left else "ask again when some have come back"
 
 
 def _pool_conflict(left: int, mark: bytes) -> PoolConflict:
@@ -243,9 +257,14 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
     lost = [name for names in (seats, pools) for name, word in names.items() if word == reason]
     confirming = ask.verb in ("confirm", "reclaim")
     payment = optional_text(ask.args[2]) if confirming else None
+    refund = f"refund the payment{f' {payment!r}' if payment else ''}"
+    if ask.verb == "reclaim" and ask.args[3] and words == {"expired"}:  # all of it could be had
+        advice = f"its holder would get past a limit of the show with it: {refund}"
+    else:
+        advice = f"acquire again, or {refund}"
     return HoldLost(
         f"the hold on {wanted(ask)} of show {ask.show!r} is lost ({reason}: {listing(lost)}); nothing was changed: "
-        f"acquire again, or refund the payment{f' {payment!r}' if payment else ''}.",
+        f"{advice}.",
         reason=reason,
         seats=seats,
         pools=pools,

@@ -27,14 +27,19 @@ def retire(namespace: str, show: str, unread: Literal["keep", "discard"]) -> Pro
         raise ServerUnavailable(f"retire of show {show!r}: it is being warmed; nothing was changed: ask again.")
     if in_use is not None:
         holds, entries = in_use
+        held = _are(holds, "seat or claim on a pool", "seats or claims on pools")
+        left = _are(entries, "outbox entry", "outbox entries")
         raise ShowInUse(
-            f"show {show!r} cannot be retired: {holds} seats are held (a claim on a pool counts as one) and {entries} "
-            "outbox entries are unread; close the sale, wait for the holds to end and for the relay to read the "
-            "outbox, or discard the outbox.",
+            f"show {show!r} cannot be retired: {held} held and {left} unread; "
+            "close the sale, wait for the holds to end and for the relay to read the outbox, or discard the outbox.",
             holds=holds,
             outbox=entries,
         )
     yield from _clear(namespace, show)
+
+
+def _are(number: int, one: str, many: str) -> str:
+    return f"1 {one} is" if number == 1 else f"{number} {many} are"
 
 
 def _clear(namespace: str, show: str) -> Procedure[None]:

@@ -68,12 +68,18 @@ def availability(
                 return result
             continue
         if (yield _reads.mirrors(namespace, show, [seat.id for seat in plan.seats[:1]])).plan == plan.digest:
-            raise UnknownSeats(f"show {show!r} has no section {section!r}; it has {listing(list(plan.sections))}.")
+            raise no_section(show, section, plan)
         plans.forget(show)
     raise ServerUnavailable(
         f"availability of show {show!r}: the show changed too much while it was read, {SNAPSHOT_TRIES} times; "
         "ask again."
     )
+
+
+def no_section(show: str, section: str, plan: SeatingPlan) -> UnknownSeats:
+    """The refusal of a section that a show does not have."""
+    has = f"; it has {listing(list(plan.sections))}" if plan.seats else ": it has pools and no seats"
+    return UnknownSeats(f"show {show!r} has no section {section!r}{has}.")
 
 
 def _snapshot(

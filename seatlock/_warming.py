@@ -9,7 +9,7 @@ import msgspec
 
 from seatlock import _pools, _reads, _upkeep
 from seatlock._keys import keys_of
-from seatlock._limits import NONE, Limits
+from seatlock._limits import MOST, NONE, Limits
 from seatlock._operation import Operation, Pools
 from seatlock._procedures import Procedure
 from seatlock._replies import listing
@@ -45,12 +45,14 @@ def warm(
         )
     packed = yield _reads.packed_plan(namespace, show)
     before = None if packed is None else SeatingPlan.unpack(packed)
+    lifted = False
     if before is not None:
         plan = _in_the_order_of(before, plan)
-        if settings.limits is not NONE:
-            limits, fence = yield _upkeep.limits_and_fence(namespace, show)
-            if limits is None and fence:
-                raise _too_late(show)
+        limits, fence = yield _upkeep.limits_and_fence(namespace, show)
+        if settings.limits is NONE:
+            lifted = limits not in (None, f"{MOST}")
+        elif limits is None and fence:
+            raise _too_late(show)
     pieces = [plan.seats[at : at + WARM_STEP] for at in range(0, len(plan.seats), WARM_STEP)]
     numbers = {name: number for number, name in enumerate(plan.categories)}
     if before is not None:
@@ -67,7 +69,7 @@ def warm(
         if progress is not None:
             progress(loaded, len(plan.seats))
     created = yield _found(namespace, show, plan, settings)
-    return Warmed(show, created, added, changed, kept)
+    return Warmed(show, created, added, changed, kept, lifted)
 
 
 def _in_the_order_of(before: SeatingPlan, plan: SeatingPlan) -> SeatingPlan:

@@ -144,11 +144,13 @@ class AsyncSeatLocker(AsyncDoor[Core]):
 
         ``payment`` is the payment's reference; confirming again with the same one answers with the same booking.
         ``booking`` is the booking's id, derived from token and seats by default. Works while the sale is paused or
-        closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment.
+        closed. Raises `HoldLost`, or `BookingConflict` where the hold is confirmed with another payment. What its token
+        has claimed beyond the hold of the same pools is given back.
 
         ``reclaim`` is for payments that come late: if the hold's time has run out and all of its seats and quantities
-        are still free, they are sold at once, under a new token, fence and booking id (one given stays); else
-        `HoldLost` says what to refund. Retries need ``reclaim`` too; never ask for a payment that is refunded.
+        are still free, they are sold at once, under a new token, fence and booking id (one given stays), unless that
+        takes the holder over a limit of the show; else `HoldLost` says what to refund. Retries need ``reclaim`` too;
+        never ask for a payment that is refunded.
         """
         ask = self._core.confirm(hold, payment, booking, reclaim)
         future = self._batcher.queue(ask)
@@ -192,8 +194,9 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         ``accessible`` to seats that are (True) or are not (False); ``channel`` adds its seats to those of the public.
         ``token`` as in `acquire`: asked again with it, the same seats are the answer.
 
-        Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section that is not there,
-        `SaleNotOpen`, or `ServerUnavailable` if others were faster until the patience ran out.
+        Raises `SeatsUnavailable` if so many seats are not free, `UnknownSeats` for a section and `InvalidRequest` for a
+        category that is not there, `SaleNotOpen`, `ServerUnavailable` if others were faster until the patience ran out,
+        or on a show with limits `HolderLimitExceeded`: seats of a category that is over its limit are left out first.
         """
         wish = (section, category, adjacent, avoid_orphans, accessible)
         quest = self._core.best(show, count, holder, ttl, token, *wish, channel)
@@ -319,11 +322,13 @@ class AsyncSeatLocker(AsyncDoor[Core]):
 
         ``limit`` is how many seats one holder may have, held and sold together, what it has of pools counted (1 to 500;
         by default there is none), ``limits`` how many of a category or a pool, by its name; where there is any, a
-        holder has at most 500 in all. They can be changed by warming again, also with holds about; a show that has
-        given holds without any can get none.
+        holder has at most 500 in all. They can be changed by warming again, also with holds about: name all of them
+        every time, those that are not named are lifted (``Warmed.lifted`` where none is). A show that has given holds
+        without any can get none.
 
         Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, likewise a pool,
-        or where limits come too late.
+        where a pool would hold less than is held and sold of it, or where limits come too late; `ScriptFailed` where a
+        pool has lost its counts; `ShowInUse` while the show is being retired.
         """
         return await self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits), pools))
 

@@ -91,9 +91,10 @@ class UnknownSeats(SeatLockError):
 
 
 class PlanConflict(SeatLockError):
-    """Warming would change a seat that is held, pinned or sold, drop one from the show, or bring limits too late.
+    """Warming would change a seat that is held, pinned or sold, drop a seat or a pool, or bring limits too late.
 
-    ``conflicts`` maps each such seat to what stands in the way.
+    Or it would make a pool smaller than what is held and sold of it. ``conflicts`` maps each such seat and pool, by its
+    name, to what stands in the way; it is empty where nothing of these does.
     """
 
     def __init__(self, message: str, *, conflicts: Mapping[str, str] = MappingProxyType({})) -> None:

@@ -308,13 +308,17 @@ class Availability(msgspec.Struct, frozen=True):
 
 
 class Warmed(msgspec.Struct, frozen=True):
-    """What warming did: seats that are new, that changed, and that were left as they were."""
+    """What warming did: seats that are new, that changed, and that were left as they were.
+
+    ``lifted`` says that the show had limits a holder before, and was warmed without any now: only 500 in all is left.
+    """
 
     show: str
     created: bool
     added: int
     changed: int
     kept: int
+    lifted: bool = False
 
 
 class AcquireRequest(msgspec.Struct, frozen=True):
@@ -400,7 +404,10 @@ class Checked(msgspec.Struct, frozen=True):
 
     @property
     def sound(self) -> bool:
-        """Whether the counts add up to the capacity, and nothing differs."""
+        """Whether the counts add up to the capacity, and nothing was found that differs.
+
+        Of pools that are ``unsettled`` it says nothing: whether their claims and sales add up was not found out.
+        """
         return sum(self.counts.values()) == self.capacity and not self.differences and not self.pool_differences
 
 

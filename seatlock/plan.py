@@ -175,7 +175,8 @@ class SeatingPlan(msgspec.Struct, frozen=True, dict=True):
         try:
             return self._category_numbers[name]
         except (KeyError, TypeError):
-            raise InvalidRequest(f"plan {self.name!r} has no category {name!r}.") from None
+            plan = f"plan {self.name!r}" if self.name else "the plan"
+            raise InvalidRequest(f"{plan} has no category {name!r}.") from None
 
     @cached_property
     def _category_numbers(self) -> Mapping[str, int]:

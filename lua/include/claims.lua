@@ -132,10 +132,11 @@ local function open_claims()
   function claims.take(wanted, token, holder, hold)
     for _, want in ipairs(wanted) do
       local claim = store.claim(want.pool, holder)
+      local times = claim or hold -- a claim that grows keeps its own, and its marks: one that was resumed stays so
       store.count(want.pool, want.quantity - (claim and claim.quantity or 0), 0)
       store.put_claim(want.pool, holder, {token = token, quantity = want.quantity, epoch = hold.epoch,
-                                          fence = hold.fence, deadline = hold.deadline, limit = hold.limit,
-                                          mark = hold.mark})
+                                          fence = hold.fence, deadline = times.deadline, limit = times.limit,
+                                          mark = times.mark})
     end
   end
 
@@ -212,13 +213,15 @@ local function open_claims()
     return pending > 0 and found
   end
 
+  -- What is left of a claim that has grown is given back: its token gets no more of the pool, so nobody could buy it.
   function claims.sell(wanted, found, sale)
     for index, want in ipairs(wanted) do
       local claim = found[index]
       if claim.deadline then
-        store.count(want.pool, -want.quantity, 0)
-        claim.quantity = claim.quantity - want.quantity
-        store.put_claim(want.pool, slot_of(sale.token, sale.holder), claim)
+        if lists and claim.quantity > want.quantity and not claims.regaining then
+          delist_last(sale.holder, entry_of('h', want.pool))
+        end
+        store.end_claim(want.pool, slot_of(sale.token, sale.holder), claim)
         sale.quantity = want.quantity
         store.put_sale(want.pool, sale)
       end

@@ -75,6 +75,24 @@ local function enlist(holder, name, field)
   list.touched = true
 end
 
+-- Takes an entry off a list, and in Redis only when all else is written, by `drop_last`: what it tells of is given back
+-- by a script that takes something, and so writes its lists before.
+local last_drops = {}
+local function delist_last(holder, name)
+  local list = list_of(holder)
+  if list.of then
+    add(list, name, list.seats[name], -1)
+  end
+  list.seats[name], list.changed[name] = nil, nil
+  table.insert(last_drops, {list.key, name})
+end
+
+local function drop_last()
+  for _, drop in ipairs(last_drops) do
+    redis.call('HDEL', drop[1], drop[2])
+  end
+end
+
 -- What a list says of a seat on hold, whatever the house has made of its mirror meanwhile.
 local function on_hold(mirror, deadline)
   return 'h' .. category_of(mirror) .. ':' .. digits(deadline)

@@ -28,8 +28,8 @@ end
 
 -- The limit that free seats and quantities of pools would take their holder over, what it has, and the category or the
 -- pool, if it is one's; nothing where they would not. What was left on the list of what is free counts already, and so
--- does a claim, unless the quantities come beside it.
-local function exceeded(holder, free, wanted, beside)
+-- does a claim; where the quantities come beside it, only so many of each as are `moved` out of it.
+local function exceeded(holder, free, wanted, moved)
   read_limits()
   local list, more, kinds, more_of = counted(list_of(holder)), 0, {}, {}
   local function want(name, kind, quantity)
@@ -43,9 +43,9 @@ local function exceeded(holder, free, wanted, beside)
   for _, place in ipairs(free) do
     want(names[place], category_of(mirrors[place]), 1)
   end
-  for _, of_pool in ipairs(wanted or {}) do
+  for index, of_pool in ipairs(wanted or {}) do
     local pool = of_pool.pool
-    want(not beside and entry_of('h', pool), entry_of('', pool), of_pool.quantity)
+    want(not moved and entry_of('h', pool), entry_of('', pool), of_pool.quantity - (moved and moved[index] or 0))
   end
   if list.total + more > of_show then
     return of_show, list.total, '', ''

@@ -68,13 +68,29 @@ local function pools_there(lost, wanted, owner, new_owner, count, told)
   return there, more
 end
 
+-- How many come out of the claim that the old owner still has.
+local function moving(want, has, apart)
+  return math.min(has, math.max(want.quantity - apart, 0))
+end
+
+local function moved_of(wanted, owner, new_owner)
+  local moved = {}
+  for index, want in ipairs(wanted or {}) do
+    moved[index] = in_both(want, function(in_store, pool)
+      local has, apart = claimed_by(in_store, pool, owner, new_owner)
+      return moving(want, has, apart)
+    end)
+  end
+  return moved
+end
+
 -- Holds what is wanted of pools for the new owner, out of what the old one still has, and of what is left.
 local function hold_apart(wanted, owner, new_owner, fence, deadline)
   local token, holder = token_of(new_owner), holder_of(owner)
   for _, want in ipairs(wanted) do
     in_both(want, function(in_store, pool)
       local has, apart, claim = claimed_by(in_store, pool, owner, new_owner)
-      local moved = math.min(has, math.max(want.quantity - apart, 0))
+      local moved = moving(want, has, apart)
       if moved > 0 then
         claim.quantity = has - moved
         in_store.put_claim(pool, holder, claim)

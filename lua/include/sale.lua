@@ -169,6 +169,7 @@ local function write_sales()
     if #sold > 0 then
       redis.call('ZREM', due_key, unpack(sold)) -- a sold seat that is still due does no harm
     end
+    drop_last()
     end_passes()
   else
     write_lists()

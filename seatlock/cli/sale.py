@@ -69,7 +69,7 @@ def retire(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a show from Redis, unless seats are held or its outbox has unread entries."""
+    """Delete a show from Redis, unless seats or claims on pools are held, or its outbox has unread entries."""
     if not yes:
         unread = ", also of bookings that nobody has read from the outbox" if discard_outbox else ""
         typer.confirm(f"Delete all that Redis has of show {show}{unread}?", abort=True)

@@ -206,7 +206,8 @@ _WORDS: Final = {
 def check(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:
     """Check that a show adds up: the counts, lock, availability hash and due set of every seat, and every pool.
 
-    Reads every seat, step by step, also while the sale runs. The exit status is 1 if something is wrong.
+    Reads every seat, step by step, also while the sale runs. The exit status is 1 if something is wrong; that a pool
+    could not be added up, since it changed all the while, is told, and is nothing wrong.
     """
     with Desk.at(redis, namespace) as desk:
         checked = desk.check(show)
@@ -221,10 +222,18 @@ def check(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAU
         terminal.say(f"pool {pool} changed whenever its claims were added up: check again when the sale rests.")
     if not checked.sound:
         raise typer.Exit(FAILED)
-    terminal.say("All that is kept of every seat agrees." if not checked.pools else _ALL_AGREE)
+    terminal.say(_verdict(checked))
 
 
-_ALL_AGREE: Final = "All that is kept of every seat and of every pool agrees."
+def _verdict(checked: Checked) -> str:
+    """What is proven, and what is not."""
+    pools, open_ = len(checked.pools), checked.unsettled
+    of_pools = f"{pools - len(open_)} of {pools} pools" if open_ else "every pool"
+    agree = f"All that is kept of every seat{f' and of {of_pools}' if pools > len(open_) else ''} agrees."
+    if not open_:
+        return agree
+    names = f"pool{'s' if len(open_) > 1 else ''} {', '.join(open_)}"
+    return f"{agree} Whether the claims and sales of {names} add up was not found out."
 
 
 def _list(kinds: Iterable[str], found: Sequence[tuple[str, str]], of: str) -> None:

@@ -55,14 +55,19 @@ def warm(
     ] = DEFAULT_MAX_HOLD,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="SEATS", help="How many seats a holder may have.", show_default=False),
+        typer.Option(
+            "--limit",
+            metavar="NUMBER",
+            help="How many seats, and of pools, a holder may have in all; without any limit, those it had are lifted.",
+            show_default=False,
+        ),
     ] = None,
     limit_of: Annotated[
         list[str] | None,
         typer.Option(
             "--limit-of",
-            metavar="NAME=SEATS",
-            help="How many of a category or a pool a holder may have; may be given several times.",
+            metavar="NAME=NUMBER",
+            help="How many of a category or a pool a holder may have; may be repeated. Name all of them every time.",
             show_default=False,
         ),
     ] = None,
@@ -97,6 +102,11 @@ def warm(
     )
     for name, quantity in pools.items():
         terminal.say(f"{show}: {quantity:,} in pool {name}.")
+    if warmed.lifted:
+        terminal.complain(
+            f"{show} had limits, and they are lifted now, since none was named: a holder may have 500 in all. "
+            "To have them back, warm it again with --limit or --limit-of."
+        )
     if warmed.created:
         terminal.say(f"The show is new and closed; open the sale with: seatlock open {show}")
 

@@ -226,4 +226,14 @@ def test_a_pool_that_never_rests(
     monkeypatch.setattr(SeatLocker, "_run", busy)
     status, out, _ = on_server("check", show)
     assert status == 0
-    assert "pool floor changed whenever its claims were added up: check again when the sale rests.\n" in out
+    assert out.splitlines()[2:] == [
+        "pool floor changed whenever its claims were added up: check again when the sale rests.",
+        "All that is kept of every seat agrees. Whether the claims and sales of pool floor add up was not found out.",
+    ]
+    locker.warm(show, pools={"floor": 5000, "bal cony": 3})
+    status, out, _ = on_server("check", show)
+    assert status == 0
+    assert out.splitlines()[-1] == (
+        "All that is kept of every seat and of 1 of 2 pools agrees. "
+        "Whether the claims and sales of pool floor add up was not found out."
+    )

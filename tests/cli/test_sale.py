@@ -82,10 +82,10 @@ def test_a_show_is_retired_only_when_nobody_needs_it(on_server: Run, locker: Sea
     hold = locker.acquire(show, ["A-2"], holder="Bob")
 
     status, _, err = on_server("retire", show, "--yes", "--discard-outbox")
-    assert (status, "1 seats are held" in err) == (1, True)
+    assert (status, "1 seat or claim on a pool is held" in err) == (1, True)
     locker.release(hold)
     status, _, err = on_server("retire", show, "--yes")
-    assert (status, "1 outbox entries are unread" in err) == (1, True)
+    assert (status, "1 outbox entry is unread" in err) == (1, True)
     status, out, _ = on_server("retire", show, "--yes", "--discard-outbox")
     assert (status, out) == (0, f"{show} is retired.\n")
     with pytest.raises(ShowNotFound):

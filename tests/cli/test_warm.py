@@ -112,6 +112,17 @@ def test_limits_a_holder(on_server: Run, locker: SeatLocker, show: str, tmp_path
         assert (refused.value.category, refused.value.limit) == (category, limit)
 
 
+def test_limits_that_are_not_named_again_are_lifted(on_server: Run, show: str) -> None:
+    limited = on_server("warm", show, "theatre", "--limit", "2")
+    assert (limited.status, limited.err) == (0, "")
+    status, out, err = on_server("warm", show, "theatre")
+    assert (status, "704 kept" in out) == (0, True)
+    assert " ".join(err.split()) == (
+        f"{show} had limits, and they are lifted now, since none was named: a holder may have 500 in all. "
+        "To have them back, warm it again with --limit or --limit-of."
+    )
+
+
 def test_a_limit_of_a_pool(on_server: Run, locker: SeatLocker, show: str) -> None:
     assert on_server("warm", show, "--pool", "floor=9", "--limit-of", "floor=2").status == 0
     locker.open_sale(show)

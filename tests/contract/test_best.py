@@ -195,6 +195,20 @@ def test_a_section_or_a_category_that_is_not_there(stage: Stage) -> None:
         best(stage, 1, category="lead")
 
 
+def test_a_show_of_pools_alone_has_no_seats(stage: Stage) -> None:
+    stage.open((), pools={"floor": 3})
+    with pytest.raises(SeatsUnavailable, match="has not 1 seat free"):
+        best(stage, 1)
+    with pytest.raises(InvalidRequest, match="no category 'gold'"):
+        best(stage, 1, category="gold")
+    for ask in (lambda: best(stage, 1, section="pit"), lambda: stage.locker.availability(stage.show, section="pit")):
+        with pytest.raises(UnknownSeats, match="no section 'pit': it has pools and no seats"):
+            ask()
+    stage.locker.pause_sale(stage.show)
+    with pytest.raises(SaleNotOpen):
+        best(stage, 1)
+
+
 # --- the same token again
 
 
@@ -234,6 +248,18 @@ def test_the_same_token_after_an_extension(stage: Stage) -> None:
     assert (again.seats, again.deadline) == (first.seats, longer.deadline)
     note = next(key for key in sorted(stage.keys()) if ":best:" in key)
     assert stage.raw.pttl(note) > 2_300_000  # as long as it can last, a payment included
+
+
+def test_the_same_token_after_the_show_was_retired(stage: Stage) -> None:
+    stage.open(ROW[:2])
+    token = new_token()
+    stage.locker.release(stage.locker.acquire_best(stage.show, 2, holder="ada", token=token).hold)
+    stage.locker.retire(stage.show)
+    stage.open(["B-1", "B-2"])
+    with pytest.raises(UnknownSeats, match="use a new token") as unknown:
+        best(stage, 2, token=token)
+    assert unknown.value.seats == ROW[:2]
+    assert best(stage, 2, token=new_token()) == ("B-1", "B-2")
 
 
 def test_the_note_lasts_as_long_as_a_payment_may(stage: Stage) -> None:

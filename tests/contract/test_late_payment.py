@@ -253,6 +253,26 @@ def test_a_hold_given_back_or_a_booking_undone_in_time_is_not_regained(stage: St
         assert refusal_of(stage, hold).reason == "released"
 
 
+def test_a_hold_that_was_freed_by_force_is_regained_once_its_time_has_passed(stage: Stage) -> None:
+    stage.open(pools={"floor": 3})
+    hold = stage.acquire("A-1", pools={"floor": 2}, ttl=0.3)
+    freed = {"pools": ["floor"], "holder": "ada", "by": "eve", "reason": "why"}
+    assert stage.locker.force_release(stage.show, ["A-1"], **freed).pools == {"floor": 2}
+    assert refusal_of(stage, hold).reason == "released"
+    marker = stage.acquire("A-5", holder="bo", ttl=0.3)
+    stage.wait_past(marker)
+    booking = late(stage, hold)
+    assert (booking.seats, booking.pools) == (("A-1",), {"floor": 2})
+
+
+def test_a_seat_that_was_switched_to_a_channel_is_regained_and_stays_there(stage: Stage) -> None:
+    stage.open()
+    hold = late_hold(stage, "A-1", "A-2")
+    stage.locker.set_channel(stage.show, ["A-1"], "partner")
+    assert late(stage, hold).seats == ("A-1", "A-2")
+    assert (stage.mirror("A-1"), stage.mirror("A-2")) == ("s0@1", "s0")
+
+
 def test_a_seat_that_was_blocked_is_not_regained(stage: Stage) -> None:
     stage.open()
     hold = late_hold(stage, "A-1")

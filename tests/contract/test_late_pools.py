@@ -107,6 +107,14 @@ def test_what_was_claimed_anew_with_its_token_is_the_same_hold(stage: Stage) -> 
     assert counts(stage) == (2, 0, 8)
 
 
+def test_what_its_token_still_has_counts_once_towards_a_limit(stage: Stage) -> None:
+    stage.open(pools=POOLS, limit=3)
+    hold = late_claim(stage, "A-1", pools={"floor": 2})
+    stage.acquire(pools={"floor": 2}, token=hold.token)
+    assert late(stage, hold).pools == {"floor": 2}
+    assert counts(stage) == (8, 0, 2)
+
+
 def test_pools_given_back_or_undone_in_time_are_not_regained(stage: Stage) -> None:
     stage.open(pools=POOLS)
     given, undone = stage.acquire(pools={"floor": 1}), stage.acquire(pools={"floor": 2}, holder="bo")

@@ -33,7 +33,9 @@ def test_a_holder_has_at_most_so_many(stage: Stage) -> None:
     assert stage.everything() == before
     stage.locker.confirm(first)
     other = stage.acquire("A-3")
-    with pytest.raises(HolderLimitExceeded, match="3 seats, held and sold; this one has 3"):
+    with pytest.raises(
+        HolderLimitExceeded, match="3 in all, seats and quantities of pools counted, held and sold; this one has 3"
+    ):
         stage.acquire("A-4")
     assert stage.acquire("A-4", "A-5", holder="bo").seats == ("A-4", "A-5")
     stage.locker.release(other)
@@ -93,12 +95,29 @@ def test_the_best_seats_are_counted_too(stage: Stage) -> None:
     second = stage.locker.acquire_best(stage.show, 1, holder="ada", category="gold", token=token).hold
     assert second.seats == ("A-1",)
     stage.locker.acquire_best(stage.show, 1, holder="ada")
-    with pytest.raises(HolderLimitExceeded, match="3 seats"):
+    with pytest.raises(HolderLimitExceeded, match="3 in all"):
         stage.locker.acquire_best(stage.show, 1, holder="ada", category="silver")
     assert stage.locker.acquire_best(stage.show, 1, holder="ada", category="gold", token=token).hold.seats == ("A-1",)
     stage.locker.release(second)
     stage.locker.confirm(first)
     assert {seat for held in stage.locker.holds(stage.show, holder="ada") for seat in held.seats} < {*stage.mirrors()}
+
+
+def test_the_best_seats_of_another_category_are_given_where_one_is_over(stage: Stage) -> None:
+    seats = [Seat(f"{kind}-{number}", category=kind) for kind in ("gold", "silver", "tin") for number in range(1, 9)]
+    stage.open(seats, limits={"gold": 1, "silver": 2})
+    for number in range(1, 4):
+        stage.acquire(f"tin-{number}", holder="bo")
+    ask = {"holder": "ada", "adjacent": False}
+    assert stage.locker.acquire_best(stage.show, 2, **ask).hold.seats == ("silver-4", "silver-5")
+    assert {seat[:3] for seat in stage.locker.acquire_best(stage.show, 3, **ask).hold.seats} == {"tin"}
+    before = stage.everything()
+    with pytest.raises(HolderLimitExceeded) as refused:
+        stage.locker.acquire_best(stage.show, 3, **ask)
+    assert (refused.value.limit, refused.value.held, refused.value.category) == (1, 0, "gold")
+    with pytest.raises(HolderLimitExceeded, match="category 'silver'"):
+        stage.locker.acquire_best(stage.show, 2, category="silver", **ask)
+    assert stage.everything() == before
 
 
 def test_holding_takes_part(stage: Stage) -> None:
@@ -152,6 +171,17 @@ def test_limits_can_come_before_the_first_hold_and_change_at_any_time(stage: Sta
     assert stage.acquire("A-3").seats == ("A-3",)
 
 
+def test_warming_again_without_limits_lifts_them_and_says_so(stage: Stage) -> None:
+    assert not stage.locker.warm(stage.show, HALL).lifted
+    for settings in ({"limit": 2}, {"limits": {"gold": 1}}):
+        stage.locker.warm(stage.show, HALL, **settings)
+        assert not stage.locker.warm(stage.show, HALL, **settings).lifted
+        assert stage.locker.warm(stage.show, HALL).lifted
+        assert not stage.locker.warm(stage.show, HALL).lifted
+    stage.locker.open_sale(stage.show)
+    assert len(stage.acquire("A-1", "B-1", "B-2").seats) == 3
+
+
 def test_a_retired_show_leaves_no_lists(stage: Stage) -> None:
     stage.open(limit=2)
     stage.locker.confirm(stage.acquire("A-1", "A-2"))
@@ -191,7 +221,7 @@ def test_quantities_of_pools_count(stage: Stage) -> None:
     ) as refused:
         claim(stage, 2, pool="bal cony")
     assert (refused.value.limit, refused.value.held, refused.value.category, refused.value.pool) == (4, 3, None, None)
-    with pytest.raises(HolderLimitExceeded, match="no seat was taken"):
+    with pytest.raises(HolderLimitExceeded, match="nothing was taken"):
         stage.acquire("A-2", "A-3")
     assert stage.everything() == before
     more = claim(stage, 3, "A-1", token=first.token)

@@ -240,6 +240,18 @@ def test_what_undoes_a_request_spares_a_claim_that_was_resumed(stage: Stage) -> 
         assert (undone.pools, counts(stage)) == (({"floor": 0}, (8, 2, 0)) if resumed else ({"floor": 2}, (10, 0, 0)))
 
 
+@only_on("redis-7", "fakeredis", colours=["sync"])
+def test_what_undoes_a_request_spares_a_claim_that_was_resumed_and_grew(stage: Stage) -> None:
+    stage.open(pools=POOLS)
+    ask = _commands.acquire("seatlock", stage.show, ("A-1",), "ada", 60.0, None, {"floor": 1})
+    stage.locker._one(ask)
+    resumed = stage.acquire("A-1", pools={"floor": 1})
+    more = stage.acquire("A-1", pools={"floor": 2}, token=resumed.token)
+    undone = stage.locker._one(_commands.undo_of(ask))
+    assert (undone.seats, undone.pools) == ({"A-1": "taken"}, {"floor": 0})
+    assert stage.locker.confirm(more).pools == {"floor": 2}
+
+
 @only_on("redis-7", "fakeredis")
 def test_begin_payment_extends_claims_once(stage: Stage) -> None:
     stage.open(pools=POOLS, max_hold=100.0)
@@ -295,13 +307,30 @@ def test_part_of_a_basket_is_confirmed(stage: Stage) -> None:
     first = stage.acquire("A-1", pools={"floor": 2})
     more = stage.acquire("A-1", pools={"floor": 5}, token=first.token)
     booking = stage.locker.confirm(first, payment="pay-1")
-    assert (booking.pools, counts(stage)) == ({"floor": 2}, (5, 3, 2))
+    assert (booking.pools, counts(stage)) == ({"floor": 2}, (8, 0, 2))
     assert stage.locker.confirm(first, payment="pay-1") == booking
     with pytest.raises(BookingConflict) as conflict:
         stage.locker.confirm(more, payment="pay-2")
     assert conflict.value.booking == booking
-    assert stage.locker.release(more).pools == {"floor": 3}
-    assert counts(stage) == (8, 0, 2)
+    with pytest.raises(HoldLost) as lost:
+        stage.locker.extend(more, ttl=900.0)
+    assert lost.value.pools == {"floor": "sold"}
+    assert stage.locker.release(more).pools == {"floor": 0}
+
+
+def test_confirming_part_of_a_claim_gives_the_rest_back(stage: Stage) -> None:
+    """A token gets no more of a pool that it has bought from, so nobody could ever buy the rest."""
+    stage.open(pools=POOLS, limit=4)
+    first = claim(stage, 2)
+    more = stage.acquire(pools={"floor": 3, "bal cony": 1}, token=first.token)
+    assert stage.locker.confirm(first, payment="pay-1").pools == {"floor": 2}
+    assert (counts(stage), counts(stage, "bal cony")) == ((8, 0, 2), (2, 1, 0))
+    assert stage.changes(stage.version() - 1)[0][1] == {"pool\nfloor": "10 0 2"}
+    again = claim(stage, 1)
+    assert (again.resumed, again.token == first.token) == (False, False)
+    assert stage.locker.confirm(stage.locker.begin_payment(again, expected=60.0), payment="pay-2").pools == again.pools
+    assert stage.locker.release(more).pools == {"floor": 0, "bal cony": 1}
+    assert counts(stage) == (7, 0, 3)
 
 
 def test_another_token_or_holder_changes_nothing(stage: Stage) -> None:
@@ -424,7 +453,7 @@ def test_a_show_can_have_pools_alone(stage: Stage) -> None:
         stage.acquire("A-1")
     with pytest.raises(UnknownSeats):
         stage.locker.availability(stage.show, section="A")
-    with pytest.raises(ShowInUse, match="1 seats are held"):
+    with pytest.raises(ShowInUse, match="1 seat or claim on a pool is held"):
         stage.locker.retire(stage.show)
     stage.locker.release(hold)
     stage.locker.retire(stage.show)

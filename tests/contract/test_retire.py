@@ -25,7 +25,7 @@ def test_while_seats_are_held_it_is_refused(stage: Stage) -> None:
     stage.open()
     hold = stage.acquire("A-1", "A-2")
     before = stage.everything()
-    with pytest.raises(ShowInUse, match="2 seats are held") as refusal:
+    with pytest.raises(ShowInUse, match="2 seats or claims on pools are held") as refusal:
         stage.locker.retire(stage.show)
     assert (refusal.value.holds, refusal.value.pins, refusal.value.outbox) == (2, 0, 0)
     with pytest.raises(ShowInUse):

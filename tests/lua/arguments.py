@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from seatlock import Booking, Hold, ScriptFailed
+from seatlock import Booking, Hold, ScriptFailed, _reads, _upkeep
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
@@ -106,9 +106,9 @@ def arguments_that_are_no_numbers(house: House) -> None:
         refused(house, operation, 0, COUNT)
         for number, values in enumerate(TERMS[name]):
             refused(house, operation, -1, values, number)
-    refused(house, commands.sweep("seatlock", house.show), 0, ("1001", *NUMBERS))
-    refused(house, commands.set_status("seatlock", house.show, "closed"), 1, TOLD)
-    changes = commands.changes("seatlock", house.show, 1, 1)
+    refused(house, _upkeep.sweep("seatlock", house.show), 0, ("1001", *NUMBERS))
+    refused(house, _upkeep.set_status("seatlock", house.show, "closed"), 1, TOLD)
+    changes = _reads.changes("seatlock", house.show, 1, 1)
     refused(house, changes, 0, (str(2**40 + 1), *WITHOUT_ZERO))
     refused(house, changes, 1, (str(2**49 + 1), *WITHOUT_ZERO))
     refused(house, changes, 2, ("1001", *NUMBERS))
@@ -185,11 +185,11 @@ def the_largest_arguments(house: House) -> None:
     other = house.acquire("A-2", holder="bo")
     assert house.locker.extend(other, ttl=0.001).ttl == house.left(600)
     assert house.acquire("A-3", holder="cy", ttl=0.001).ttl == 0.001
-    sweep = commands.sweep("seatlock", house.show)
+    sweep = _upkeep.sweep("seatlock", house.show)
     for limit in (b"1000", b"1"):
         sweep.args = [limit]
         assert house.run(sweep) in ((0, False), (1, False))
-    changes = commands.changes("seatlock", house.show, 2**40, 2**49)
+    changes = _reads.changes("seatlock", house.show, 2**40, 2**49)
     assert house.run(changes).batches == []
     changes.args = [b"0", b"0", b"1"]
     assert len(house.run(changes).batches) == 1

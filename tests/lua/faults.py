@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound
-from seatlock import _commands as commands
+from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound, _reads, _upkeep
 from seatlock._keys import keys_of
 from seatlock._operators import compare, force_release_ask, force_release_of, vitals
 from seatlock._stocktaking import look
@@ -82,7 +81,7 @@ def what_is_left_of_a_show_is_of_another_type(house: House) -> None:
     house.raw.set(house.key("retired"), "something else")
     house.put_lock("A-1", "s", T1, "ada", 1, 1, house.now, "booking", "")
     with house.unchanged():
-        house.failing(ScriptFailed, lambda: house.run(commands.forget("seatlock", house.show, ["A-1"])))
+        house.failing(ScriptFailed, lambda: house.run(_upkeep.forget("seatlock", house.show, ["A-1"])))
 
 
 @scenario
@@ -151,7 +150,7 @@ def a_show_that_lost_its_status(house: House) -> None:
             lambda: house.acquire("A-1"),
             lambda: house.locker.availability(house.show),
             lambda: house.locker.inspect(house.show, ["A-1"]),
-            lambda: house.run(commands.changes("seatlock", house.show, 1, 0)),
+            lambda: house.run(_reads.changes("seatlock", house.show, 1, 0)),
         ):
             house.failing(ShowNotFound, call)
 

@@ -16,8 +16,9 @@ from seatlock import (
     ShowInUse,
     ShowNotFound,
     UnknownSeats,
+    _reads,
+    _upkeep,
 )
-from seatlock import _commands as commands
 from seatlock._operators import compare, force_release_ask, force_release_of, vitals
 from seatlock._stocktaking import look
 from tests.lua.house import PLAN, SEATS, T1, T2, House, plan_of
@@ -32,16 +33,16 @@ def opening_and_closing(house: House) -> None:
     house.locker.warm(house.show, PLAN)
     versions = [house.meta("version")]
     for status in ("open", "paused", "closed", "open"):
-        assert house.run(commands.set_status("seatlock", house.show, status)) != status
+        assert house.run(_upkeep.set_status("seatlock", house.show, status)) != status
         assert house.meta("status") == status
         assert house.last_change() == {"": status}
         assert house.locker.availability(house.show).status == status
         versions.append(house.meta("version"))
     assert all(int(after) == int(before) + 1 for before, after in pairwise(versions))
     with house.unchanged():
-        assert house.run(commands.set_status("seatlock", house.show, "open")) == "open"
+        assert house.run(_upkeep.set_status("seatlock", house.show, "open")) == "open"
     for status in ("", "opened", "none"):
-        step = commands.set_status("seatlock", house.show, status)  # type: ignore[arg-type]
+        step = _upkeep.set_status("seatlock", house.show, status)  # type: ignore[arg-type]
         with house.unchanged():
             error = house.failing(ScriptFailed, lambda step=step: house.run(step))
         assert "open, paused or closed" in str(error)
@@ -55,7 +56,7 @@ def field_of(house: House) -> str:
 
 def set_at(house: House, status: Any, at: float) -> Any:
     """Open or close the sale so many seconds from now."""
-    return house.run(commands.set_status("seatlock", house.show, status, house.now + round(at * 1000)))
+    return house.run(_upkeep.set_status("seatlock", house.show, status, house.now + round(at * 1000)))
 
 
 @to_the_millisecond
@@ -77,7 +78,7 @@ def a_sale_opens_and_closes_to_the_millisecond(house: House) -> None:
     ):
         house.tick_to(at)
         closes_in = (start + 600_000 - at) / 1000 if at < start + 600_000 else None
-        for seen in (house.locker.availability(house.show), house.run(commands.changes("seatlock", house.show, 1, 0))):
+        for seen in (house.locker.availability(house.show), house.run(_reads.changes("seatlock", house.show, 1, 0))):
             assert (seen.status, seen.opens_in, seen.closes_in) == (status, left, closes_in)
         if status == "open":
             house.locker.release(house.acquire("A-1"))
@@ -126,7 +127,7 @@ def what_every_call_makes_of_the_times(house: House) -> None:
         word, *times = field.split()
         at_ms = [time if time == "-" else str(start + 1000 * int(time)) for time in times]
         house.raw.hset(house.key("meta"), "status", " ".join([word, *at_ms]))
-        step = commands.set_status("seatlock", house.show, status, 0)  # type: ignore[arg-type]
+        step = _upkeep.set_status("seatlock", house.show, status, 0)  # type: ignore[arg-type]
         step.args[1] = b"%d" % (at and start + round(at * 1000))
         house.run(step)
         assert field_of(house) == after, (field, status, at)
@@ -171,10 +172,10 @@ def calls_that_change_nothing(house: House) -> None:
 @scenario
 def times_that_make_no_sense(house: House) -> None:
     house.open()
-    pause = commands.set_status("seatlock", house.show, "paused", house.now + 60_000)
+    pause = _upkeep.set_status("seatlock", house.show, "paused", house.now + 60_000)
     assert "paused at once" in str(house.failing(ScriptFailed, lambda: house.run(pause)))
     house.sound = False
-    step = commands.set_status("seatlock", house.show, "closed")
+    step = _upkeep.set_status("seatlock", house.show, "closed")
     for field in ("closed 0 -", "closed - 0", "open 1.5 -", f"open - {2**49 + 1}", "open nan inf", "open x -"):
         house.raw.hset(house.key("meta"), "status", field)
         with house.unchanged():
@@ -215,7 +216,7 @@ def a_sweep_in_steps(house: House) -> None:
     for seat in ("A-1", "A-2", "A-3"):
         house.acquire(seat, ttl=100)
     house.advance(130)
-    sweep = commands.sweep("seatlock", house.show)
+    sweep = _upkeep.sweep("seatlock", house.show)
     sweep.args = [b"2"]
     sweep.decode = list
     assert house.run(sweep) == [b"ok", 2, 2]
@@ -242,7 +243,7 @@ def a_sweep_at_the_last_millisecond(house: House) -> None:
     house.open()
     hold = house.acquire("A-1", ttl=60)
     house.tick_to(hold.deadline)
-    sweep = commands.sweep("seatlock", house.show)
+    sweep = _upkeep.sweep("seatlock", house.show)
     sweep.decode = list
     with house.unchanged():
         assert house.run(sweep) == [b"ok", 0, 0]
@@ -327,7 +328,7 @@ def a_large_house(house: House) -> None:
     assert found.version == (1, int(house.meta("version")))
     assert (found.counts["held"], found.counts["free"]) == (2, 999)
     assert list(found.seats) == seats
-    raw = house.run(commands.mirrors("seatlock", house.show, ["S-0", "nowhere"]))
+    raw = house.run(_reads.mirrors("seatlock", house.show, ["S-0", "nowhere"]))
     assert raw.mirrors == [house.mirror("S-0").encode(), b""]  # type: ignore[union-attr]
     assert (raw.status, raw.epoch, raw.version, raw.now) == ("open", 1, int(house.meta("version")), house.at(0))
     assert raw.plan == house.meta("plan")
@@ -339,14 +340,14 @@ def what_changed(house: House) -> None:
     hold = house.acquire("A-1")
     house.locker.confirm(hold)
     version = int(house.meta("version"))
-    found = house.run(commands.changes("seatlock", house.show, 1, version - 2))
+    found = house.run(_reads.changes("seatlock", house.show, 1, version - 2))
     assert (found.status, found.epoch, found.version, found.now) == ("open", 1, version, house.at(0))
     assert found.batches == [
         (version - 1, {"A-1": f"h0:{hold.deadline}".encode()}),
         (version, {"A-1": b"s0"}),
     ]
-    assert house.run(commands.changes("seatlock", house.show, 1, version)).batches == []
-    few = commands.changes("seatlock", house.show, 1, 0)
+    assert house.run(_reads.changes("seatlock", house.show, 1, version)).batches == []
+    few = _reads.changes("seatlock", house.show, 1, 0)
     few.args[2] = b"2"
     assert [number for number, _ in house.run(few).batches] == [1, 2]
     few.args[2] = b"1000"
@@ -401,9 +402,9 @@ def a_show_that_is_retired(house: House) -> None:
         error = house.failing(ShowInUse, lambda: house.locker.retire(house.show))
         assert (error.holds, error.outbox) == (0, 1)
     # its first step ends the sale, whatever becomes of the others
-    assert house.run(commands.retire("seatlock", house.show, "discard")) is None
+    assert house.run(_upkeep.retire("seatlock", house.show, "discard")) is None
     assert house.dump().keys() == {"retired", "lock:A-2", "lock:B-2"}
-    assert house.run(commands.retire("seatlock", house.show, "keep")) is None
+    assert house.run(_upkeep.retire("seatlock", house.show, "keep")) is None
     house.failing(ShowNotFound, lambda: house.acquire("A-1"))
     steps = [load(house, "check", SEATS), load(house, "warm", SEATS), found(house)]
     for call in (lambda: outcome(house, PLAN), *(lambda step=step: house.run(step) for step in steps)):
@@ -411,15 +412,15 @@ def a_show_that_is_retired(house: House) -> None:
             house.failing(ShowInUse, call)
     show = house.show
     for operation in (
-        commands.changes("seatlock", show, 1, 0),
-        commands.mirrors("seatlock", show, ["A-1"]),
-        commands.inspect("seatlock", show, ("A-1",), ()),
-        commands.sweep("seatlock", show),
+        _reads.changes("seatlock", show, 1, 0),
+        _reads.mirrors("seatlock", show, ["A-1"]),
+        _reads.inspect("seatlock", show, ("A-1",), ()),
+        _upkeep.sweep("seatlock", show),
     ):
         house.failing(ShowNotFound, lambda operation=operation: house.run(operation))
-    cursor, seats = house.run(commands.remnants("seatlock", house.show, b"0"))
+    cursor, seats = house.run(_upkeep.remnants("seatlock", house.show, b"0"))
     assert (cursor, sorted(seats)) == (b"0", list(PLAN.index))
-    assert house.run(commands.forget("seatlock", house.show, ["A-2", "A-3"])) == 4
+    assert house.run(_upkeep.forget("seatlock", house.show, ["A-2", "A-3"])) == 4
     assert house.dump().keys() == {"retired", "lock:B-2"}
     house.locker.retire(house.show)
     assert house.dump() == {}
@@ -429,8 +430,8 @@ def a_show_that_is_retired(house: House) -> None:
 @scenario
 def the_seats_of_a_retired_show(house: House) -> None:
     house.open(["ed", "red", "x"])
-    house.run(commands.retire("seatlock", house.show, "discard"))
-    assert house.run(commands.forget("seatlock", house.show, ["x"])) == 2
+    house.run(_upkeep.retire("seatlock", house.show, "discard"))
+    assert house.run(_upkeep.forget("seatlock", house.show, ["x"])) == 2
     assert house.raw.hkeys(house.key("retired")) == [b"ed", b"red"]
 
 
@@ -490,10 +491,10 @@ def a_show_that_lost_its_keys_is_retired(house: House) -> None:
 
 @scenario
 def what_the_server_tells(house: House) -> None:
-    assert house.run(commands.server("seatlock", house.show)) == ("noeviction", "master")
+    assert house.run(_upkeep.server("seatlock", house.show)) == ("noeviction", "master")
     for left_behind in ("text", "hash", "zset", "stream", "renamed"):
         house.raw.rpush(house.key(f"probe:{left_behind}"), "by an earlier one")
-    assert house.run(commands.probe("seatlock", house.show)) == []
+    assert house.run(_upkeep.probe("seatlock", house.show)) == []
     assert house.dump() == {}
 
 
@@ -503,8 +504,8 @@ def a_server_that_keeps_things_to_itself(house: House) -> None:
         "default", enabled=True, nopass=True, keys=["*"], channels=["*"], commands=["+@all", "-info", "-zadd", "-hset"]
     )
     try:
-        assert house.run(commands.server("seatlock", house.show)) == ("", "")
-        complaints = house.run(commands.probe("seatlock", house.show))
+        assert house.run(_upkeep.server("seatlock", house.show)) == ("", "")
+        complaints = house.run(_upkeep.probe("seatlock", house.show))
     finally:
         house.raw.acl_setuser(
             "default", enabled=True, nopass=True, keys=["*"], channels=["*"], categories=["+@all"], reset=True

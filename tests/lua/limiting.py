@@ -16,6 +16,7 @@ from seatlock import (
     ScriptFailed,
     SeatsUnavailable,
     ShowNotFound,
+    _reads,
 )
 from seatlock import _commands as commands
 from seatlock._operation import ListsWanted
@@ -177,7 +178,7 @@ def what_a_holder_holds_by_the_list(house: House) -> None:
 
 @scenario
 def what_a_holder_holds_without_a_list(house: House) -> None:
-    house.failing(ShowNotFound, lambda: house.run(commands.held("seatlock", house.show, b"0")))
+    house.failing(ShowNotFound, lambda: house.run(_reads.held("seatlock", house.show, b"0")))
     what_a_holder_holds(house)
 
 
@@ -189,7 +190,7 @@ def all_that_is_on_hold(house: House) -> None:
     house.locker.confirm(house.acquire("A-3"))
     for milliseconds, seats in ((0, {"A-1", "A-2"}), (1, {"A-2"})):
         house.tick_to(hold.deadline + milliseconds)
-        cursor, found = house.run(commands.held("seatlock", house.show, b"0"))
+        cursor, found = house.run(_reads.held("seatlock", house.show, b"0"))
         assert (cursor, set(found)) == (b"0", seats)
 
 

@@ -231,6 +231,21 @@ def a_show_that_does_not_add_up(house: House) -> None:
     assert "C-5" not in house.states()
 
 
+@scenario
+def seats_of_a_show_that_has_pools_alone(house: House) -> None:
+    house.locker.warm(house.show, pools={"floor": 3})
+    assert house.locker.check(house.show).sound
+    house.raw.hset(house.key("seats"), mapping={"A-1": "f0", "B-1": "f0"})
+    with house.unchanged():
+        checked = house.locker.check(house.show)
+    assert not checked.sound
+    assert [(difference.seat, difference.kind) for difference in checked.differences] == [
+        ("A-1", "surplus"),
+        ("B-1", "surplus"),
+    ]
+    house.sound = False
+
+
 @to_the_millisecond
 def a_seat_compared_at_the_last_millisecond(house: House) -> None:
     house.open()

@@ -22,6 +22,8 @@ from seatlock import (
     ShowNotFound,
     UnknownSeats,
     _pools,
+    _reads,
+    _upkeep,
 )
 from seatlock import _commands as commands
 from seatlock._operation import Again, Operation
@@ -149,14 +151,38 @@ def claims_in_baskets(house: House) -> None:
         "floor": PoolConflict(5, house.left(600)),
     }
     booking = house.locker.confirm(replace(most, seats=(), pools={"floor": 2}))
-    assert (booking.pools, house.counts()) == ({"floor": 2}, "10 3 2")
-    assert in_the_way(house, holder="ada", pools={"floor": 4}, token=T1)["floor"] == PoolConflict(5, None, yours=True)
-    assert claim(house, 3, token=T1).fence == seat.fence
+    assert (booking.pools, house.counts()) == ({"floor": 2}, "10 0 2")
+    assert house.pool_due() == {}
+    assert house.pool_due("bal cony").keys() == {"ada"}
+    for quantity in (4, 1):
+        wanted = {"floor": quantity}
+        assert in_the_way(house, holder="ada", pools=wanted, token=T1)["floor"] == PoolConflict(8, None, yours=True)
     error = house.failing(BookingConflict, lambda: house.locker.confirm(most))
     assert error.booking is not None
     assert (error.booking.seats, error.booking.pools) == ((), {"floor": 2})
-    assert house.locker.release(most).pools == {"floor": 3, "bal cony": 3}
+    assert house.locker.release(most).pools == {"floor": 0, "bal cony": 3}
     assert house.counts() == "10 0 2"
+
+
+@scenario
+def a_claim_that_grows_keeps_its_time_and_its_marks(house: House) -> None:
+    house.open(pools=POOLS, max_hold=1000, limit=6)
+    first = claim(house, 1, ttl=900)
+    assert claim(house, 1, token=T2).resumed
+    house.advance(100)
+    house.acquire("A-1", token=first.token, ttl=60)
+    more = house.acquire("A-1", pools={"floor": 3}, token=first.token)
+    assert (more.ttl, more.fence) == (house.left(60), first.fence + 1)
+    kept = house.pools()[b"h\nfloor\nada"].decode()
+    assert kept == f"{first.token}\n3\n1\n2\n{first.deadline}\n{first.deadline + 100_000}r" or not house.exact
+    house.advance(90)
+    assert house.locker.confirm(replace(more, seats=())).pools == {"floor": 3}
+    # nor does a claim last longer in a basket that ends later
+    short = house.acquire(holder="bo", pools={"floor": 1}, token=T3, ttl=60)
+    seat = house.acquire("A-2", holder="bo", token=T3, ttl=90)
+    more = house.acquire("A-2", holder="bo", pools={"floor": 2}, token=T3)
+    assert (more.deadline, house.pool_due()) == (short.deadline, {"bo": short.deadline})
+    assert seat.deadline > more.deadline
 
 
 @scenario
@@ -410,15 +436,15 @@ def a_show_of_pools_alone(house: House) -> None:
     assert house.failing(ShowInUse, lambda: house.locker.retire(house.show)).holds == 1
     house.locker.confirm(hold)
     house.sound = False
-    house.failing(Again, lambda: house.run(commands.retire("seatlock", house.show, "discard")))
-    house.run(commands.retire("seatlock", house.show, "discard", ["floor"]))
+    house.failing(Again, lambda: house.run(_upkeep.retire("seatlock", house.show, "discard")))
+    house.run(_upkeep.retire("seatlock", house.show, "discard", ["floor"]))
     assert house.dump() == {}
 
 
 @scenario
 def a_show_that_is_being_retired_gets_no_pools(house: House) -> None:
     house.open()
-    house.run(commands.retire("seatlock", house.show, "discard"))
+    house.run(_upkeep.retire("seatlock", house.show, "discard"))
     with house.unchanged():
         house.failing(ShowInUse, lambda: house.run(_pools.stock("seatlock", house.show, (("floor", 1),))))
 
@@ -432,9 +458,9 @@ def a_pool_of_no_show_is_not_swept(house: House) -> None:
 def pools_that_nobody_warmed_are_not_read(house: House) -> None:
     house.open(pools=POOLS)
     for names in ((), ("floor",), ("bal cony", "floor"), ("floor", "bal cony", "moon")):
-        found = house.run(commands.mirrors("seatlock", house.show, ["A-1"], names))
+        found = house.run(_reads.mirrors("seatlock", house.show, ["A-1"], names))
         assert (found.pools.names, found.pools.counts) == (("floor", "bal cony"), {})
-    changes = house.run(commands.changes("seatlock", house.show, 1, 0, ("floor", "bal cony")))
+    changes = house.run(_reads.changes("seatlock", house.show, 1, 0, ("floor", "bal cony")))
     assert changes.pools.counts["floor"] == PoolCounts(10, 10, 0, 0)
 
 

@@ -16,6 +16,7 @@ from seatlock import (
     SeatsUnavailable,
     ShowNotFound,
     _limits,
+    _upkeep,
 )
 from seatlock import _commands as commands
 from seatlock._operation import Again, ListsWanted
@@ -53,11 +54,10 @@ def what_a_list_says_of_pools(house: House) -> None:
         house.locker.extend(longer, ttl=1)
     more = house.acquire("A-1", pools={"floor": 4, "bal cony": 1}, token=T1)
     assert listed(house)["h\nfloor"] == f"h:{longer.deadline} 4"
-    # part of it is sold, the rest stays on hold
+    # part of it is sold, the rest of that claim given back
     part = house.locker.confirm(replace(more, seats=(), pools={"floor": 3}))
     assert listed(house) == {
         "A-1": house.mirror("A-1"),
-        "h\nfloor": f"h:{longer.deadline} 1",
         "h\nbal cony": f"h:{longer.deadline} 1",
         "s\nfloor\n1-1": "s 3",
     }
@@ -322,14 +322,14 @@ def a_show_with_limits_and_pools_is_retired(house: House) -> None:
     house.open(limit=4, pools=POOLS)
     sold_out(house, "A-1")
     pools = [*POOLS]
-    house.run(commands.retire("seatlock", house.show, "discard", pools))
+    house.run(_upkeep.retire("seatlock", house.show, "discard", pools))
     assert set(house.dump()) == {"retired", "pools", "lock:A-1", "lock:B-2", "holder:ada", "holder:bo"}
-    house.run(commands.retire("seatlock", house.show, "discard"))  # said again
-    _, fields = house.run(commands.remnants("seatlock", house.show, b"0", pools=True))
+    house.run(_upkeep.retire("seatlock", house.show, "discard"))  # said again
+    _, fields = house.run(_upkeep.remnants("seatlock", house.show, b"0", pools=True))
     assert "names" not in fields
     holder = next(field for field in fields if field.startswith("t\nbal cony\n")).split("\n")[3]
-    assert house.run(commands.forget("seatlock", house.show, (), [holder], fields[:1])) == len(PLAN.seats)
-    assert house.run(commands.forget("seatlock", house.show, (), (), fields[1:2])) == len(PLAN.seats)
+    assert house.run(_upkeep.forget("seatlock", house.show, (), [holder], fields[:1])) == len(PLAN.seats)
+    assert house.run(_upkeep.forget("seatlock", house.show, (), (), fields[1:2])) == len(PLAN.seats)
     assert "holder:bo" not in house.dump()
     house.locker.retire(house.show, unread="discard")
     assert house.dump() == {}
@@ -339,7 +339,7 @@ def a_show_with_limits_and_pools_is_retired(house: House) -> None:
 def a_show_with_limits_and_pools_alone_is_retired(house: House) -> None:
     house.open((), limit=4, pools=POOLS)
     sold_out(house)
-    house.run(commands.retire("seatlock", house.show, "discard", [*POOLS]))
+    house.run(_upkeep.retire("seatlock", house.show, "discard", [*POOLS]))
     assert set(house.dump()) == {"retired", "holder:ada", "holder:bo"}
     house.locker.retire(house.show, unread="discard")
     assert house.dump() == {}
@@ -347,7 +347,7 @@ def a_show_with_limits_and_pools_alone_is_retired(house: House) -> None:
     house.open((), limit=4, pools=POOLS)
     sold_out(house)
     with house.unchanged():
-        assert house.run(commands.forget("seatlock", house.show, ["A-1"], ["ada"], ["c\nfloor"])) == 0
+        assert house.run(_upkeep.forget("seatlock", house.show, ["A-1"], ["ada"], ["c\nfloor"])) == 0
 
 
 @scenario

@@ -136,12 +136,12 @@ def what_the_same_token_has_claimed_anew_counts(house: House) -> None:
     claim(house, 1, "cy", pool="bal cony", token=T3)
     assert (late(house, last).pools, house.counts("bal cony")) == ({"bal cony": 2}, "3 0 2")
     house.locker.warm(house.show, PLAN, pools={"floor": 10, "bal cony": 5})
-    # of more than was paid for, the rest stays
+    # of more than was paid for, the rest is given back
     other = claim(house, 1, "bo", pool="bal cony", token=T2, ttl=60)
     house.advance(90)
     more = claim(house, 3, "bo", pool="bal cony", token=T2)
     assert late(house, other).fence == more.fence, "it is this hold now"
-    assert house.counts("bal cony") == "5 2 3"
+    assert house.counts("bal cony") == "5 0 3"
 
 
 @scenario
@@ -288,7 +288,7 @@ def a_late_payment_for_pools_that_was_stopped_half_way(house: House) -> None:
         house.drop_lock("A-1")
         booking = late(house, hold)
         assert booking.fence < FENCE + 7
-        assert house.counts() == ("10 2 3" if quantity == 5 else "10 0 3")
+        assert house.counts() == "10 0 3"
         assert house.locker.cancel(booking).pools == {"floor": 3}
         house.raw.hdel(house.key("pools"), f"h\nfloor\n{APART}")
     # and what its old token has is left alone where what stands apart is enough
@@ -335,6 +335,42 @@ def late_payments_for_pools_and_limits(house: House) -> None:
     house.force("A-2")
     assert late(house, hold).pools == {"floor": 2}
     house.failing(HolderLimitExceeded, lambda: house.acquire("A-2"))
+
+
+@scenario
+def what_a_late_payment_still_has_counts_once(house: House) -> None:
+    house.open(pools=POOLS, limit=3)
+    house.acquire("A-1", token=T1, ttl=60)
+    claim(house, 2, token=T1)
+    hold = house.acquire("A-1", pools={"floor": 2}, token=T1)
+    house.advance(90)
+    assert late(house, hold).pools == {"floor": 2}
+    house.failing(HolderLimitExceeded, lambda: claim(house, 1, pool="bal cony"))
+    # what is not moved counts as well
+    first, other = (claim(house, 1, "bo", pool=pool, token=T2, ttl=60) for pool in POOLS)
+    house.advance(90)
+    claim(house, 3, "bo", token=T2)
+    assert lost(house, replace(first, pools={**first.pools, **other.pools})) == {"bal cony": "expired"}
+
+
+@scenario
+def late_payments_of_a_batch_and_limits(house: House) -> None:
+    """What is given back of a claim when a part of it is bought makes room for those behind it."""
+    house.open(pools=POOLS, limit=4)
+    early, last = (house.acquire(seat, token=token, ttl=60) for seat, token in (("A-1", T2), ("A-2", T3)))
+    house.advance(90)
+    hold = claim(house, 1, token=T1)
+    claim(house, 3, token=T1)
+    requests = [
+        ConfirmRequest(early, "pay-1", reclaim=True),
+        ConfirmRequest(last, "pay-2", reclaim=True),
+        ConfirmRequest(hold, "pay-3"),
+        ConfirmRequest(last, "pay-2", reclaim=True),
+    ]
+    answers = house.locker.confirm_many(house.show, requests)
+    assert [type(answer) for answer in answers] == [Booking, HoldLost, Booking, Booking]
+    house.failing(HolderLimitExceeded, lambda: house.acquire("A-3", "A-4"))
+    assert claim(house, 1, pool="bal cony").pools == {"bal cony": 1}
 
 
 @scenario

@@ -141,7 +141,9 @@ class Show:
             if name in self.seats:
                 self.seats[name] = replace(hold, quantity=1)
             else:
-                self.claims[name, holder] = replace(hold, quantity=wanted[name])
+                times = self.claim(name, holder) or hold  # a claim that grows keeps its own
+                grown = replace(hold, quantity=wanted[name], deadline=times.deadline, limit=times.limit)
+                self.claims[name, holder] = grown
         return self._held("held", [hold])
 
     def _yours(self, token: str, holder: str, name: str, quantity: int) -> Held | None:
@@ -232,7 +234,7 @@ class Show:
                 self.seats[name] = sold
             else:
                 self.sales[name, token, holder] = sold
-                self._take_off(name, holder, quantity)
+                self.claims.pop((name, holder))  # what is left of it as well
         return Outcome("booked", booking=booking, fence=fence)
 
     def reclaim(
@@ -264,7 +266,7 @@ class Show:
         }
         if set(reasons.values()) != {"expired"}:
             return replace(usual, reasons=reasons)
-        more = {name: number for name, number in wanted.items() if name in pools or name in reasons}
+        more = {name: wanted[name] - moved.get(name, 0) for name in wanted if name in pools or name in reasons}
         if self._over(holder, more):
             return replace(usual, reasons=reasons)
         self.fence += 1
