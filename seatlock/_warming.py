@@ -124,6 +124,8 @@ def _load(
         return counts[0], counts[1], counts[2]
 
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.retired]
+    if name == "warm":
+        fixed.append(keys.blocks)
     locks = keys.locks(tuple(seat.id for seat in piece))
     return Operation(load(name), show, [*fixed, *locks], args, decode)
 

@@ -19,7 +19,7 @@ if facts[1] then
   check_stream(epoch, version)
 end
 
-local changes, imported, conflicts, added, kept = {}, {}, {}, 0, 0
+local changes, imported, unblocked, conflicts, added, kept = {}, {}, {}, {}, 0, 0
 for place = 1, #names do
   local category, wanted = ARGV[2 * place - 1], LETTERS[ARGV[2 * place]]
   if not wanted or not string.find(category, '^%d*$') then
@@ -54,6 +54,9 @@ for place = 1, #names do
       -- Sold elsewhere: a lock that no token opens, so that lock and mirror agree.
       imported[#imported + 1] = KEYS[FIXED_KEYS + place]
       imported[#imported + 1] = sold_lock('\n', epoch, 0, now, '', '')
+      if string.byte(mirror or '') == BLOCKED then
+        unblocked[#unblocked + 1] = names[place]
+      end
     end
   else
     kept = kept + 1

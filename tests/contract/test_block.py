@@ -169,6 +169,15 @@ def test_the_blocks_of_the_plan(stage: Stage) -> None:
     assert stage.acquire("A-1", "B-1")
 
 
+def test_a_blocked_seat_that_the_plan_has_sold_elsewhere(stage: Stage) -> None:
+    stage.open(["A-1", "A-2"])
+    stage.locker.block(stage.show, ["A-1", "A-2"], reason="camera")
+    stage.locker.warm(stage.show, [Seat("A-1", status="sold"), "A-2"])
+    assert stage.mirror("A-1") == "s0"
+    assert stage.raw.hgetall(stage.key("blocks")) == {b"A-2": b"camera"}, "the reason goes with the block"
+    assert (stage.mirror("A-2"), _reason(stage, "A-2")) == ("b0", "camera")
+
+
 def test_nothing_of_it_is_left_when_the_show_is_retired(stage: Stage) -> None:
     stage.open()
     stage.locker.block(stage.show, ["A-1"], reason="camera")

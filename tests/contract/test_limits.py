@@ -115,6 +115,12 @@ def test_the_best_seats_of_another_category_are_given_where_one_is_over(stage: S
     with pytest.raises(HolderLimitExceeded) as refused:
         stage.locker.acquire_best(stage.show, 3, **ask)
     assert (refused.value.limit, refused.value.held, refused.value.category) == (1, 0, "gold")
+    locker, client = stage.watched()
+    for bound in (60, 5):  # the first time the server is looked at, and the plan is read
+        sent = len(client.sent)
+        with pytest.raises(HolderLimitExceeded):
+            locker.acquire_best(stage.show, 3, **ask)
+        assert len(client.sent) - sent <= bound, "two that are proposed, and three looks"
     with pytest.raises(HolderLimitExceeded, match="category 'silver'"):
         stage.locker.acquire_best(stage.show, 2, category="silver", **ask)
     assert stage.everything() == before

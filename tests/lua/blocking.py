@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from seatlock import SeatState, SeatsUnavailable, UnknownSeats, _blocks
+from seatlock import Seat, SeatState, SeatsUnavailable, UnknownSeats, _blocks
 from tests.lua.house import PLAN, T1, T2, House
 from tests.lua.scenario import scenario, to_the_millisecond
-from tests.lua.warming import outcome
+from tests.lua.warming import outcome, with_seat
 
 
 def block(house: House, *seats: str, reason: str | None = None) -> dict[str, str]:
@@ -205,6 +205,14 @@ def blocks_of_a_plan(house: House) -> None:
     assert (house.mirror("A-1"), reasons(house)) == ("b0", {"A-1": "camera"})
     assert unblock(house, "B-1", "A-1") == {"B-1": "unblocked", "A-1": "unblocked"}
     assert house.acquire("B-1", "A-1")
+
+
+@scenario
+def a_blocked_seat_that_was_sold_elsewhere(house: House) -> None:
+    house.open()
+    block(house, "A-1", "A-2", reason="camera")
+    house.locker.warm(house.show, with_seat(Seat("A-1", category="x", status="sold")))
+    assert (house.mirror("A-1"), reasons(house)) == ("s0", {"A-2": "camera"})
 
 
 @scenario

@@ -46,7 +46,7 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "compare", {"meta", "seats", "due"}, lambda: house.run(compare("seatlock", show, ("A-1",)))
     yield "sweep", fixed, lambda: locker.sweep(show)
     yield "status", {"meta", "changes"}, lambda: locker.close_sale(show)
-    yield "warm", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "warm", [replace(SEATS[0], id="C-1")]))
+    yield "warm", {*fixed, "blocks", "lock:C-1"}, lambda: house.run(load(house, "warm", [replace(SEATS[0], id="C-1")]))
     yield "check", {*fixed, "lock:C-1"}, lambda: house.run(load(house, "check", [replace(SEATS[0], id="C-1")]))
     yield "found", {*fixed, "outbox"}, lambda: house.run(found(house))
     yield "retire", {*fixed, "outbox", "audit", "blocks"}, lambda: locker.retire(show)

@@ -135,6 +135,7 @@ def setting_a_time(house: House) -> Attempt:
 
 
 def loading(house: House) -> Attempt:
+    house.locker.block(house.show, ["A-4"], reason="why")
     more = [replace(SEATS[0], id="C-1"), replace(SEATS[0], id="C-2", status="sold"), replace(SEATS[3], status="sold")]
     return Attempt(lambda: house.run(load(house, "warm", more)), None, ())
 

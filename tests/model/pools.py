@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 Pools = dict[str, int]
 MAX_HOLD = 1800.0
+OVERTIME = 600.0
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Held:
     fence: int
     deadline: float
     limit: float
+    paying: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,8 @@ class Show:
             if name in self.seats:
                 self.seats[name] = replace(hold, quantity=1)
             else:
-                times = self.claim(name, holder) or hold  # a claim that grows keeps its own
-                grown = replace(hold, quantity=wanted[name], deadline=times.deadline, limit=times.limit)
-                self.claims[name, holder] = grown
+                times = self.claim(name, holder) or hold  # a claim that grows keeps its own, and its payment
+                self.claims[name, holder] = replace(times, quantity=wanted[name], token=token, fence=hold.fence)
         return self._held("held", [hold])
 
     def _yours(self, token: str, holder: str, name: str, quantity: int) -> Held | None:
@@ -196,8 +197,10 @@ class Show:
                 lost[name] = "expired" if self.now > told else "ended"  # released, or ran out under a token used again
         return lost
 
-    def extend(self, token: str, holder: str, seats: list[str], pools: Pools, ttl: float, told: float) -> Outcome:
-        """Set the time left, never shorter."""
+    def extend(
+        self, token: str, holder: str, seats: list[str], pools: Pools, ttl: float, told: float, *, begins: bool = False
+    ) -> Outcome:
+        """Set the time left, never shorter; where a payment ``begins``, of what is not being paid for yet."""
         wanted = {**dict.fromkeys(seats, 1), **pools}
         holds = {name: held for name, number in wanted.items() if (held := self.own(token, holder, name, number))}
         if len(holds) < len(wanted):
@@ -205,7 +208,10 @@ class Show:
             return Outcome("lost", reasons=lost)
         longer: list[Held] = []
         for name, hold in holds.items():
-            more = replace(hold, deadline=max(hold.deadline, min(self.now + ttl, hold.limit)))
+            more = hold
+            if not (begins and hold.paying):
+                longest = min(self.now + ttl, hold.limit + (OVERTIME if begins else 0))
+                more = replace(hold, deadline=max(hold.deadline, longest), paying=hold.paying or begins)
             if name in self.seats:
                 self.seats[name] = more
             else:
@@ -340,10 +346,11 @@ class Show:
 
 
 def _whole(holds: list[Held]) -> Held:
-    """What is under one token amounts to: the highest fence, the soonest deadline and the soonest limit."""
+    """What is under one token amounts to: the highest fence, the soonest deadline and limit."""
     return replace(
         holds[0],
         fence=max(hold.fence for hold in holds),
         deadline=min(hold.deadline for hold in holds),
         limit=min(hold.limit for hold in holds),
+        paying=any(hold.paying for hold in holds),
     )

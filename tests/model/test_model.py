@@ -32,6 +32,7 @@ from seatlock import (
     Seat,
     SeatLocker,
     SeatsUnavailable,
+    ShowInUse,
     UnknownSeats,
     new_token,
 )
@@ -513,7 +514,7 @@ def attempt(call: Callable[[], Any]) -> Any:
         return call()
     except (
         *(SeatsUnavailable, HoldLost, BookingConflict, SaleNotOpen, UnknownSeats),
-        *(HolderLimitExceeded, InvalidRequest, PlanConflict),
+        *(HolderLimitExceeded, InvalidRequest, PlanConflict, ShowInUse),
     ) as error:
         return error
 
