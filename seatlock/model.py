@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from seatlock._bounds import DEFAULT_TTL, Duration
+from seatlock._nothing import NOTHING
 
 __all__ = [
     "AcquireRequest",
@@ -82,7 +83,7 @@ class Hold(msgspec.Struct, frozen=True, gc=False):
     ttl: float
     resumed: bool = False
     deadline: int = 0
-    pools: Mapping[str, int] = {}
+    pools: Mapping[str, int] = NOTHING
 
     def __hash__(self) -> int:
         return _hash(self)
@@ -106,7 +107,7 @@ class HeldSeats(msgspec.Struct, frozen=True):
     holder: str
     fence: int
     ttl: float
-    pools: Mapping[str, int] = {}
+    pools: Mapping[str, int] = NOTHING
 
 
 class BestHold(msgspec.Struct, frozen=True, gc=False):
@@ -133,7 +134,7 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     confirmed_at: float
     status: Literal["confirmed", "pending", "rejected"] = "confirmed"
     replicas: int | None = None
-    pools: Mapping[str, int] = {}
+    pools: Mapping[str, int] = NOTHING
 
     def __hash__(self) -> int:
         return _hash(self)
@@ -150,7 +151,7 @@ class Release(msgspec.Struct, frozen=True):
 
     show: str
     seats: Mapping[str, Literal["released", "gone", "taken", "pinned", "sold"]]
-    pools: Mapping[str, int] = {}
+    pools: Mapping[str, int] = NOTHING
 
     @property
     def released(self) -> tuple[str, ...]:
@@ -168,7 +169,7 @@ class Cancellation(msgspec.Struct, frozen=True):
     show: str
     booking: str
     seats: Mapping[str, Literal["cancelled", "gone"]]
-    pools: Mapping[str, int] = {}
+    pools: Mapping[str, int] = NOTHING
 
     @property
     def cancelled(self) -> tuple[str, ...]:

@@ -296,3 +296,14 @@ def test_holds_and_bookings_can_stand_in_a_set() -> None:
 def test_a_request_under_way_does_not_show_its_token() -> None:
     assert TOKEN not in repr(ASK)
     assert "A-1" in repr(ASK)
+
+
+def test_no_pools_are_one_mapping_that_nobody_can_fill() -> None:
+    hold = Hold("show", ("A-1",), "ada", "0" * 32, 1, 60.0)
+    assert hold.pools == {}
+    assert hold.pools is Hold("show", ("B-1",), "bo", "1" * 32, 2, 60.0).pools
+    for change in (lambda pools: pools.update(floor=1), lambda pools: pools.setdefault("floor", 1)):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            change(hold.pools)
+    assert msgspec.json.decode(msgspec.json.encode(hold), type=Hold) == hold
+    assert pickle.loads(pickle.dumps(hold)) == copy.deepcopy(hold) == hold  # noqa: S301 - made here
