@@ -25,9 +25,9 @@ end
 -- An ended pass counts until it is taken off: if the clock is set back, it must not be in time again beside the one
 -- that took its place.
 local taken = redis.call('ZCARD', passes_key) - 1 - #ended -- the sentinel is nobody's
-local allowed = 0
+local allowed, batch = 0, integer(limits.batch, 1, 1000)
 if room.status == 'open' then
-  allowed = math.min(most, integer(limits.batch, 1, 1000), affordable(), math.max(most_live - taken, 0))
+  allowed = math.min(most, batch, affordable(), math.max(most_live - taken, 0))
 end
 
 local function take_off_ended()
@@ -106,7 +106,8 @@ served = math.max(served, from - 1)
 -- they say before they count, then the stream. Whoever has a pass and still a place loses the place when told of the
 -- pass: see `present`.
 redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served),
-  'level', digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or paced(served),
+  'level', digits(bucket.level), 'filled', digits(bucket.filled),
+  'pace', line_ends and '' or paced(served, #let_in == batch),
   'admitted', digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in))
 take_off_ended()
 redis.call('HSET', grants_key, unpack(grants))

@@ -171,6 +171,37 @@ def how_fast_the_line_moves(house: House) -> None:
 
 
 @to_the_millisecond
+def the_pace_behind_a_full_bucket(house: House) -> None:
+    """What is let in at once, since the bucket was full, is no pace: the line goes on as fast as the rate brings it."""
+    hall = Hall(house, rate=60, per=60.0, burst=100, batch=10).open()
+    hall.crowd(400)
+    for _ in range(9):
+        assert len(hall.let_in()) == 10
+        assert hall.fact("pace") == ""
+    assert len(hall.let_in()) == 10
+    assert hall.fact("pace") == f"{house.now} 100 {house.now} 100"
+    for _ in range(25):
+        house.tick_to(house.now + 1000)
+        assert len(hall.let_in()) == 1
+    assert hall.room.served(hall.show).pace == 1.0
+    place = hall.room.status(hall.show, "h325")
+    assert place.wait is not None
+    assert place.wait.low < 200 < place.wait.high
+    hall.audit()
+
+
+@to_the_millisecond
+def the_pace_where_passes_are_the_bound(house: House) -> None:
+    """The bucket stays full where fewer are let in than the rate allows, and the line has a pace all the same."""
+    hall = Hall(house, rate=1000, per=1.0, burst=100, batch=10, concurrency=15, reservation=5).open()
+    hall.crowd(200)
+    assert [len(hall.let_in()), hall.fact("pace")] == [10, ""]
+    assert len(hall.let_in()) == 5
+    assert hall.fact("pace") == f"{house.now} 15 {house.now} 15"
+    hall.audit()
+
+
+@to_the_millisecond
 def the_pace_when_the_clock_is_set_back(house: House) -> None:
     hall = Hall(house, rate=1000, burst=100).open()
     hall.crowd(30)
