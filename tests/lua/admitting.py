@@ -131,6 +131,41 @@ def the_rate_of_admissions(house: House) -> None:
 
 
 @to_the_millisecond
+def a_rate_that_is_changed(house: House) -> None:
+    """What had gathered stays as many admissions as it was, and no new limit gives more than it or the old one."""
+    hall = Hall(house, rate=1, per=60.0, burst=10).open()
+    hall.crowd(200)
+    assert len(hall.let_in()) == 10
+    house.tick_to(house.now + 90_000)  # one and a half
+    hall.prepare(rate=1000, per=1.0)
+    assert (hall.fact("level"), hall.fact("filled")) == ("1500", str(house.now))
+    assert len(hall.let_in()) == 1
+    hall.prepare(rate=1, per=7.0, burst=1000)
+    assert hall.fact("level") == "3500"
+    assert hall.let_in() == []
+    house.tick_to(house.now + 3500)
+    assert len(hall.let_in()) == 1
+    house.tick_to(house.now + 3_600_000)
+    hall.prepare(rate=3, per=11.0, burst=5)  # 514 had gathered
+    assert hall.fact("level") == "55000"
+    hall.prepare(burst=100)
+    assert hall.fact("level") == "55000"
+    hall.prepare(rate=10**6, per=0.007, burst=100)
+    assert hall.fact("level") == "35"
+    filled = house.now
+    house.tick_to(filled - 30_000)
+    hall.prepare(rate=1000, per=3.0)
+    assert (hall.fact("level"), hall.fact("filled")) == ("15000", str(filled)), "no time is counted twice"
+    assert len(hall.let_in()) == 5
+    house.tick_to(filled)
+    assert hall.let_in() == []
+    with house.unchanged():
+        house.tick_to(filled + 10_000)
+        hall.prepare()
+    hall.audit()
+
+
+@to_the_millisecond
 def a_clock_that_is_set_back(house: House) -> None:
     hall = Hall(house, rate=1, per=1.0, burst=2).open()
     hall.crowd(20)
