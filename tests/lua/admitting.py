@@ -346,6 +346,36 @@ def a_crowd_that_went_away(house: House) -> None:
 
 
 @scenario
+def a_crowd_that_left_its_bits(house: House) -> None:
+    """A call looks at a bounded number of places that are gone, and never again at the same ones."""
+    hall = Hall(house, rate=1000, burst=1000).open()
+    hall.put_fact("next", "12000")
+    hall.joins("ada")
+    house.raw.setrange(house.key("here:1"), 0, b"\x7f" + b"\xff" * (64 * 20 - 1))
+    admission = hall.room.admit(hall.show)
+    assert (admission.admitted, admission.more, hall.fact("low")) == ((), True, str(16 * 512))
+    assert house.raw.bitcount(house.key("here:1")) == 4 * 512, "those who were looked at are not looked at again"
+    assert hall.let_in() == ["ada"]
+    hall.audit()
+
+
+@scenario
+def who_goes_is_not_present(house: House) -> None:
+    hall = Hall(house, grace=1000, keep=100).open()
+    hall.joins("ada", "bo", "cy")
+    hall.asked("leave", ["bo"])
+    assert [hall.present(place) for place in (1, 2, 3)] == [True, False, True]
+    for _ in range(2):
+        house.advance(101)
+        hall.room.tidy(hall.show)
+        hall.beat("cy")
+    assert hall.members("queue") == {"cy": 3}
+    assert [hall.present(place) for place in (1, 2, 3)] == [False, False, True]
+    assert hall.let_in() == ["cy"]
+    hall.audit()
+
+
+@scenario
 def a_place_and_a_pass(house: House) -> None:
     """An admission that was stopped half-way leaves both: nobody is let in twice for it."""
     hall = Hall(house).open()
