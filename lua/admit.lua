@@ -25,9 +25,9 @@ end
 -- An ended pass counts until it is taken off: if the clock is set back, it must not be in time again beside the one
 -- that took its place.
 local taken = redis.call('ZCARD', passes_key) - 1 - #ended -- the sentinel is nobody's
-local allowed = 0
+local allowed, batch = 0, integer(limits.batch, 1, 1000)
 if room.status == 'open' then
-  allowed = math.min(most, integer(limits.batch, 1, 1000), affordable(), math.max(most_live - taken, 0))
+  allowed = math.min(most, batch, affordable(), math.max(most_live - taken, 0))
 end
 
 local function take_off_ended()
@@ -57,8 +57,8 @@ if allowed > 0 then
   if #next_entry > 0 then
     error('SEATLOCK the stream of admissions is ahead of the version of the room')
   end
-  local byte, spans = math.floor(low / 8), 0
-  while #let_in < allowed and spans < SPANS do
+  local byte, spans, seen = math.floor(low / 8), 0, 0
+  while #let_in < allowed and spans < SPANS and seen < PLACES do
     byte = next_byte(byte)
     if not byte then
       from = last_place + 1
@@ -66,7 +66,9 @@ if allowed > 0 then
     end
     spans = spans + 1
     from = math.max(from, byte * 8)
-    take(holders_at(present_in(byte, from)))
+    local present, count = present_in(byte, from)
+    seen = seen + count
+    take(holders_at(present, count))
     if #let_in < allowed then
       from = (byte + SPAN) * 8
     end
@@ -74,7 +76,15 @@ if allowed > 0 then
     byte = byte + SPAN
   end
   from = math.min(math.max(from, low), last_place + 1)
-  more = from <= last_place and (spans == SPANS or #let_in == allowed)
+  more = from <= last_place and (spans == SPANS or seen >= PLACES or #let_in == allowed)
+end
+
+-- The bits of all who were looked at have done their work: otherwise each silent place that comes back would have the
+-- next call look at all of them again.
+local function clear_looked()
+  for _, byte in ipairs(looked) do
+    clear(byte, from)
+  end
 end
 
 -- Whoever is let in once nobody waits comes as fast as people do: that says nothing about the next long line.
@@ -85,6 +95,7 @@ if #let_in == 0 then
       digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or room.pace)
   end
   take_off_ended()
+  clear_looked()
   return {'ok', room.status, more and 1 or 0, wait_ms(), live, {}}
 end
 
@@ -106,16 +117,13 @@ served = math.max(served, from - 1)
 -- they say before they count, then the stream. Whoever has a pass and still a place loses the place when told of the
 -- pass: see `present`.
 redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served),
-  'level', digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or paced(served),
+  'level', digits(bucket.level), 'filled', digits(bucket.filled),
+  'pace', line_ends and '' or paced(served, #let_in == batch),
   'admitted', digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in))
 take_off_ended()
 redis.call('HSET', grants_key, unpack(grants))
 redis.call('ZADD', passes_key, unpack(passes))
 redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), unpack(entry))
 redis.call('ZREM', queue_key, unpack(let_in))
--- The bits of all who were looked at have done their work: otherwise each silent place that comes back would have the
--- next call look at all of them again.
-for _, byte in ipairs(looked) do
-  clear(byte, from)
-end
+clear_looked()
 return {'ok', room.status, more and 1 or 0, wait_ms(), live, told}

@@ -1,6 +1,6 @@
 -- leave: N holders give up their place, or their pass.
 --
--- KEYS  room queue passes grants early drawn |
+-- KEYS  room queue passes grants early drawn here_0 here_1 |
 -- ARGV  | holder
 -- REPLY noroom
 --       ok status now_ms served moved span_ms poll_ms opens_ms, then for each request one of
@@ -8,9 +8,10 @@
 --         gone                                       had no place, and no pass in time
 --         kept                                       early, and their list cannot change while it is drawn
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local early_key, drawn_key = KEYS[5], KEYS[6]
+local early_key, drawn_key, here_keys = KEYS[5], KEYS[6], {KEYS[7], KEYS[8]}
 local holders = {unpack(ARGV)}
 -- @include line
+-- @include silence
 
 -- Whoever leaves once the list of the early is closed, and before all of them have their places, would change the order
 -- for all others, and nobody could recompute it.
@@ -33,6 +34,9 @@ for request, holder in ipairs(holders) do
   if answered[1] == 'left' then
     gone[holder] = true
     leaving[#leaving + 1] = holder
+    if queued[request] then
+      silence(queued[request])
+    end
   end
 end
 if #leaving > 0 then
@@ -40,5 +44,6 @@ if #leaving > 0 then
   for _, key in ipairs({queue_key, passes_key, early_key, drawn_key}) do
     redis.call('ZREM', key, unpack(leaving))
   end
+  be_silent()
 end
 return reply

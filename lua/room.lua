@@ -24,8 +24,29 @@ local seed, commitment = ARGV[13], ARGV[14]
 if not commitment then
   error('SEATLOCK an argument is missing')
 end
-local found = redis.call('HMGET', room_key, 'status', 'commitment')
+local found = redis.call('HMGET', room_key, 'status', 'commitment', 'rate', 'period', 'burst', 'level', 'filled')
+
+-- What is in the bucket was brought at the old rate and is counted in parts of the old period. It stays as many
+-- admissions, rounded down; what the old burst did not allow to gather, a greater one does not give.
+local function settle()
+  local rate, period = integer(found[3], 1, 10 ^ 6), integer(found[4], 1, DAY)
+  local capacity = integer(found[5], 1, 10 ^ 6) * period
+  if rate == value_of.rate and period == value_of.period and capacity == value_of.burst * period then
+    return
+  end
+  local level, filled = integer(found[6], 0, 10 ^ 14), integer(found[7], 0, 2 ^ 49)
+  if now > filled then
+    level, filled = level + math.min(now - filled, math.ceil(capacity / rate)) * rate, now
+  end
+  level = math.min(level, capacity)
+  local rest = level % period * value_of.period -- less than 2 ^ 53, as all numbers here
+  level = (level - level % period) / period * value_of.period + (rest - rest % period) / period
+  fields[#fields + 1], fields[#fields + 2] = 'level', digits(math.min(level, value_of.burst * value_of.period))
+  fields[#fields + 1], fields[#fields + 2] = 'filled', digits(filled)
+end
+
 if found[1] then
+  settle()
   redis.call('HSET', room_key, unpack(fields))
   return {'ok', 0, found[1], found[2]}
 end

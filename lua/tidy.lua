@@ -8,6 +8,7 @@
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local here_keys, kept_keys = {KEYS[5], KEYS[6]}, {KEYS[7], KEYS[8]}
 -- @include waiting
+-- @include silence
 
 local PASSES = 500 -- ended passes that a call takes off
 local PLACES = 500 -- places that a call looks at
@@ -50,6 +51,7 @@ elseif not at_end then
     local place = digits(tonumber(part[at + 1]))
     if redis.call('GETBIT', kept_keys[1], place) + redis.call('GETBIT', kept_keys[2], place) == 0 then
       silent[#silent + 1] = part[at]
+      silence(place)
     end
   end
   at_end = #part < 2 * PLACES
@@ -63,6 +65,7 @@ if #ended > 0 then
 end
 if #silent > 0 then
   redis.call('ZREM', queue_key, unpack(silent))
+  be_silent()
 end
 for _, turn in ipairs({{here_keys, new_here}, {kept_keys, new_kept}}) do
   if turn[2] then

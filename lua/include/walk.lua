@@ -1,7 +1,8 @@
 -- Walks along those who are present, from the lowest place that nobody has looked at: jumps over the silent with
--- BITPOS, however many they are, and looks at the bits of a span of bytes at a time. Bounded by the spans of a call.
+-- BITPOS, however many they are, and looks at the bits of a span of bytes at a time. Bounded by spans and places.
 local SPAN = 64 -- bytes of a span: 512 places
 local SPANS = 160 -- spans that one call looks at, at most
+local PLACES = 8000 -- present places from which a call looks at no other span
 local DENSE = 96 -- present places in a span from which it is read as one range
 
 -- The next byte, not before `byte`, with a bit set in either bitmap; nil where there is none.

@@ -5,20 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
-from typing import Annotated
+from pathlib import Path
+from typing import IO, Annotated
 
 import typer
+from msgspec.structs import replace
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from seatlock.cli.connection import Desk, Usher
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
-from seatlock.cli.room import figures
+from seatlock.cli.room import figures, reserve
 from seatlock.cli.terminal import terminal
 from seatlock.errors import SeatLockError
+from seatlock.waiting_room.draw import Draw
 from seatlock.waiting_room.model import Admission, Served
 from seatlock.waiting_room.pump import OUTLASTED
+from seatlock.waiting_room.record import to_json
 
 REFRESH = 0.5  # seconds between two pictures
 REPORT = 10.0  # seconds between two lines where there is no terminal
@@ -32,6 +36,69 @@ Returns = Annotated[
     float,
     typer.Option("--returns", min=0.0, max=1.0, metavar="PART", help="With --seats: the part of holds that come back."),
 ]
+Outside = Annotated[
+    str | None,
+    typer.Option(
+        "--outside",
+        metavar="VALUE",
+        help="For the draw at the time of room-open --at: what nobody could know when the early time ended.",
+        show_default=False,
+    ),
+]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        metavar="FILE",
+        help="Where to write the public record of that draw. Without it the order of the early is not drawn.",
+        show_default=False,
+    ),
+]
+
+
+class Opener(Usher):
+    """Has `run` draw the order of the early only where the record of the draw is kept."""
+
+    outside: str | None = None
+    note = ""
+    _record: Path | None = None
+    _file: IO[bytes] | None = None
+
+    def prepare_draw(self, show: str, outside: str | None, record: Path | None) -> None:
+        """Make the file of the record, unless the room has been opened before: then nothing is drawn."""
+        if record is None and outside is not None:
+            raise typer.BadParameter("name a file for the record of the draw, too: --record", param_hint="--outside")
+        self.outside, self._record = outside, record
+        if record is not None and self.served(show).room in ("early", "drawing"):
+            self._file = reserve(record)
+
+    def served(self, show: str) -> Served:
+        """How the room is: where its draw has no record, it is not told as one that is to be opened now."""
+        found = super().served(show)
+        early = self.undrawn(show) if found.opens_in == 0 and self._record is None else 0
+        if early:
+            self.note = (
+                f"The time of {show} has come, and {early:,} people came early: nobody is let in until their order is "
+                f"drawn, by seatlock room-open {show} --record FILE."
+            )
+            return replace(found, opens_in=None)
+        if found.room == "open" and self._record is None:
+            self.note = ""
+        return found
+
+    def keep(self, drawn: Draw | None) -> None:
+        """Write the record of a draw."""
+        if drawn is not None and self._file is not None:
+            self._file.write(to_json(drawn))
+            self._file.close()
+            self._file = None
+            self.note = f"The order of {drawn.count:,} people who came early was drawn; its record is {self._record}."
+
+    def drop_record(self) -> None:
+        """Remove the file of a record that was not written."""
+        if self._file is not None and self._record is not None:
+            self._file.close()
+            self._record.unlink()
 
 
 class Stock:
@@ -57,7 +124,7 @@ class Stock:
 class Work:
     """A pump that runs in a thread of its own, and what it has done."""
 
-    def __init__(self, usher: Usher, show: str, stock: Stock | None) -> None:
+    def __init__(self, usher: Opener, show: str, stock: Stock | None) -> None:
         self.usher, self.show, self.stock = usher, show, stock
         self.begun = time.monotonic()
         self.let_in = 0
@@ -85,7 +152,15 @@ class Work:
 
     def _run(self) -> None:
         try:
-            self.usher.run(self.show, stop=self._stop, most_live=self.stock, on_admission=self._note)
+            value = self.usher.outside
+            self.usher.run(
+                self.show,
+                stop=self._stop,
+                most_live=self.stock,
+                on_admission=self._note,
+                outside=None if value is None else lambda: value,
+                on_open=self.usher.keep,
+            )
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
             self._error = error
 
@@ -104,15 +179,19 @@ def admit(
     namespace: Namespace = DEFAULT_NAMESPACE,
     seats: Seats = False,
     returns: Returns = 0.7,
+    outside: Outside = None,
+    record: Record = None,
 ) -> None:
     """Let people in, until Ctrl-C or the room is closed: the pump of a waiting room. Run as many as you like."""
     with ExitStack() as opened:
-        usher = opened.enter_context(Usher.at(redis, namespace))
+        usher = opened.enter_context(Opener.at(redis, namespace))
         served = usher.served(show)  # also tells at once what is wrong
         stock = None
         if seats:
             stock = Stock(opened.enter_context(Desk.at(redis, namespace)), show, returns)
             stock()
+        usher.prepare_draw(show, outside, record)
+        opened.callback(usher.drop_record)
         work = Work(usher, show, stock)
         try:
             work.start()
@@ -123,6 +202,8 @@ def admit(
             try:
                 work.end()
             finally:
+                if usher.note and terminal.out.is_terminal:
+                    terminal.say(usher.note)
                 terminal.say(work.summary())
         if work.over:
             terminal.say(f"The waiting room of {show} is {usher.served(show).room.replace('_', ' ')}.")
@@ -148,12 +229,16 @@ def _watch(work: Work, served: Served) -> None:
 
 def _report(work: Work, served: Served) -> None:
     """A line at the beginning, and then whenever something has changed, now and then."""
-    told = ""
+    told = noted = ""
     while True:
+        if work.usher.note not in ("", noted):
+            terminal.say(noted := work.usher.note)
         line = figures(served).plain
         if line != told:
             terminal.say(told := line)
         if work.over_within(REPORT):
+            if work.usher.note not in ("", noted):
+                terminal.say(work.usher.note)
             return
         try:
             served = work.usher.served(work.show)
@@ -168,6 +253,8 @@ def _picture(work: Work, served: Served, trouble: str) -> RenderableType:
     if work.stock is not None:
         here.append(f"  seats are good for {work.stock.most:,} passes")
     lines = [figures(served), here]
+    if work.usher.note:
+        lines.append(Text(work.usher.note, style="yellow"))
     if trouble:
         lines.append(Text(f"not up to date: {trouble}", style="red", no_wrap=True, overflow="ellipsis"))
     return Group(*lines, Text("Ctrl-C ends it", style="dim"))

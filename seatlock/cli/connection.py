@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from seatlock._connect import AsyncClient, async_client
 from seatlock._keys import keys_of
@@ -104,7 +104,7 @@ class Usher(WaitingRoom):
     """A waiting room with what only an operator asks for."""
 
     @classmethod
-    def at(cls, url: str, namespace: str) -> Usher:
+    def at(cls, url: str, namespace: str) -> Self:
         """Make one; to be closed."""
         terminal.hide(url)
         return cls.from_url(url, namespace=namespace)

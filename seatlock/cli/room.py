@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import msgspec
 import typer
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from seatlock.cli.connection import Usher
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
+from seatlock.cli.sale import moment_of
 from seatlock.cli.terminal import terminal
 from seatlock.errors import ShowNotFound
 from seatlock.waiting_room.draw import Draw
@@ -154,8 +155,23 @@ def room_open(
         ),
     ] = None,
     no_record: Annotated[bool, typer.Option("--no-record", help="Draw, and let nobody recompute it.")] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="Not now: the pumps open it then, by the server's clock; such as 2027-05-01T10:00:00+02:00. "
+            "never forgets the time.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Let people in from now on. The first time, the order of those who came early is drawn."""
+    if at is not None:
+        if outside is not None or record is not None or no_record:
+            raise typer.BadParameter("whoever opens it then draws: give these to seatlock admit", param_hint="--at")
+        _open_at(show, redis, namespace, at)
+        return
     if record is not None and no_record:
         raise typer.BadParameter("give --record or --no-record")
     with Usher.at(redis, namespace) as usher:
@@ -177,13 +193,31 @@ def room_open(
         terminal.say(f"Nothing was drawn, so {record} was not written.")
 
 
-def _recorded(usher: Usher, show: str, outside: str | None, record: Path) -> Draw | None:
-    """Open a room, and write down its draw in a file that is there before anything is drawn."""
+def _open_at(show: str, redis: str, namespace: str, at: str) -> None:
+    moment = None if at == "never" else moment_of(at)
+    with Usher.at(redis, namespace) as usher:
+        usher.open_at(show, moment)
+        early = usher.undrawn(show)
+    if moment is None:
+        terminal.say(f"The waiting room of {show} does not open by itself.")
+        return
+    terminal.say(f"The waiting room of {show} is opened by its pumps at {moment.isoformat()}.")
+    terminal.say(
+        f"{early:,} people are early by now: a pump draws their order only where seatlock admit is given --record."
+    )
+
+
+def reserve(record: Path) -> IO[bytes]:
+    """Make the file of a record, which must be there before anything is drawn."""
     try:
-        file = record.open("xb")
+        return record.open("xb")
     except OSError as error:
         raise typer.BadParameter(f"{record} cannot be written: {error.strerror}", param_hint="--record") from None
-    drawn = None
+
+
+def _recorded(usher: Usher, show: str, outside: str | None, record: Path) -> Draw | None:
+    """Open a room, and write down its draw in a file that is there before anything is drawn."""
+    file, drawn = reserve(record), None
     try:
         with file:
             drawn = usher.open(show, outside=outside)

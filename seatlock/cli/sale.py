@@ -24,7 +24,7 @@ At = Annotated[
 
 def open_(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE, at: At = None) -> None:
     """Open the sale: buyers can hold seats."""
-    moment = _moment(at)
+    moment = moment_of(at)
     with locker_at(redis, namespace) as locker:
         locker.open_sale(show, moment)
     terminal.say(f"{show} is open." if moment is None else f"{show} takes holds from {moment.isoformat()} on.")
@@ -39,14 +39,15 @@ def pause(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAU
 
 def close(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE, at: At = None) -> None:
     """Close the sale: no new holds; who holds seats can still pay."""
-    moment = _moment(at)
+    moment = moment_of(at)
     with locker_at(redis, namespace) as locker:
         locker.close_sale(show, moment)
     what = "is closed" if moment is None else f"takes no new holds from {moment.isoformat()} on"
     terminal.say(f"{show} {what}; holds that exist can still be paid.")
 
 
-def _moment(text: str | None) -> datetime | None:
+def moment_of(text: str | None) -> datetime | None:
+    """Read the time of ``--at``."""
     if text is None:
         return None
     try:

@@ -43,7 +43,6 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 FACTS: Final = len(Facts.__struct_fields__)
-WITHOUT_PRESENCE: Final = frozenset(["place", "leave"])
 
 
 def check_room(reply: list[Any], show: str) -> None:
@@ -72,7 +71,9 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]]) -> Operation[list[T | SeatLo
     keys = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn]
     if verb == "renew":
         keys = [room.room, room.passes, room.grants]
-    elif verb not in WITHOUT_PRESENCE:
+    elif verb == "leave":
+        keys += room.here
+    elif verb != "place":
         keys += [*room.here, *room.kept]
     args: list[bytes] = []
     for ask in asks:

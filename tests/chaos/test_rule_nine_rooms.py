@@ -19,7 +19,6 @@ from tests.support.servers import BACKENDS, RedisServer
 # What these scripts do not look at, or replace whole: the older bitmaps, and what a lost room left behind.
 INDIFFERENT: Final = {
     *((name, key) for name in ("join", "heartbeat", "seat_drawn", "join early") for key in ("here:1", "kept:1")),
-    *(("tidy", key) for key in ("here:0", "here:1")),
     *(("turn", key) for key in ("here:0", "here:1", "kept:0", "kept:1", "queue", "grants")),
     *(("room", key) for key in ("queue", "passes", "grants", "early", "drawn", "admissions")),
     *(("room", key) for key in ("here:0", "here:1", "kept:0", "kept:1")),

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from seatlock import SeatLocker, new_token
+from seatlock import SeatLocker, WaitingRoom, new_token
 from seatlock.cli import main
 from seatlock.embedded import EmbeddedRedis
 from tests.support.need import need
@@ -118,3 +118,10 @@ def locker(url: str) -> Iterator[SeatLocker]:
 def show() -> str:
     """A show's id that nobody used before."""
     return f"show-{new_token()[:8]}"
+
+
+@pytest.fixture
+def room(url: str) -> Iterator[WaitingRoom]:
+    """The library, on the server of the command."""
+    with WaitingRoom.from_url(url) as made:
+        yield made

@@ -32,13 +32,6 @@ main()
 FAST = RoomSettings(rate=1000, per=1.0, burst=1000)
 
 
-@pytest.fixture
-def room(url: str) -> Iterator[WaitingRoom]:
-    """The library, on the server of the command."""
-    with WaitingRoom.from_url(url) as made:
-        yield made
-
-
 def joined(room: WaitingRoom, show: str, *holders: str) -> None:
     """Have holders join."""
     for holder in holders:

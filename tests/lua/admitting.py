@@ -131,6 +131,41 @@ def the_rate_of_admissions(house: House) -> None:
 
 
 @to_the_millisecond
+def a_rate_that_is_changed(house: House) -> None:
+    """What had gathered stays as many admissions as it was, and no new limit gives more than it or the old one."""
+    hall = Hall(house, rate=1, per=60.0, burst=10).open()
+    hall.crowd(200)
+    assert len(hall.let_in()) == 10
+    house.tick_to(house.now + 90_000)  # one and a half
+    hall.prepare(rate=1000, per=1.0)
+    assert (hall.fact("level"), hall.fact("filled")) == ("1500", str(house.now))
+    assert len(hall.let_in()) == 1
+    hall.prepare(rate=1, per=7.0, burst=1000)
+    assert hall.fact("level") == "3500"
+    assert hall.let_in() == []
+    house.tick_to(house.now + 3500)
+    assert len(hall.let_in()) == 1
+    house.tick_to(house.now + 3_600_000)
+    hall.prepare(rate=3, per=11.0, burst=5)  # 514 had gathered
+    assert hall.fact("level") == "55000"
+    hall.prepare(burst=100)
+    assert hall.fact("level") == "55000"
+    hall.prepare(rate=10**6, per=0.007, burst=100)
+    assert hall.fact("level") == "35"
+    filled = house.now
+    house.tick_to(filled - 30_000)
+    hall.prepare(rate=1000, per=3.0)
+    assert (hall.fact("level"), hall.fact("filled")) == ("15000", str(filled)), "no time is counted twice"
+    assert len(hall.let_in()) == 5
+    house.tick_to(filled)
+    assert hall.let_in() == []
+    with house.unchanged():
+        house.tick_to(filled + 10_000)
+        hall.prepare()
+    hall.audit()
+
+
+@to_the_millisecond
 def a_clock_that_is_set_back(house: House) -> None:
     hall = Hall(house, rate=1, per=1.0, burst=2).open()
     hall.crowd(20)
@@ -167,6 +202,37 @@ def how_fast_the_line_moves(house: House) -> None:
     assert (served.number, served.length, served.live, served.admitted, served.behind) == (80, 10, 80, 80, 0)
     assert (served.room, served.early, served.ask_again) == ("open", 0, hall.settings.poll)
     assert hall.room.status(hall.show, "h90").wait is not None
+    hall.audit()
+
+
+@to_the_millisecond
+def the_pace_behind_a_full_bucket(house: House) -> None:
+    """What is let in at once, since the bucket was full, is no pace: the line goes on as fast as the rate brings it."""
+    hall = Hall(house, rate=60, per=60.0, burst=100, batch=10).open()
+    hall.crowd(400)
+    for _ in range(9):
+        assert len(hall.let_in()) == 10
+        assert hall.fact("pace") == ""
+    assert len(hall.let_in()) == 10
+    assert hall.fact("pace") == f"{house.now} 100 {house.now} 100"
+    for _ in range(25):
+        house.tick_to(house.now + 1000)
+        assert len(hall.let_in()) == 1
+    assert hall.room.served(hall.show).pace == 1.0
+    place = hall.room.status(hall.show, "h325")
+    assert place.wait is not None
+    assert place.wait.low < 200 < place.wait.high
+    hall.audit()
+
+
+@to_the_millisecond
+def the_pace_where_passes_are_the_bound(house: House) -> None:
+    """The bucket stays full where fewer are let in than the rate allows, and the line has a pace all the same."""
+    hall = Hall(house, rate=1000, per=1.0, burst=100, batch=10, concurrency=15, reservation=5).open()
+    hall.crowd(200)
+    assert [len(hall.let_in()), hall.fact("pace")] == [10, ""]
+    assert len(hall.let_in()) == 5
+    assert hall.fact("pace") == f"{house.now} 15 {house.now} 15"
     hall.audit()
 
 
@@ -276,6 +342,36 @@ def a_crowd_that_went_away(house: House) -> None:
     assert (admission.admitted, admission.more, hall.fact("low")) == ((), True, str(160 * 512))
     assert hall.let_in() == ["ada"]
     assert not hall.room.admit(hall.show).more
+    hall.audit()
+
+
+@scenario
+def a_crowd_that_left_its_bits(house: House) -> None:
+    """A call looks at a bounded number of places that are gone, and never again at the same ones."""
+    hall = Hall(house, rate=1000, burst=1000).open()
+    hall.put_fact("next", "12000")
+    hall.joins("ada")
+    house.raw.setrange(house.key("here:1"), 0, b"\x7f" + b"\xff" * (64 * 20 - 1))
+    admission = hall.room.admit(hall.show)
+    assert (admission.admitted, admission.more, hall.fact("low")) == ((), True, str(16 * 512))
+    assert house.raw.bitcount(house.key("here:1")) == 4 * 512, "those who were looked at are not looked at again"
+    assert hall.let_in() == ["ada"]
+    hall.audit()
+
+
+@scenario
+def who_goes_is_not_present(house: House) -> None:
+    hall = Hall(house, grace=1000, keep=100).open()
+    hall.joins("ada", "bo", "cy")
+    hall.asked("leave", ["bo"])
+    assert [hall.present(place) for place in (1, 2, 3)] == [True, False, True]
+    for _ in range(2):
+        house.advance(101)
+        hall.room.tidy(hall.show)
+        hall.beat("cy")
+    assert hall.members("queue") == {"cy": 3}
+    assert [hall.present(place) for place in (1, 2, 3)] == [False, False, True]
+    assert hall.let_in() == ["cy"]
     hall.audit()
 
 

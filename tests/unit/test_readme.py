@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from seatlock.embedded import EmbeddedRedis
+
 README = Path(__file__).parents[2] / "README.md"
 URL = "redis://localhost:6379/0"
 
@@ -17,16 +19,21 @@ def test_the_snippets_run_one_after_the_other(capsys: pytest.CaptureFixture[str]
     snippets = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert URL in snippets[0]
     user: dict[str, Any] = {}
+    server = EmbeddedRedis.start()  # one for all: the waiting room is before a sale of the first snippet
+    assert server.url, "no redis-server was found"
     try:
         for number, snippet in enumerate(snippets, 1):
-            written = snippet.replace(URL, "embedded://")
+            written = snippet.replace(URL, server.url)
             # the README's dates will pass, and a sale cannot be opened in the past
             written = re.sub(r"\bdatetime\(20\d\d,", f"datetime({datetime.now(UTC).year + 1},", written)
             exec(compile(written, f"README.md, snippet {number}", "exec"), user)  # noqa: S102 - it is the project's own
     finally:
-        if "locker" in user:
-            user["locker"].close()
+        for name in ("locker", "room"):
+            if name in user:
+                user[name].close()
+        server.close()
     assert (user["booking"].payment, user["booking"].seats) == ("pay_123", ("A-1", "A-2"))
+    assert (user["place"].state, user["hold"].holder) == ("admitted", "user-42")
     said = capsys.readouterr().out.splitlines()
     told = re.findall(r"^ *print\(.*\)  # (\d.*|True|False)$", "".join(snippets), re.MULTILINE)
     assert told == [line for line in said if not line.startswith("(")], "what the README says comes out"
