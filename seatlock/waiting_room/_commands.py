@@ -217,12 +217,17 @@ def require_admission(namespace: str, show: str, *, required: bool) -> Operation
     return Operation(load("require_admission"), show, keys, [b"%d" % required], lambda reply: check_show(reply, show))
 
 
-def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomStatus]:
-    """Open, pause or close a room, or mark it sold out: gives the status before."""
+def set_status(namespace: str, show: str, status: RoomStatus, *, due: bool = False) -> Operation[RoomStatus | None]:
+    """Open, pause or close a room, or mark it sold out: gives the status before.
+
+    With ``due`` only where the time to open has come and nobody did anything by hand since: else None.
+    """
     room = keys_of(namespace, show).room
 
-    def decode(reply: list[Any]) -> RoomStatus:
+    def decode(reply: list[Any]) -> RoomStatus | None:
         check_room(reply, show)
+        if reply[0] == b"undue" or (due and reply[0] == b"undrawn"):
+            return None
         if reply[0] == b"undrawn":
             raise InvalidRequest(
                 f"{reply[1]:,} people came early to the waiting room of show {show!r} and have no order yet: open it, "
@@ -231,7 +236,7 @@ def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomS
         return cast("RoomStatus", reply[1].decode())
 
     keys = [room.room, room.early, room.drawn, room.admissions]
-    return Operation(load("room_status"), show, keys, [status.encode()], decode)
+    return Operation(load("room_status"), show, keys, [status.encode(), b"%d" % due], decode)
 
 
 def open_at(namespace: str, show: str, at: int) -> Operation[None]:
@@ -249,27 +254,33 @@ def open_at(namespace: str, show: str, at: int) -> Operation[None]:
     return Operation(load("open_at"), show, [room.room], [b"%d" % at], decode)
 
 
-def close_early(namespace: str, show: str, *, reopen: bool = False) -> Operation[tuple[RoomStatus, int]]:
+def close_early(
+    namespace: str, show: str, *, reopen: bool = False, due: bool = False
+) -> Operation[tuple[RoomStatus, int] | None]:
     """Let nobody join the early any more: gives the status from now on, and how many were early.
 
-    With ``reopen`` also in a room that was closed before their order was drawn.
+    With ``reopen`` also in a room that was closed before their order was drawn. With ``due`` only where the time to
+    open has come and nobody did anything by hand since: else None.
     """
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> tuple[RoomStatus, int] | None:
+        check_room(reply, show)
+        if reply[0] == b"undue":
+            return None
+        return reply[1].decode(), reply[2]
+
+    args = [b"%d" % reopen, b"%d" % due]
+    return Operation(load("close_early"), show, [room.room, room.early, room.drawn], args, decode)
+
+
+def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[tuple[RoomStatus, int]]:
+    """Move some of the early to the drawn, each with its number: gives the status, and how many are left."""
     room = keys_of(namespace, show).room
 
     def decode(reply: list[Any]) -> tuple[RoomStatus, int]:
         check_room(reply, show)
         return reply[1].decode(), reply[2]
-
-    return Operation(load("close_early"), show, [room.room, room.early, room.drawn], [b"%d" % reopen], decode)
-
-
-def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[int]:
-    """Move some of the early to the drawn, each with its number: gives how many are left."""
-    room = keys_of(namespace, show).room
-
-    def decode(reply: list[Any]) -> int:
-        check_room(reply, show)
-        return int(reply[2])
 
     args: list[bytes] = []
     for holder, number in numbers.items():
@@ -277,13 +288,13 @@ def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[int]:
     return Operation(load("draw"), show, [room.room, room.early, room.drawn], args, decode)
 
 
-def seat_drawn(namespace: str, show: str) -> Operation[int]:
-    """Give some of the drawn their places: gives how many are left."""
+def seat_drawn(namespace: str, show: str) -> Operation[tuple[RoomStatus, int]]:
+    """Give some of the drawn their places: gives the status, and how many are left."""
     room = keys_of(namespace, show).room
 
-    def decode(reply: list[Any]) -> int:
+    def decode(reply: list[Any]) -> tuple[RoomStatus, int]:
         check_room(reply, show)
-        return int(reply[2])
+        return reply[1].decode(), reply[2]
 
     keys = [room.room, room.queue, room.early, room.drawn, *room.here, *room.kept]
     return Operation(load("seat_drawn"), show, keys, [], decode)

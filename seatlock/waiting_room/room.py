@@ -183,6 +183,7 @@ class WaitingRoom(Door[RoomCore]):
         Run as many as you like, in any processes. Outlasts a server that does not answer. ``most_live`` is asked before
         each call of `admit`; ``on_admission`` is told of each that let somebody in. When the time of `open_at` has
         come, the pump opens the room: with what ``outside`` gives (see `open`), and tells ``on_open`` what `open` gave.
+        Not a room that was opened, paused, closed or sold out by hand meanwhile.
         """
         pump = Pump(show)
         stop = stop or threading.Event()
@@ -191,8 +192,9 @@ class WaitingRoom(Door[RoomCore]):
                 if pump.tidy_is_due():
                     self.tidy(show)
                     if (self.served(show)).opens_in == 0:
-                        drawn = self.open(show, outside=None if outside is None else outside())
-                        if on_open is not None:
+                        value = None if outside is None else outside()
+                        opened, drawn = self._follow(self._core.open_in_time(show, value))
+                        if on_open is not None and (opened or drawn is not None):
                             on_open(drawn)
                 admission = self.admit(show, most_live=None if most_live is None else most_live())
             except OUTLASTED as error:

@@ -293,6 +293,51 @@ def test_two_who_open_by_turns_draw_once(stage: Stage, at: int) -> None:
         assert [mine.position(name) for name in order_of(stage, names)[:20]] == list(range(1, 21))
 
 
+@pytest.mark.parametrize("at", range(1, 9))
+@pytest.mark.parametrize("due", [False, True])
+@pytest.mark.parametrize("word", ["close_room", "sold_out"])
+@only_on("redis-7", colours=["sync"])
+def test_a_draw_stops_at_once_where_the_room_is_closed(stage: Stage, at: int, due: bool, word: str) -> None:
+    """By hand with an error that says so; a pump says nothing, and leaves the room as it is."""
+    names = prepared(stage, STEP + 20)
+    stage.raw.hset(stage.key("room"), "opens", 1)
+    room, client = stage.watched_room()
+    first: list[int] = []
+
+    def before(sent: int) -> None:
+        status = stage.raw.hget(stage.key("room"), "status")
+        if status == b"drawing":
+            first.append(sent)
+            if len(first) == at:
+                getattr(stage.room, word)(stage.show)
+
+    client.before = before
+    if due:
+        assert room._follow(room._core.open_in_time(stage.show, None))[0] is False
+    elif stage.raw.zcard(stage.key("early")) > 1:
+        with suppress(InvalidRequest):
+            room.open(stage.show)
+    assert len(client.sent) < 20
+    if due:
+        assert stage.raw.hget(stage.key("room"), "status") == (b"sold_out" if word == "sold_out" else b"closed")
+    stage.room.open(stage.show)
+    assert len(set(order_of(stage, names))) == STEP + 20
+
+
+@only_on("redis-7", colours=["sync"])
+def test_an_opening_by_hand_says_that_the_room_was_closed_in_its_draw(stage: Stage) -> None:
+    prepared(stage, STEP + 20)
+    room, client = stage.watched_room()
+
+    def before(_: int) -> None:
+        if stage.raw.zcard(stage.key("drawn")) > 1:
+            stage.room.close_room(stage.show)
+
+    client.before = before
+    with pytest.raises(InvalidRequest, match="was closed while the order"):
+        room.open(stage.show)
+
+
 @only_on("redis-7")
 def test_what_is_published_serialises(stage: Stage) -> None:
     prepared(stage, 3)

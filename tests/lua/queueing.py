@@ -212,35 +212,68 @@ def a_room_that_opens_by_itself(house: House) -> None:
     assert hall.room.served(hall.show).opens_in is None
 
 
+def in_time(hall: Hall) -> Any:
+    """Open the room as a pump does: whether that was done, and the record."""
+    return hall.room._follow(hall.core.open_in_time(hall.show, None))
+
+
+@scenario
+def a_room_that_a_pump_opens(house: House) -> None:
+    hall = Hall(house).prepare()
+    hall.joins("ada")
+    with house.unchanged():
+        assert in_time(hall) == (False, None), "no time is set"
+    at = house.now / 1000 + 3600
+    hall.room.open_at(hall.show, at)
+    with house.unchanged():
+        assert in_time(hall) == (False, None)
+    house.advance(3700)
+    opened, drawn = in_time(hall)
+    assert (opened, drawn.count, hall.fact("status")) == (True, 1, "open")
+    paused = commands.set_status("seatlock", hall.show, "open", due=True)
+    for word in ("open", "pause", "sold_out", "close_room"):  # what is done by hand stays
+        getattr(hall.room, word)(hall.show)
+        with house.unchanged():
+            assert in_time(hall) == (False, None)
+            assert house.run(paused) is None
+    hall.room.pause(hall.show)
+    hall.room.open_at(hall.show, at + 7200)
+    house.advance(7200)
+    assert in_time(hall) == (True, None)
+    assert hall.fact("status") == "open"
+    hall.audit()
+
+
 @scenario
 def a_draw_step_by_step(house: House) -> None:
     hall = drawing(Hall(house), "ada", "bo", "cy")
     show, run = hall.show, house.run
     with house.unchanged():
-        assert run(commands.seat_drawn("seatlock", show)) == -1
+        assert run(commands.seat_drawn("seatlock", show)) == ("drawing", -1)
     noted = run(commands.note_draw("seatlock", show, "digest", "beacon"))
     with house.unchanged():
         assert run(commands.note_draw("seatlock", show, "other", "value")) == noted
-    assert run(commands.draw("seatlock", show, {"eve": 1, "bo": 9, "cy": 7})) == 1
+    assert run(commands.draw("seatlock", show, {"eve": 1, "bo": 9, "cy": 7})) == ("drawing", 1)
     assert hall.members("drawn") == {"cy": 7, "bo": 9}
     with house.unchanged():
         assert hall.joins("cy", "ada") == hall.beat("cy", "ada") == ["early"] * 2
         assert [place.state for place in hall.asked("status", ["cy", "ada"])] == ["early"] * 2
         assert hall.words("leave", "cy", "ada", "eve") == ["kept", "kept", "gone"]
-        assert run(commands.draw("seatlock", show, {"cy": 1})) == 1
-    assert run(commands.draw("seatlock", show, {"ada": 9})) == 0
+        assert run(commands.draw("seatlock", show, {"cy": 1})) == ("drawing", 1)
+    assert run(commands.draw("seatlock", show, {"ada": 9})) == ("drawing", 0)
     house.raw.zadd(house.key("queue"), {"cy": 1})  # a call that was stopped behind its first write
-    assert run(commands.seat_drawn("seatlock", show)) == 0
+    assert run(commands.seat_drawn("seatlock", show)) == ("drawing", 0)
     assert hall.members("queue") == {"cy": 1, "ada": 2, "bo": 3}  # of equal numbers the ids decide
     assert [hall.present(place) for place in (1, 2, 3, 4)] == [True, True, True, False]
     with house.unchanged():
         assert hall.words("leave", "cy", "ada", "bo") == ["kept"] * 3
-        assert run(commands.seat_drawn("seatlock", show)) == 0
+        assert run(commands.seat_drawn("seatlock", show)) == ("drawing", 0)
     assert hall.joins("di") == [4]
     assert hall.room.leave(show, "di")
     run(commands.set_status("seatlock", show, "open"))
     with house.unchanged():
-        assert run(commands.seat_drawn("seatlock", show)) == run(commands.draw("seatlock", show, {"ada": 1})) == 0
+        seated = run(commands.seat_drawn("seatlock", show))
+        assert seated == run(commands.draw("seatlock", show, {"ada": 1})) == ("open", 0)
     hall.audit()
 
 
