@@ -30,6 +30,9 @@ if room.status ~= wanted then
   -- How it moved before says nothing, and an opening time is forgotten: what somebody did by hand comes later.
   redis.call('HSET', room_key, 'version', digits(version), 'pace', '')
   redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), 'status', wanted)
+  if wanted == 'open' and room.status ~= 'paused' then -- nobody was silent while nobody could be let in
+    redis.call('HSET', room_key, 'here_at', digits(now), 'kept_at', digits(now), 'walked', '-')
+  end
   redis.call('HSET', room_key, 'status', wanted, 'opens', '0') -- last: asking again does what is left to do
 end
 return {'ok', room.status}

@@ -337,6 +337,43 @@ def a_room_that_was_closed_while_people_were_early(house: House) -> None:
     hall.audit()
 
 
+@scenario
+def a_long_draw(house: House) -> None:
+    """However long it takes, whoever has a place already is present when the room opens, and keeps it."""
+    hall = drawing(Hall(house, grace=30, keep=100), "ada", "bo")
+    listed = hall.room.close_early(hall.show)
+    house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
+    house.run(commands.draw("seatlock", hall.show, {"ada": 7, "bo": 3}))
+    house.run(commands.seat_drawn("seatlock", hall.show))
+    for _ in range(4):
+        house.advance(101)
+        hall.room.tidy(hall.show)
+    hall.room.open(hall.show)
+    hall.room.tidy(hall.show)
+    assert hall.let_in() == ["bo", "ada"]
+    hall.audit()
+
+
+@scenario
+def a_draw_that_was_cut_off_and_closed(house: House) -> None:
+    """Some have their places, the others none yet: all find theirs when the room opens after all."""
+    hall = drawing(Hall(house, grace=30, keep=100), "ada", "bo", "cy")
+    listed = hall.room.close_early(hall.show)
+    house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
+    house.run(commands.draw("seatlock", hall.show, {"ada": 7, "bo": 3, "cy": 9}))
+    house.run(commands.seat_drawn("seatlock", hall.show))
+    house.raw.zadd(house.key("drawn"), {"cy": 9})
+    house.raw.zrem(house.key("queue"), "cy")
+    hall.room.close_room(hall.show)
+    for _ in range(4):
+        house.advance(101)
+        hall.room.tidy(hall.show)
+    hall.room.open(hall.show)
+    hall.room.tidy(hall.show)
+    assert hall.let_in() == ["bo", "ada", "cy"]
+    hall.audit()
+
+
 # --- what is broken
 
 
