@@ -300,16 +300,19 @@ def seat_drawn(namespace: str, show: str) -> Operation[tuple[RoomStatus, int]]:
     return Operation(load("seat_drawn"), show, keys, [], decode)
 
 
-def part(
-    namespace: str, show: str, key: Literal["early", "drawn", "queue"], first: int, last: int | None = None
-) -> Command[list[str]]:
-    """Read up to `STEP` of the early, the drawn, or the line up to the place ``last``, in order, from a rank on.
+def part(namespace: str, show: str, key: Literal["early", "drawn"], first: int) -> Command[list[str]]:
+    """Read up to `STEP` of the early or the drawn, in order, from a rank on.
 
     The sentinel of a key, which has no name, is the last in it, and left out.
     """
     found = getattr(keys_of(namespace, show).room, key)
-    until = "(+inf" if last is None else last
-    return Command(show, ["ZRANGEBYSCORE", found, "-inf", until, "LIMIT", first, STEP], _named)
+    return Command(show, ["ZRANGE", found, first, first + STEP - 1], _named)
+
+
+def seated(namespace: str, show: str, first: int, last: int) -> Command[list[str]]:
+    """Read who has the places from the first to the last: by place, since some may be given up."""
+    queue = keys_of(namespace, show).room.queue
+    return Command(show, ["ZRANGEBYSCORE", queue, first, last], _named)
 
 
 def note_draw(namespace: str, show: str, participants: str, outside: str) -> Operation[tuple[str, str, str, str]]:

@@ -301,14 +301,16 @@ class RoomCore(Base):
     def _everyone(self, show: str, count: int) -> Procedure[bytes]:
         """The tags of all early, wherever the draw has brought them by now, in the order of their ids."""
         found: set[str] = set()
-        parts: list[tuple[Literal["early", "drawn", "queue"], int | None]]
-        parts = [("early", None), ("drawn", None), ("queue", count)]
-        for key, last in parts:
-            for step in range(DRAW_STEPS):
-                holders = yield _commands.part(self.namespace, show, key, step * _commands.STEP, last)
+        keys: tuple[Literal["early", "drawn"], ...] = ("early", "drawn")
+        for key in keys:
+            for first in range(0, count + 1, _commands.STEP):  # never more than all of them
+                holders = yield _commands.part(self.namespace, show, key, first)
                 found.update(holders)
                 if len(holders) < _commands.STEP:
                     break
+        for first in range(1, count + 1, _commands.STEP):
+            last = min(first + _commands.STEP - 1, count)
+            found.update((yield _commands.seated(self.namespace, show, first, last)))
         return b"".join(tag_of(show, holder) for holder in sorted(found, key=str.encode))
 
 
