@@ -276,9 +276,9 @@ class RoomCore(Base):
         seed, commitment, digest, outside = yield _commands.note_draw(self.namespace, show, closed.digest, outside)
         if not digest:  # closed before anything was noted: whoever opens it again may bring another value
             return False, None
-        tags = closed.tags
+        tags: bytes | None = closed.tags
         if digest != closed.digest:  # another call began to draw: some of them are no longer among the early
-            tags = yield from self._everyone(show, count)
+            tags = yield from self._everyone(show, count, digest)
         key = key_of(seed, outside)
         status = "drawing"
         steps = count // _commands.STEP + 2  # each takes as many as it can; one more finds that nobody is left
@@ -296,10 +296,15 @@ class RoomCore(Base):
                 break
         if status in ("closed", "sold_out"):
             return False, None
-        return True, Draw(show, commitment, seed, outside, digest, tags)
+        if tags is None:  # others moved them while they were read; if nobody was let in since, all stand in the line
+            tags = yield from self._everyone(show, count, digest)
+        return True, None if tags is None else Draw(show, commitment, seed, outside, digest, tags)
 
-    def _everyone(self, show: str, count: int) -> Procedure[bytes]:
-        """The tags of all early, wherever the draw has brought them by now, in the order of their ids."""
+    def _everyone(self, show: str, count: int, digest: str) -> Procedure[bytes | None]:
+        """The tags of all early, wherever the draw has brought them by now, in the order of their ids.
+
+        None where they are not those of the digest: some were moved while they were read, or have left the line.
+        """
         found: set[str] = set()
         keys: tuple[Literal["early", "drawn"], ...] = ("early", "drawn")
         for key in keys:
@@ -311,7 +316,8 @@ class RoomCore(Base):
         for first in range(1, count + 1, _commands.STEP):
             last = min(first + _commands.STEP - 1, count)
             found.update((yield _commands.seated(self.namespace, show, first, last)))
-        return b"".join(tag_of(show, holder) for holder in sorted(found, key=str.encode))
+        tags = [tag_of(show, holder) for holder in sorted(found, key=str.encode)]
+        return b"".join(tags) if digest_of(tags) == digest else None
 
 
 def _left(_: Ask[Any], answer: list[Any]) -> bool:

@@ -338,6 +338,31 @@ def test_an_opening_by_hand_says_that_the_room_was_closed_in_its_draw(stage: Sta
         room.open(stage.show)
 
 
+@pytest.mark.parametrize("at", range(3, 12))
+@only_on("redis-7", colours=["sync"])
+def test_who_cannot_have_the_true_record_gives_none(stage: Stage, at: int) -> None:
+    """Another goes on with the draw, opens the room, and lets people in."""
+    prepared(stage, 2 * STEP + 20, burst=1000, batch=1000)
+    other, cut = stage.watched_room()
+    cut.before = cut_off_after(6)
+    with pytest.raises(Interrupted):
+        other.open(stage.show)
+    room, client = stage.watched_room()
+    seen: list[Draw | None] = []
+
+    def before(sent: int) -> None:
+        if sent == at:
+            seen.append(stage.room.open(stage.show))
+            assert stage.let_in()
+
+    client.before = before
+    mine = room.open(stage.show)
+    assert len(seen) == 1
+    assert seen[0] is not None
+    assert seen[0].check() == []
+    assert mine is None or (mine.check(), mine.tags) == ([], seen[0].tags)
+
+
 @only_on("redis-7")
 def test_what_is_published_serialises(stage: Stage) -> None:
     prepared(stage, 3)
