@@ -327,6 +327,17 @@ def note_draw(namespace: str, show: str, participants: str, outside: str) -> Ope
     return Operation(load("note_draw"), show, [room.room], [participants.encode(), outside.encode()], decode)
 
 
+def noted_digest(namespace: str, show: str) -> Command[str]:
+    """Read the digest that a draw was begun with; empty before that."""
+
+    def decode(reply: bytes | None) -> str:
+        if reply is None:
+            raise _no_room(show)
+        return reply.decode()
+
+    return Command(show, ["HGET", keys_of(namespace, show).room.room, "participants"], decode)
+
+
 def _named(reply: list[bytes]) -> list[str]:
     return [holder.decode() for holder in reply if holder]
 

@@ -217,10 +217,20 @@ class RoomCore(Base):
     def close_early(self, show: object) -> Procedure[Participants]:
         """Close the list of the early, and tell what it is."""
         show = yield from self._ready(show)
-        status, _ = yield _commands.close_early(self.namespace, show)
+        status, count = yield _commands.close_early(self.namespace, show)
         if status != "drawing":
             raise InvalidRequest(f"the waiting room of show {show!r} is {status}: nobody in it is early any more.")
-        return (yield from self._participants(show))
+        closed: Participants = yield from self._participants(show)
+        digest = yield _commands.noted_digest(self.namespace, show)
+        if digest not in ("", closed.digest):  # a draw has begun: some of them are no longer among the early
+            tags = yield from self._everyone(show, count, digest)
+            if tags is None:
+                raise InvalidRequest(
+                    f"the order of the early of show {show!r} is being drawn, and the list could not be read: "
+                    "ask again, or open the room, which gives it in the record of the draw."
+                )
+            closed = Participants(show, len(tags) // TAG_BYTES, digest, tags)
+        return closed
 
     def _participants(self, show: str) -> Procedure[Participants]:
         tags = bytearray()

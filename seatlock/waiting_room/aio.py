@@ -120,7 +120,7 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """End the early time: whoever joins from now on comes after all who are there.
 
         Gives who they are, without names; publish the digest before the outside value of `open` can be known. Raises
-        `InvalidRequest` where the room has been opened.
+        `InvalidRequest` where the room has been opened, or where the list cannot be read while it is drawn.
         """
         return await self._follow(self._core.close_early(show))
 
@@ -128,8 +128,8 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """Let people in from now on. The first time, the order of the early is drawn: gives the public record of that.
 
         ``outside`` is a value that nobody could know when the list of the early was closed, such as a public beacon's;
-        without one, who knew the seed could have aimed. May be repeated after a failure: what was drawn stays. None where
-        others drew at the same time and let people in, so that the record cannot be had any more: they have it.
+        without one, who knew the seed could have aimed. May be repeated after a failure: what was drawn stays. None
+        where others drew at the same time and let people in, so that the record cannot be had any more: they have it.
         """
         return await self._follow(self._core.open(show, outside))
 

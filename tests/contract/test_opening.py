@@ -227,6 +227,22 @@ def test_whoever_goes_on_with_a_draw_has_the_same_record(stage: Stage, cut: int)
 
 
 @only_on("redis-7")
+@pytest.mark.parametrize("cut", range(4, 10))
+def test_the_closed_list_stays_the_same_while_they_draw(stage: Stage, cut: int) -> None:
+    prepared(stage, 2 * STEP + 20)
+    closed = stage.room.close_early(stage.show)
+    stage.join("late")
+    room, client = stage.watched_room()
+    client.before = cut_off_after(cut)
+    with pytest.raises(Interrupted):
+        room.open(stage.show)
+    assert stage.room.close_early(stage.show) == closed
+    stage.raw.hset(stage.key("room"), "participants", "0" * 64)
+    with pytest.raises(InvalidRequest, match="is being drawn"):
+        stage.room.close_early(stage.show)
+
+
+@only_on("redis-7")
 def test_positions_are_exact_while_they_draw(stage: Stage) -> None:
     names = prepared(stage, STEP + 20)
     stage.room.close_early(stage.show)
