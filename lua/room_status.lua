@@ -34,5 +34,7 @@ if room.status ~= wanted then
     redis.call('HSET', room_key, 'here_at', digits(now), 'kept_at', digits(now), 'walked', '-')
   end
   redis.call('HSET', room_key, 'status', wanted, 'opens', '0') -- last: asking again does what is left to do
+elseif room.opens ~= '0' then
+  redis.call('HSET', room_key, 'opens', '0')
 end
 return {'ok', room.status}

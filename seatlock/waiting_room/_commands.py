@@ -231,7 +231,7 @@ def set_status(namespace: str, show: str, status: RoomStatus, *, due: bool = Fal
         if reply[0] == b"undrawn":
             raise InvalidRequest(
                 f"{reply[1]:,} people came early to the waiting room of show {show!r} and have no order yet: open it, "
-                "which draws one."
+                "which draws one; open_at(None) forgets a time at which it is to open by itself."
             )
         return cast("RoomStatus", reply[1].decode())
 

@@ -164,6 +164,7 @@ def the_early(house: House) -> None:
         assert hall.asked("status", ["cy"])[0].state == "early"
         told = house.failing(InvalidRequest, lambda: hall.room.pause(hall.show))
         assert "have no order yet" in str(told)
+        assert "open_at(None)" in str(told)
     assert hall.room.leave(hall.show, "bo")
     listed = hall.room.close_early(hall.show)
     assert (listed.count, hall.fact("status"), hall.fact("early")) == (2, "drawing", "2")
@@ -204,6 +205,12 @@ def a_room_that_opens_by_itself(house: House) -> None:
     assert hall.room.served(hall.show).opens_in is None
     hall.room.pause(hall.show)
     assert hall.room.served(hall.show).opens_in is None, "what is done by hand forgets the time"
+    for word in ("pause", "open"):
+        getattr(hall.room, word)(hall.show)
+        hall.room.open_at(hall.show, at + 7200)
+        getattr(hall.room, word)(hall.show)
+        assert hall.fact("opens") == "0", "also where it is so already"
+    hall.room.pause(hall.show)
     hall.room.open_at(hall.show, at + 7200)
     hall.room.open_at(hall.show, None)
     assert hall.room.served(hall.show).opens_in is None
