@@ -1,12 +1,12 @@
 -- tidy: does for a waiting room what time asks for, a bounded part a call: turns the bitmaps of those who are present,
 -- takes ended passes off, has places leave that were silent for too long. Without it nobody falls silent.
 --
--- KEYS  room queue passes grants here_0 here_1 kept_0 kept_1 |
+-- KEYS  room queue passes grants early drawn here_0 here_1 kept_0 kept_1 |
 -- ARGV  |
 -- REPLY noroom
 --       ok freed expired more                          passes and places that are gone; more: 1 if it is not done
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local here_keys, kept_keys = {KEYS[5], KEYS[6]}, {KEYS[7], KEYS[8]}
+local early_key, drawn_key, here_keys, kept_keys = KEYS[5], KEYS[6], {KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10]}
 -- @include waiting
 -- @include silence
 
@@ -34,8 +34,14 @@ local function turned(newer, newer_at, current, since, span)
 end
 
 local here, kept = integer(room.here, 0, 1), integer(room.kept, 0, 1)
-local new_here = turned('here', 'here_at', here, here_at, grace)
-local new_kept = turned('kept', 'kept_at', kept, kept_at, keep)
+-- Nobody falls silent before the order of the early is drawn, also where the draw waits in a closed room: whoever was
+-- early is to find the place. The opening begins the times anew.
+local undrawn = redis.call('ZCARD', early_key) + redis.call('ZCARD', drawn_key) > 2
+local new_here, new_kept
+if room.status ~= 'early' and room.status ~= 'drawing' and not undrawn then
+  new_here = turned('here', 'here_at', here, here_at, grace)
+  new_kept = turned('kept', 'kept_at', kept, kept_at, keep)
+end
 
 local ended = redis.call('ZRANGEBYSCORE', passes_key, '-inf', '(' .. digits(now), 'LIMIT', '0', digits(PASSES))
 

@@ -23,6 +23,12 @@ local served = integer(room.served, 0, MOST_PLACES) -- the highest that one has:
 
 local early_places = integer(room.early, 0, MOST_PLACES) -- the first places are theirs whose order is drawn
 
+-- When it is to open by itself; 0 where no time is set, or where it is open or has ended.
+local opens = integer(room.opens, 0, 2 ^ 49)
+if room.status ~= 'early' and room.status ~= 'drawing' and room.status ~= 'paused' then
+  opens = 0
+end
+
 -- What every answer about places begins with: how the room is, the clock, the place up to which it has been served, how
 -- many serving moved lately and in how many milliseconds (-1 where that is not known), how often to ask, and how long
 -- until it opens by itself (-1 where no time is set, or where it is open or has ended).
@@ -32,9 +38,8 @@ local function serving()
   if since and room.status == 'open' then
     span, moved = math.max(now - integer(since, 0, 2 ^ 49), 0), served - integer(from, 0, MOST_PLACES)
   end
-  local opens = integer(room.opens, 0, 2 ^ 49)
   local opens_in = -1
-  if opens > 0 and (room.status == 'early' or room.status == 'drawing' or room.status == 'paused') then
+  if opens > 0 then
     opens_in = math.max(opens - now, 0)
   end
   return room.status, now, served, moved, span, integer(room.poll, 1, 86400000), opens_in

@@ -126,7 +126,7 @@ def tidy(namespace: str, show: str) -> Operation[tuple[int, int, bool]]:
         check_room(reply, show)
         return reply[1], reply[2], bool(reply[3])
 
-    keys = [room.room, room.queue, room.passes, room.grants, *room.here, *room.kept]
+    keys = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn, *room.here, *room.kept]
     return Operation(load("tidy"), show, keys, [], decode)
 
 
@@ -218,21 +218,26 @@ def require_admission(namespace: str, show: str, *, required: bool) -> Operation
     return Operation(load("require_admission"), show, keys, [b"%d" % required], lambda reply: check_show(reply, show))
 
 
-def set_status(namespace: str, show: str, status: RoomStatus) -> Operation[RoomStatus]:
-    """Open, pause or close a room, or mark it sold out: gives the status before."""
+def set_status(namespace: str, show: str, status: RoomStatus, *, due: bool = False) -> Operation[RoomStatus | None]:
+    """Open, pause or close a room, or mark it sold out: gives the status before.
+
+    With ``due`` only where the time to open has come and nobody did anything by hand since: else None.
+    """
     room = keys_of(namespace, show).room
 
-    def decode(reply: list[Any]) -> RoomStatus:
+    def decode(reply: list[Any]) -> RoomStatus | None:
         check_room(reply, show)
+        if reply[0] == b"undue" or (due and reply[0] == b"undrawn"):
+            return None
         if reply[0] == b"undrawn":
             raise InvalidRequest(
                 f"{reply[1]:,} people came early to the waiting room of show {show!r} and have no order yet: open it, "
-                "which draws one."
+                "which draws one; open_at(None) forgets a time at which it is to open by itself."
             )
         return cast("RoomStatus", reply[1].decode())
 
     keys = [room.room, room.early, room.drawn, room.admissions]
-    return Operation(load("room_status"), show, keys, [status.encode()], decode)
+    return Operation(load("room_status"), show, keys, [status.encode(), b"%d" % due], decode)
 
 
 def open_at(namespace: str, show: str, at: int) -> Operation[None]:
@@ -250,27 +255,33 @@ def open_at(namespace: str, show: str, at: int) -> Operation[None]:
     return Operation(load("open_at"), show, [room.room], [b"%d" % at], decode)
 
 
-def close_early(namespace: str, show: str, *, reopen: bool = False) -> Operation[tuple[RoomStatus, int]]:
+def close_early(
+    namespace: str, show: str, *, reopen: bool = False, due: bool = False
+) -> Operation[tuple[RoomStatus, int] | None]:
     """Let nobody join the early any more: gives the status from now on, and how many were early.
 
-    With ``reopen`` also in a room that was closed before their order was drawn.
+    With ``reopen`` also in a room that was closed before their order was drawn. With ``due`` only where the time to
+    open has come and nobody did anything by hand since: else None.
     """
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> tuple[RoomStatus, int] | None:
+        check_room(reply, show)
+        if reply[0] == b"undue":
+            return None
+        return reply[1].decode(), reply[2]
+
+    args = [b"%d" % reopen, b"%d" % due]
+    return Operation(load("close_early"), show, [room.room, room.early, room.drawn], args, decode)
+
+
+def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[tuple[RoomStatus, int]]:
+    """Move some of the early to the drawn, each with its number: gives the status, and how many are left."""
     room = keys_of(namespace, show).room
 
     def decode(reply: list[Any]) -> tuple[RoomStatus, int]:
         check_room(reply, show)
         return reply[1].decode(), reply[2]
-
-    return Operation(load("close_early"), show, [room.room, room.early, room.drawn], [b"%d" % reopen], decode)
-
-
-def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[int]:
-    """Move some of the early to the drawn, each with its number: gives how many are left."""
-    room = keys_of(namespace, show).room
-
-    def decode(reply: list[Any]) -> int:
-        check_room(reply, show)
-        return int(reply[2])
 
     args: list[bytes] = []
     for holder, number in numbers.items():
@@ -278,28 +289,31 @@ def draw(namespace: str, show: str, numbers: dict[str, int]) -> Operation[int]:
     return Operation(load("draw"), show, [room.room, room.early, room.drawn], args, decode)
 
 
-def seat_drawn(namespace: str, show: str) -> Operation[int]:
-    """Give some of the drawn their places: gives how many are left."""
+def seat_drawn(namespace: str, show: str) -> Operation[tuple[RoomStatus, int]]:
+    """Give some of the drawn their places: gives the status, and how many are left."""
     room = keys_of(namespace, show).room
 
-    def decode(reply: list[Any]) -> int:
+    def decode(reply: list[Any]) -> tuple[RoomStatus, int]:
         check_room(reply, show)
-        return int(reply[2])
+        return reply[1].decode(), reply[2]
 
     keys = [room.room, room.queue, room.early, room.drawn, *room.here, *room.kept]
     return Operation(load("seat_drawn"), show, keys, [], decode)
 
 
-def part(
-    namespace: str, show: str, key: Literal["early", "drawn", "queue"], first: int, last: int | None = None
-) -> Command[list[str]]:
-    """Read up to `STEP` of the early, the drawn, or the line up to the place ``last``, in order, from a rank on.
+def part(namespace: str, show: str, key: Literal["early", "drawn"], first: int) -> Command[list[str]]:
+    """Read up to `STEP` of the early or the drawn, in order, from a rank on.
 
     The sentinel of a key, which has no name, is the last in it, and left out.
     """
     found = getattr(keys_of(namespace, show).room, key)
-    until = "(+inf" if last is None else last
-    return Command(show, ["ZRANGEBYSCORE", found, "-inf", until, "LIMIT", first, STEP], _named)
+    return Command(show, ["ZRANGE", found, first, first + STEP - 1], _named)
+
+
+def seated(namespace: str, show: str, first: int, last: int) -> Command[list[str]]:
+    """Read who has the places from the first to the last: by place, since some may be given up."""
+    queue = keys_of(namespace, show).room.queue
+    return Command(show, ["ZRANGEBYSCORE", queue, first, last], _named)
 
 
 def note_draw(namespace: str, show: str, participants: str, outside: str) -> Operation[tuple[str, str, str, str]]:
@@ -312,6 +326,17 @@ def note_draw(namespace: str, show: str, participants: str, outside: str) -> Ope
         return seed, commitment, digest, value
 
     return Operation(load("note_draw"), show, [room.room], [participants.encode(), outside.encode()], decode)
+
+
+def noted_digest(namespace: str, show: str) -> Command[str]:
+    """Read the digest that a draw was begun with; empty before that."""
+
+    def decode(reply: bytes | None) -> str:
+        if reply is None:
+            raise _no_room(show)
+        return reply.decode()
+
+    return Command(show, ["HGET", keys_of(namespace, show).room.room, "participants"], decode)
 
 
 def _named(reply: list[bytes]) -> list[str]:

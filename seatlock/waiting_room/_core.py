@@ -217,10 +217,20 @@ class RoomCore(Base):
     def close_early(self, show: object) -> Procedure[Participants]:
         """Close the list of the early, and tell what it is."""
         show = yield from self._ready(show)
-        status, _ = yield _commands.close_early(self.namespace, show)
+        status, count = yield _commands.close_early(self.namespace, show)
         if status != "drawing":
             raise InvalidRequest(f"the waiting room of show {show!r} is {status}: nobody in it is early any more.")
-        return (yield from self._participants(show))
+        closed: Participants = yield from self._participants(show)
+        digest = yield _commands.noted_digest(self.namespace, show)
+        if digest not in ("", closed.digest):  # a draw has begun: some of them are no longer among the early
+            tags = yield from self._everyone(show, count, digest)
+            if tags is None:
+                raise InvalidRequest(
+                    f"the order of the early of show {show!r} is being drawn, and the list could not be read: "
+                    "ask again, or open the room, which gives it in the record of the draw."
+                )
+            closed = Participants(show, len(tags) // TAG_BYTES, digest, tags)
+        return closed
 
     def _participants(self, show: str) -> Procedure[Participants]:
         tags = bytearray()
@@ -240,42 +250,84 @@ class RoomCore(Base):
         status, count = yield _commands.close_early(self.namespace, show, reopen=True)
         drawn = None
         if status == "drawing":
-            drawn = yield from self._draw(show, outside, count)
+            ended, drawn = yield from self._draw(show, outside, count)
+            if not ended:
+                raise InvalidRequest(
+                    f"the waiting room of show {show!r} was closed while the order of the early was drawn: nothing is "
+                    "lost, and opening it again goes on with the draw."
+                )
         yield _commands.set_status(self.namespace, show, "open")
         return drawn
 
-    def _draw(self, show: str, outside: str, count: int) -> Procedure[Draw]:
+    def open_in_time(self, show: object, outside: object) -> Procedure[tuple[bool, Draw | None]]:
+        """Open a room whose time has come, as a pump does: whether that was done, and the record of the draw.
+
+        What somebody did by hand meanwhile stays: such a room is not opened, and nothing is raised for it.
+        """
+        outside = "" if outside is None else _bounds.reference("outside", outside)
+        show = yield from self._ready(show)
+        closed = yield _commands.close_early(self.namespace, show, due=True)
+        if closed is None:
+            return False, None
+        status, count = closed
+        drawn = None
+        if status == "drawing":
+            ended, drawn = yield from self._draw(show, outside, count)
+            if not ended:
+                return False, None
+        return (yield _commands.set_status(self.namespace, show, "open", due=True)) is not None, drawn
+
+    def _draw(self, show: str, outside: str, count: int) -> Procedure[tuple[bool, Draw | None]]:
+        """Draw the order of the early and seat them: whether that came to its end, and the record.
+
+        It does not where the room is closed meanwhile; it does where others end it, and open the room.
+        """
         closed = yield from self._participants(show)
         seed, commitment, digest, outside = yield _commands.note_draw(self.namespace, show, closed.digest, outside)
-        tags = closed.tags
+        if not digest:  # closed before anything was noted: whoever opens it again may bring another value
+            return False, None
+        tags: bytes | None = closed.tags
         if digest != closed.digest:  # another call began to draw: some of them are no longer among the early
-            tags = yield from self._everyone(show, count)
+            tags = yield from self._everyone(show, count, digest)
         key = key_of(seed, outside)
-        for _ in range(DRAW_STEPS):
+        status = "drawing"
+        steps = count // _commands.STEP + 2  # each takes as many as it can; one more finds that nobody is left
+        for _ in range(steps):
             holders = yield _commands.part(self.namespace, show, "early", 0)
             if not holders:
                 break
-            yield _commands.draw(
-                self.namespace, show, {holder: number_of(key, tag_of(show, holder)) for holder in holders}
-            )
-        for _ in range(DRAW_STEPS):
-            left = yield _commands.seat_drawn(self.namespace, show)
-            if left == 0:
+            numbers = {holder: number_of(key, tag_of(show, holder)) for holder in holders}
+            status, left = yield _commands.draw(self.namespace, show, numbers)
+            if status != "drawing" or left == 0:
                 break
-        return Draw(show, commitment, seed, outside, digest, tags)
+        for _ in range(steps):
+            status, left = yield _commands.seat_drawn(self.namespace, show)
+            if status != "drawing" or left == 0:
+                break
+        if status in ("closed", "sold_out"):
+            return False, None
+        if tags is None:  # others moved them while they were read; if nobody was let in since, all stand in the line
+            tags = yield from self._everyone(show, count, digest)
+        return True, None if tags is None else Draw(show, commitment, seed, outside, digest, tags)
 
-    def _everyone(self, show: str, count: int) -> Procedure[bytes]:
-        """The tags of all early, wherever the draw has brought them by now, in the order of their ids."""
+    def _everyone(self, show: str, count: int, digest: str) -> Procedure[bytes | None]:
+        """The tags of all early, wherever the draw has brought them by now, in the order of their ids.
+
+        None where they are not those of the digest: some were moved while they were read, or have left the line.
+        """
         found: set[str] = set()
-        parts: list[tuple[Literal["early", "drawn", "queue"], int | None]]
-        parts = [("early", None), ("drawn", None), ("queue", count)]
-        for key, last in parts:
-            for step in range(DRAW_STEPS):
-                holders = yield _commands.part(self.namespace, show, key, step * _commands.STEP, last)
+        keys: tuple[Literal["early", "drawn"], ...] = ("early", "drawn")
+        for key in keys:
+            for first in range(0, count + 1, _commands.STEP):  # never more than all of them
+                holders = yield _commands.part(self.namespace, show, key, first)
                 found.update(holders)
                 if len(holders) < _commands.STEP:
                     break
-        return b"".join(tag_of(show, holder) for holder in sorted(found, key=str.encode))
+        for first in range(1, count + 1, _commands.STEP):
+            last = min(first + _commands.STEP - 1, count)
+            found.update((yield _commands.seated(self.namespace, show, first, last)))
+        tags = [tag_of(show, holder) for holder in sorted(found, key=str.encode)]
+        return b"".join(tags) if digest_of(tags) == digest else None
 
 
 def _left(_: Ask[Any], answer: list[Any]) -> bool:

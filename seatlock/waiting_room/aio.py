@@ -120,7 +120,7 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """End the early time: whoever joins from now on comes after all who are there.
 
         Gives who they are, without names; publish the digest before the outside value of `open` can be known. Raises
-        `InvalidRequest` where the room has been opened.
+        `InvalidRequest` where the room has been opened, or where the list cannot be read while it is drawn.
         """
         return await self._follow(self._core.close_early(show))
 
@@ -128,7 +128,8 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """Let people in from now on. The first time, the order of the early is drawn: gives the public record of that.
 
         ``outside`` is a value that nobody could know when the list of the early was closed, such as a public beacon's;
-        without one, who knew the seed could have aimed. May be repeated after a failure: what was drawn stays.
+        without one, who knew the seed could have aimed. May be repeated after a failure: what was drawn stays. None
+        where others drew at the same time and let people in, so that the record cannot be had any more: they have it.
         """
         return await self._follow(self._core.open(show, outside))
 
@@ -187,6 +188,7 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         Run as many as you like, in any processes. Outlasts a server that does not answer. ``most_live`` is asked before
         each call of `admit`; ``on_admission`` is told of each that let somebody in. When the time of `open_at` has
         come, the pump opens the room: with what ``outside`` gives (see `open`), and tells ``on_open`` what `open` gave.
+        Not a room that was opened, paused, closed or sold out by hand meanwhile.
         """
         pump = Pump(show)
         stop = stop or asyncio.Event()
@@ -195,8 +197,9 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
                 if pump.tidy_is_due():
                     await self.tidy(show)
                     if (await self.served(show)).opens_in == 0:
-                        drawn = await self.open(show, outside=None if outside is None else outside())
-                        if on_open is not None:
+                        value = None if outside is None else outside()
+                        opened, drawn = await self._follow(self._core.open_in_time(show, value))
+                        if on_open is not None and (opened or drawn is not None):
                             on_open(drawn)
                 admission = await self.admit(show, most_live=None if most_live is None else most_live())
             except OUTLASTED as error:

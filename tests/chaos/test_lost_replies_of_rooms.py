@@ -17,7 +17,7 @@ from tests.support.lockers import Blocking
 from tests.support.proxy import ReplyProxy
 from tests.support.servers import RedisServer
 
-SENT: Final = ("EVALSHA", "EVAL", "ZRANGEBYSCORE")
+SENT: Final = ("EVALSHA", "EVAL", "HGET", "ZRANGE", "ZRANGEBYSCORE")
 # What a verb says when it finds its work done already: its first try did it, unheard.
 UNHEARD: Final = {"leave": ("True", "False")}
 RANDOM: Final = (b"seed", b"commitment")

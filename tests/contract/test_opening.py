@@ -227,6 +227,22 @@ def test_whoever_goes_on_with_a_draw_has_the_same_record(stage: Stage, cut: int)
 
 
 @only_on("redis-7")
+@pytest.mark.parametrize("cut", range(4, 10))
+def test_the_closed_list_stays_the_same_while_they_draw(stage: Stage, cut: int) -> None:
+    prepared(stage, 2 * STEP + 20)
+    closed = stage.room.close_early(stage.show)
+    stage.join("late")
+    room, client = stage.watched_room()
+    client.before = cut_off_after(cut)
+    with pytest.raises(Interrupted):
+        room.open(stage.show)
+    assert stage.room.close_early(stage.show) == closed
+    stage.raw.hset(stage.key("room"), "participants", "0" * 64)
+    with pytest.raises(InvalidRequest, match="is being drawn"):
+        stage.room.close_early(stage.show)
+
+
+@only_on("redis-7")
 def test_positions_are_exact_while_they_draw(stage: Stage) -> None:
     names = prepared(stage, STEP + 20)
     stage.room.close_early(stage.show)
@@ -291,6 +307,76 @@ def test_two_who_open_by_turns_draw_once(stage: Stage, at: int) -> None:
     if mine is not None:
         assert (mine.digest, mine.tags, mine.check()) == (closed.digest, closed.tags, [])
         assert [mine.position(name) for name in order_of(stage, names)[:20]] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+@pytest.mark.parametrize("due", [False, True])
+@pytest.mark.parametrize("word", ["close_room", "sold_out"])
+@only_on("redis-7", colours=["sync"])
+def test_a_draw_stops_at_once_where_the_room_is_closed(stage: Stage, at: int, due: bool, word: str) -> None:
+    """By hand with an error that says so; a pump says nothing, and leaves the room as it is."""
+    names = prepared(stage, STEP + 20)
+    stage.raw.hset(stage.key("room"), "opens", 1)
+    room, client = stage.watched_room()
+    first: list[int] = []
+
+    def before(sent: int) -> None:
+        status = stage.raw.hget(stage.key("room"), "status")
+        if status == b"drawing":
+            first.append(sent)
+            if len(first) == at:
+                getattr(stage.room, word)(stage.show)
+
+    client.before = before
+    if due:
+        assert room._follow(room._core.open_in_time(stage.show, None))[0] is False
+    elif stage.raw.zcard(stage.key("early")) > 1:
+        with suppress(InvalidRequest):
+            room.open(stage.show)
+    assert len(client.sent) < 20
+    if due:
+        assert stage.raw.hget(stage.key("room"), "status") == (b"sold_out" if word == "sold_out" else b"closed")
+    stage.room.open(stage.show)
+    assert len(set(order_of(stage, names))) == STEP + 20
+
+
+@only_on("redis-7", colours=["sync"])
+def test_an_opening_by_hand_says_that_the_room_was_closed_in_its_draw(stage: Stage) -> None:
+    prepared(stage, STEP + 20)
+    room, client = stage.watched_room()
+
+    def before(_: int) -> None:
+        if stage.raw.zcard(stage.key("drawn")) > 1:
+            stage.room.close_room(stage.show)
+
+    client.before = before
+    with pytest.raises(InvalidRequest, match="was closed while the order"):
+        room.open(stage.show)
+
+
+@pytest.mark.parametrize("at", range(3, 12))
+@only_on("redis-7", colours=["sync"])
+def test_who_cannot_have_the_true_record_gives_none(stage: Stage, at: int) -> None:
+    """Another goes on with the draw, opens the room, and lets people in."""
+    prepared(stage, 2 * STEP + 20, burst=1000, batch=1000)
+    other, cut = stage.watched_room()
+    cut.before = cut_off_after(6)
+    with pytest.raises(Interrupted):
+        other.open(stage.show)
+    room, client = stage.watched_room()
+    seen: list[Draw | None] = []
+
+    def before(sent: int) -> None:
+        if sent == at:
+            seen.append(stage.room.open(stage.show))
+            assert stage.let_in()
+
+    client.before = before
+    mine = room.open(stage.show)
+    assert len(seen) == 1
+    assert seen[0] is not None
+    assert seen[0].check() == []
+    assert mine is None or (mine.check(), mine.tags) == ([], seen[0].tags)
 
 
 @only_on("redis-7")

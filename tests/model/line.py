@@ -183,8 +183,9 @@ class Line:
     def tidy(self) -> set[str]:
         """Do what time asks for: gives those whose places are gone."""
         self.passes = {holder: grant for holder, grant in self.passes.items() if grant.deadline >= self.now}
-        self.here.turn(self.now, self.rules.grace)
-        self.walk_due |= self.kept.turn(self.now, self.rules.keep)
+        if self.status not in ("early", "drawing") and not self.early:
+            self.here.turn(self.now, self.rules.grace)
+            self.walk_due |= self.kept.turn(self.now, self.rules.keep)
         if not self.walk_due or self.status == "drawing":
             return set()
         self.walk_due = False
@@ -192,6 +193,13 @@ class Line:
         for holder in gone:
             del self.queue[holder]
         return gone
+
+    def become(self, status: str) -> None:
+        """Open, pause or close the room: what opens begins the times of those who are present anew."""
+        if status == "open" and self.status not in ("open", "paused"):
+            self.here.since = self.kept.since = self.now
+            self.walk_due = False
+        self.status = status
 
     def present(self) -> list[str]:
         """Those who wait and were heard of, in order."""

@@ -273,7 +273,7 @@ class Room(RuleBasedStateMachine):
         self.say(word)
 
     def say(self, word: str) -> None:
-        self.model.status = word
+        self.model.become(word)
         entries = self.raw.xrevrange(self.key("admissions"), count=1)
         self.told = entries[0][0].decode()
 

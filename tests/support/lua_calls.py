@@ -119,12 +119,12 @@ def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dic
     made = _rooms.prepare("seatlock", SHOW, settings, _TIMES, "secret", "digest")
     yield made, [], {**once, "seed": b"secret", "commitment": b"digest"}
     yield _rooms.admit("seatlock", SHOW, 7, 8), [], {"most": b"7", "most_live": b"8"}
-    yield _rooms.set_status("seatlock", SHOW, "paused"), [], {"status": b"paused"}
+    yield _rooms.set_status("seatlock", SHOW, "paused"), [], {"status": b"paused", "due": b"0"}
     drawn = [{"holder": b"ada", "number": b"4"}, {"holder": b"bo", "number": b"5"}]
     yield _rooms.draw("seatlock", SHOW, {"ada": 4, "bo": 5}), drawn, {}
     noted = _rooms.note_draw("seatlock", SHOW, "digest", "beacon")
     yield noted, [], {"participants": b"digest", "outside": b"beacon"}
-    yield _rooms.close_early("seatlock", SHOW, reopen=True), [], {"reopen": b"1"}
+    yield _rooms.close_early("seatlock", SHOW, reopen=True), [], {"reopen": b"1", "due": b"0"}
     yield _rooms.open_at("seatlock", SHOW, 1500), [], {"at_ms": b"1500"}
     for operation in (_rooms.tidy, _rooms.served, _rooms.seat_drawn):
         yield operation("seatlock", SHOW), [], {}

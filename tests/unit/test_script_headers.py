@@ -76,7 +76,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
     "claimed": {"noshow": ShowNotFound, "ok": dict},
-    "close_early": {"noroom": ShowNotFound, "ok": tuple},
+    "close_early": {"noroom": ShowNotFound, "undue": type(None), "ok": tuple},
     "compare": {"noshow": ShowNotFound, "ok": Compared},
     "confirm": {
         "noshow": ShowNotFound,
@@ -86,7 +86,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "conflict": BookingConflict,
         "lost": HoldLost,
     },
-    "draw": {"noroom": ShowNotFound, "ok": int},
+    "draw": {"noroom": ShowNotFound, "ok": tuple},
     "extend": {"noshow": ShowNotFound, "limits": ListsWanted, "held": Hold, "lost": HoldLost},
     "force_release": {
         "noshow": ShowNotFound,
@@ -131,8 +131,8 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "require_admission": {"noshow": ShowNotFound, "ok": type(None)},
     "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple, "pools": Again},
     "room": {"ok": tuple},
-    "room_status": {"noroom": ShowNotFound, "undrawn": InvalidRequest, "ok": str},
-    "seat_drawn": {"noroom": ShowNotFound, "ok": int},
+    "room_status": {"noroom": ShowNotFound, "undrawn": InvalidRequest, "undue": type(None), "ok": str},
+    "seat_drawn": {"noroom": ShowNotFound, "ok": tuple},
     "served": {"noroom": ShowNotFound, "ok": Served},
     "server": {"": tuple},
     "set_channel": {"noshow": ShowNotFound, "ok": ChannelChange, "unknown": UnknownSeats, "full": InvalidRequest},
