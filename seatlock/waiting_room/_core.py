@@ -5,6 +5,8 @@ Pure: a procedure yields the calls that a door carries out.
 
 from __future__ import annotations
 
+import inspect
+import math
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, cast
@@ -30,7 +32,8 @@ from seatlock.waiting_room.model import Admission, Pass, Place, PlaceState, Room
 from seatlock.waiting_room.passes import PassKeys
 
 JoinLimiter = Callable[[str, str], "float | None"]
-"""Asked before a join with show and holder: None lets it through, else the seconds after which to try again."""
+"""Asked before every join with show and holder, also of one who has a place already and joins again: None lets it
+through, else it gives the seconds after which to try again, more than 0. A plain function, not a coroutine."""
 
 DRAW_STEPS: Final = 1_000_000  # calls of one draw, at most
 TIDY_STEPS: Final = 200  # calls of one tidy, at most
@@ -57,7 +60,7 @@ class RoomCore(Base):
     def join(self, show: object, holder: object) -> Ask[Place]:
         """Check a join, and ask the limiter."""
         show, holder = _bounds.show_id(show), _holder(holder)
-        wait = self._limiter(show, holder) if self._limiter else None
+        wait = _told(self._limiter(show, holder)) if self._limiter else None
         if wait is not None:
             raise WaitingRoomFull(
                 f"too many join the waiting room of show {show!r} from there: try again in {wait:g} s.",
@@ -328,6 +331,19 @@ class RoomCore(Base):
             found.update((yield _commands.seated(self.namespace, show, first, last)))
         tags = [tag_of(show, holder) for holder in sorted(found, key=str.encode)]
         return b"".join(tags) if digest_of(tags) == digest else None
+
+
+def _told(wait: object) -> float | None:
+    """Check what a limiter answered."""
+    if inspect.isawaitable(wait):
+        if inspect.iscoroutine(wait):
+            wait.close()  # it will never be awaited
+        raise InvalidRequest("join_limiter must answer at once: give a plain function, not a coroutine function.")
+    if wait is None:
+        return None
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 < wait < math.inf:
+        raise InvalidRequest(f"join_limiter gave {wait!r}; it must give None, or a finite number of seconds above 0.")
+    return wait
 
 
 def _left(_: Ask[Any], answer: list[Any]) -> bool:

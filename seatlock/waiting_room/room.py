@@ -24,7 +24,8 @@ class WaitingRoom(Door[RoomCore]):
 
     ``client``, ``namespace`` and ``patience`` are those of `SeatLocker`. ``keys`` sign the passes, so that front ends
     can check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join, with
-    show and holder: None lets it through, a number refuses it for so many seconds (`WaitingRoomFull`).
+    show and holder: None lets it through, a number above 0 refuses it for so many seconds (`WaitingRoomFull`). It is
+    asked, too, where somebody who has a place joins again; heartbeats are not joins.
 
     Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound` (no room
     was made), `UnsafeServer`, `ServerUnavailable`, `OutcomeUnknown` (ask again: all calls can be repeated) and

@@ -171,11 +171,33 @@ def test_the_limiter_sees_checked_ids_only(stage: Stage) -> None:
 
 
 @only_on("redis-7")
-def test_no_wait_at_all_is_a_wait(stage: Stage) -> None:
+@pytest.mark.parametrize("odd", [0, 0.0, -3.0, math.nan, math.inf, True, False, "5", (5,)], ids=repr)
+def test_what_a_limiter_must_not_answer(stage: Stage, odd: Any) -> None:
+    room, client = stage.watched_room(join_limiter=lambda *_: odd)
+    with pytest.raises(InvalidRequest, match="join_limiter gave"):
+        room.join(stage.show, "ada")
+    assert client.sent == []
+
+
+@only_on("redis-7")
+def test_a_limiter_that_would_have_to_be_awaited_is_refused(stage: Stage) -> None:
+    async def limiter(show: str, holder: str) -> float | None:
+        raise AssertionError((show, holder))
+
+    room, client = stage.watched_room(join_limiter=limiter)
+    with pytest.raises(InvalidRequest, match="not a coroutine"):
+        room.join(stage.show, "ada")
+    assert client.sent == []
+
+
+def test_the_limiter_is_asked_when_somebody_joins_again(stage: Stage) -> None:
     stage.open_room()
-    with pytest.raises(WaitingRoomFull) as refused:
-        stage.other_room(join_limiter=lambda *_: 0.0).join(stage.show, "ada")
-    assert refused.value.retry_after == 0.0
+    answers = [None, 5]
+    room = stage.other_room(join_limiter=lambda *_: answers.pop(0))
+    assert room.join(stage.show, "ada").position == 1
+    with pytest.raises(WaitingRoomFull):
+        room.join(stage.show, "ada")
+    assert room.heartbeat(stage.show, "ada").position == 1
 
 
 def test_settings_are_read_as_they_were_given(stage: Stage) -> None:
