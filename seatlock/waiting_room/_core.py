@@ -6,6 +6,7 @@ Pure: a procedure yields the calls that a door carries out.
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 import secrets
 from collections.abc import Callable, Iterable
@@ -38,6 +39,7 @@ through, else it gives the seconds after which to try again, more than 0. A plai
 DRAW_STEPS: Final = 1_000_000  # calls of one draw, at most
 TIDY_STEPS: Final = 200  # calls of one tidy, at most
 MOST_PLACES: Final = 2**32 - 1
+_log = logging.getLogger("seatlock")
 WHOLE: Final = {"max_length": (1, MOST_PLACES), "rate": (1, 10**6), "burst": (1, 10**6), "batch": (1, MOST_A_CALL)}
 
 
@@ -286,14 +288,30 @@ class RoomCore(Base):
         It does not where the room is closed meanwhile; it does where others end it, and open the room.
         """
         closed = yield from self._participants(show)
+        given = outside
         seed, commitment, digest, outside = yield _commands.note_draw(self.namespace, show, closed.digest, outside)
+        if given and digest and outside != given:
+            _log.warning(
+                "the order of the early of show %r is drawn with the outside value %r, noted first, and not with %r",
+                show,
+                outside,
+                given,
+            )
         if not digest:  # closed before anything was noted: whoever opens it again may bring another value
             return False, None
         tags: bytes | None = closed.tags
         if digest != closed.digest:  # another call began to draw: some of them are no longer among the early
             tags = yield from self._everyone(show, count, digest)
-        key = key_of(seed, outside)
-        status = "drawing"
+        status = yield from self._seat(show, key_of(seed, outside), count)
+        if status in ("closed", "sold_out"):
+            return False, None
+        if tags is None:  # others moved them while they were read; if nobody was let in since, all stand in the line
+            tags = yield from self._everyone(show, count, digest)
+        return True, None if tags is None else Draw(show, commitment, seed, outside, digest, tags)
+
+    def _seat(self, show: str, key: bytes, count: int) -> Procedure[RoomStatus]:
+        """Give the early their numbers and their places, as long as the room is being drawn: gives its status."""
+        status: RoomStatus = "drawing"
         steps = count // _commands.STEP + 2  # each takes as many as it can; one more finds that nobody is left
         for _ in range(steps):
             holders = yield _commands.part(self.namespace, show, "early", 0)
@@ -307,11 +325,7 @@ class RoomCore(Base):
             status, left = yield _commands.seat_drawn(self.namespace, show)
             if status != "drawing" or left == 0:
                 break
-        if status in ("closed", "sold_out"):
-            return False, None
-        if tags is None:  # others moved them while they were read; if nobody was let in since, all stand in the line
-            tags = yield from self._everyone(show, count, digest)
-        return True, None if tags is None else Draw(show, commitment, seed, outside, digest, tags)
+        return status
 
     def _everyone(self, show: str, count: int, digest: str) -> Procedure[bytes | None]:
         """The tags of all early, wherever the draw has brought them by now, in the order of their ids.

@@ -261,6 +261,26 @@ def test_several_pumps_let_nobody_in_twice(server: RedisServer, pump: Start) -> 
             assert running.let_in == [holder for holder in line if holder in set(running.let_in)]
 
 
+def test_a_pump_leaves_a_room_that_is_closed_in_its_draw(private_server: PrivateServer) -> None:
+    """It ends, as for any room that is closed; whoever opens the room again goes on with the draw."""
+    with private_server().unix_client() as client:
+        room = WaitingRoom(client)
+        room.prepare(SHOW)
+        room.join_many(SHOW, [f"h-{number}" for number in range(1200)])
+        client.hset(f"seatlock:{{{SHOW}}}:room", "opens", 1)
+
+        def close() -> str:
+            room.close_early(SHOW)
+            room.close_room(SHOW)
+            return "beacon"
+
+        room.run(SHOW, outside=close)
+        assert room.served(SHOW).room == "closed"
+        drawn = room.open(SHOW)
+        assert drawn is not None
+        assert drawn.count == room.served(SHOW).length == 1200
+
+
 def test_the_pump_opens_the_room_when_the_time_comes(private_server: PrivateServer) -> None:
     with private_server().unix_client() as client:
         room = WaitingRoom(client)
