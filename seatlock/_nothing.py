@@ -13,7 +13,8 @@ class Nothing(dict[str, Any]):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("the pools of holds, bookings and answers cannot be changed.")
 
-    __setitem__ = __ior__ = update = setdefault = _refuse
+    # none of them can be called, so it does not matter how
+    __setitem__ = __ior__ = update = setdefault = _refuse  # pyright: ignore[reportAssignmentType]
 
 
 NOTHING: Final = Nothing()
