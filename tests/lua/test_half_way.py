@@ -18,6 +18,7 @@ from tests.lua.hall import Hall
 from tests.lua.house import SEATS, T1, T2, House
 from tests.lua.warming import found, load
 from tests.support.clock import Clock
+from tests.support.keyspace import too_little
 from tests.support.lua_bridge import LuaBridge
 from tests.support.servers import RedisServer, backend
 
@@ -210,7 +211,7 @@ ATTEMPTS: Final = [
 
 WITH_LISTS: Final = [
     *(acquiring, acquiring_after_others, acquiring_the_best),
-    *(extending, confirming, releasing, cancelling),
+    *(extending, confirming, reclaiming, releasing, cancelling),
 ]
 """Those that write the lists of a show with limits."""
 
@@ -271,6 +272,8 @@ def test_a_script_that_fails_half_way_leaves_nothing_that_asking_again_does_not_
             half_way += 1
         else:
             assert house.dump() == before, sent
+        if settings:
+            assert too_little(house.raw, house.show) == {}, sent
         for seat, lock in locks_of(house, attempt.seats).items():
             asked_for = lock is not None and lock[1] in (T1, reclaiming_token(T1))
             assert lock is None or asked_for or lock == locks[seat], "a lock is the old one or the one asked for"

@@ -197,7 +197,12 @@ def too_little(client: Client, show: str) -> dict[bytes, tuple[int, int]]:
     found = dump(client, show)
     now = _now(client, show)
     counts: dict[bytes, list[int]] = {}
-    for place, entries in enumerate((_said(found, now), _true(found, now))):
+    locks = [content.split(b"\n") for name, (_, content, _) in found.items() if name.startswith("lock:")]
+    for lock in locks:  # whatever the mirrors say
+        if lock[2] and (lock[0] == b"s" or now <= int(lock[5])):
+            counts.setdefault(lock[2], [0, 0])[1] += 1
+    pools = {each for each in _of_pools(found) if not _past(each[2], now)}
+    for place, entries in enumerate((_said(found, now), pools)):
         for holder, name, field in entries:
             counts.setdefault(holder, [0, 0])[place] += int(field.rpartition(b" ")[2]) if b"\n" in name else 1
     return {holder: (said, true) for holder, (said, true) in counts.items() if said < true}
