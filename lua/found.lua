@@ -1,13 +1,13 @@
 -- found: the last step of warming. Makes a new show, closed, or brings the plan and settings of an old one up to date.
 --
--- KEYS  meta seats due changes outbox plan retired |
+-- KEYS  meta seats due changes outbox plan retired passes grants |
 -- ARGV  digest plan seats max_hold_ms outbox changes_cap limits |   outbox: 1 or 0; limits: nothing, or a text
 -- REPLY retiring
 --       ok new version                                  new: 1 for a show that was not there
 --       surplus seats                                   Redis has more seats than the plan; nothing was written
 --       late                                            limits, after holds that no list tells of; nothing was written
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local outbox_key, plan_key, retired_key = KEYS[5], KEYS[6], KEYS[7]
+local outbox_key, plan_key, retired_key, passes_key, grants_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 -- @include integer
 -- @include stream
 
@@ -32,6 +32,8 @@ if limits ~= '' and facts[1] and not facts[3] and facts[4] ~= '0' then
 end
 redis.call('ZCARD', due_key)
 redis.call('XLEN', outbox_key)
+redis.call('ZCARD', passes_key)
+redis.call('HLEN', grants_key)
 
 local epoch, version = facts[2] or '1', integer(facts[1] or '0', 0, 2 ^ 49) + 1
 check_stream(epoch, version)
@@ -44,8 +46,11 @@ redis.call('HSET', meta_key, 'version', digits(version), 'plan', ARGV[1], 'max_h
 if limits ~= '' then
   redis.call('HSET', meta_key, 'limits', limits)
 end
--- The sentinel keeps the sorted set from ever being empty, hence absent; seat ids are never empty.
+-- Sentinels keep keys from ever being empty, hence absent: no seat id and no holder is empty. While its slot moves in a
+-- cluster, a script that declares a key that is not there gets no answer, and confirm declares the passes on every show.
 redis.call('ZADD', due_key, '+inf', '')
+redis.call('ZADD', passes_key, '+inf', '')
+redis.call('HSET', grants_key, '', '')
 redis.call('XADD', changes_key, 'MAXLEN', '~', digits(cap), epoch .. '-' .. digits(version), '', 'plan')
 if redis.call('EXISTS', outbox_key) == 0 then
   redis.call('XGROUP', 'CREATE', outbox_key, 'relay', '0', 'MKSTREAM')

@@ -83,6 +83,27 @@ def test_an_acquire_waits_for_a_slot_on_its_way(
         assert contradictions(raw, show) == []
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.usefixtures("nodes_left_open")
+def test_who_holds_seats_can_pay_while_their_slot_is_about_to_move(
+    cluster: Cluster, raw: redis.RedisCluster, colour: str
+) -> None:
+    """Every key that extend, confirm, cancel and release declare is there, so no call finds one missing."""
+    show = fresh_show(SeatLocker(raw))
+    with open_door(colour, cluster.url, patience=0.5) as door:
+        hold, other, late = (door.acquire(show, [seat], holder="bo") for seat in SEATS[:3])
+        told = refusals(cluster, "TRYAGAIN")
+        move = cluster.begin_move(base(show))
+        door.extend(hold, ttl=700.0)
+        booking = door.confirm(hold, payment="pay-1")
+        assert door.confirm(late, payment="pay-2", reclaim=True).seats == late.seats
+        assert door.release(other).released == other.seats
+        assert refusals(cluster, "TRYAGAIN") == told
+        move.finish()
+        assert door.cancel(booking).cancelled == hold.seats
+        assert contradictions(raw, show) == []
+
+
 def test_a_failover_is_waited_for(private_cluster: Cluster) -> None:
     """What the replica had heard of is kept, requests meanwhile wait, and nothing is sold twice."""
     with private_cluster.client() as raw:

@@ -122,7 +122,7 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("found", "zadd"): "plan meta",
     ("found", "xadd"): "plan meta",
     ("retire", "unlink"): "",
-    ("retire", "rename"): "meta due changes outbox plan",
+    ("retire", "rename"): "meta due changes outbox plan passes grants",
     ("forget", "unlink"): "",
     ("forget", "hdel"): "lock",
 }
