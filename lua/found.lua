@@ -47,7 +47,7 @@ if limits ~= '' then
   redis.call('HSET', meta_key, 'limits', limits)
 end
 -- Sentinels keep keys from ever being empty, hence absent: no seat id and no holder is empty. While its slot moves in a
--- cluster, a script that declares a key that is not there gets no answer, and confirm declares the passes on every show.
+-- cluster, a script that declares a key that is not there gets no answer, and confirm declares passes on every show.
 redis.call('ZADD', due_key, '+inf', '')
 redis.call('ZADD', passes_key, '+inf', '')
 redis.call('HSET', grants_key, '', '')

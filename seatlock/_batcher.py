@@ -59,6 +59,7 @@ class Batcher:
         self._under_way: set[asyncio.Future[Any]] = set()  # held strongly: the event loop alone would let tasks go
         self._owed: list[Ask[Release]] = []  # to go out with whatever is sent next
         self._woken = False
+        self._until = 0.0  # the deadline of whoever had the lanes woken, and of all who ask in the same turn
         self._dispatching = False
         self._closed = False
         self._drained = False
@@ -89,7 +90,8 @@ class Batcher:
         if self._lanes.queued >= self._limits.queued:
             self._check_room(ask)
         future: asyncio.Future[T] = loop.create_future()
-        self._enqueue(Waiter(ask, future, loop.time() + self._patience))
+        until = self._until if self._woken else loop.time() + self._patience
+        self._enqueue(Waiter(ask, future, until))
         return future
 
     def abandon(self, ask: Ask[T], future: asyncio.Future[T]) -> None:
@@ -176,6 +178,7 @@ class Batcher:
         self._lanes.push(waiter)
         if not self._woken and self._calls < self._limits.calls:
             self._woken = True
+            self._until = waiter.deadline
             self._loop.call_soon(self._wake, context=Context())
 
     def _wake(self) -> None:

@@ -36,6 +36,7 @@ DEFAULT_MAX_HOLD: Final = 1800.0  # seconds a hold lasts in all, however often i
 
 TOKEN_LENGTH: Final = 32  # 128 random bits in lower-case hexadecimal
 _LISTS: Final[frozenset[type]] = frozenset({list, tuple})
+_IS_TOKEN = re.compile(rf"[0-9a-f]{{{TOKEN_LENGTH}}}").fullmatch
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHOW_FORBIDDEN = re.compile(r"[{}\s]")
 
@@ -209,11 +210,11 @@ def fence(name: str, value: object) -> int:
 
 def token(value: object) -> str:
     """Check a caller's own token: 32 lower-case hexadecimal digits, as `seatlock.new_token` makes them."""
-    if not isinstance(value, str) or len(value) != TOKEN_LENGTH or value.strip("0123456789abcdef"):
-        raise InvalidRequest(
-            f"token must be {TOKEN_LENGTH} lower-case hexadecimal digits (128 random bits): use seatlock.new_token()."
-        )
-    return value
+    if isinstance(value, str) and _IS_TOKEN(value):
+        return value
+    raise InvalidRequest(
+        f"token must be {TOKEN_LENGTH} lower-case hexadecimal digits (128 random bits): use seatlock.new_token()."
+    )
 
 
 def milliseconds(name: str, value: object, *, least: int = MIN_TTL_MS, most: int = MAX_TTL_MS) -> int:

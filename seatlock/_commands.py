@@ -135,8 +135,8 @@ def begin_payment(namespace: str, hold: object, expected: object) -> Ask[Hold]:
 
 def confirm(namespace: str, hold: object, payment: object, booking: object, *, reclaim: object = False) -> Ask[Booking]:
     """Ask to turn a hold into a booking; with ``reclaim`` also one whose time has run out, if all of it is free."""
-    if not isinstance(reclaim, bool):
-        raise InvalidRequest(f"reclaim must be True or False, not {reclaim!r}.")
+    if reclaim is not False:
+        _bounds.flag("reclaim", reclaim)
     hold, keys = checked_hold(namespace, hold)
     paid = b"" if payment is None else _bounds.reference("payment", payment).encode()
     if booking is None:

@@ -1,4 +1,4 @@
-"""The core that both lockers drive: arguments checked, the server checked once a show, procedures handed out.
+"""The core that both lockers drive: what takes more than one request, the server checked once a show.
 
 Every method is pure until its procedure is driven; bad arguments raise `InvalidRequest` before the first step.
 """
@@ -12,7 +12,6 @@ from seatlock import (
     _blocks,
     _bounds,
     _channels,
-    _commands,
     _limits,
     _operators,
     _pools,
@@ -27,7 +26,6 @@ from seatlock import (
 from seatlock._base import Base
 from seatlock._board import Board
 from seatlock._choosing import Wish
-from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock._tokens import new_token
 from seatlock.errors import (
@@ -45,7 +43,6 @@ from seatlock.model import (
     Availability,
     Block,
     Booking,
-    Cancellation,
     ChannelChange,
     Checked,
     HeldSeats,
@@ -82,45 +79,6 @@ class Core(Base):
         super().__init__(namespace, patience, _procedures.Listed())
         self._plans = _snapshots.PlanCache()
         self._boards: dict[str, Board] = {}
-
-    # Asks: one caller's request each
-
-    def acquire(
-        self,
-        show: object,
-        seats: object,
-        holder: object,
-        ttl: object,
-        token: object = None,
-        pools: object = None,
-        channel: object = None,
-    ) -> Ask[Hold]:
-        """Check an acquire."""
-        return _commands.acquire(self.namespace, show, seats, holder, ttl, token, pools, channel)
-
-    def extend(self, hold: object, ttl: object) -> Ask[Hold]:
-        """Check an extend."""
-        return _commands.extend(self.namespace, hold, ttl)
-
-    def begin_payment(self, hold: object, expected: object) -> Ask[Hold]:
-        """Check a begin_payment."""
-        return _commands.begin_payment(self.namespace, hold, expected)
-
-    def confirm(self, hold: object, payment: object, booking: object, reclaim: object) -> Ask[Booking]:
-        """Check a confirm."""
-        return _commands.confirm(self.namespace, hold, payment, booking, reclaim=reclaim)
-
-    def release(self, hold: object) -> Ask[Release]:
-        """Check a release."""
-        return _commands.release(self.namespace, hold)
-
-    def release_of(self, ask: Ask[Hold]) -> Ask[Release]:
-        """The release of whatever an acquire got."""
-        return _commands.release_of(ask)
-
-    def cancel(self, booking: object) -> Ask[Cancellation]:
-        """Check a cancel."""
-        return _commands.cancel(self.namespace, booking)
 
     def best(  # noqa: PLR0913, PLR0917 - as many as the caller can say
         self,

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, Self, TypeVar
 
-from seatlock import _connect, _requests
+from seatlock import _commands, _connect, _requests
 from seatlock._async_door import AsyncDoor
 from seatlock._base import DEFAULT_PATIENCE
 from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
@@ -113,7 +113,7 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         Raises `SeatsUnavailable` (naming every seat and pool in the way), `UnknownSeats`, `SaleNotOpen`, or
         `HolderLimitExceeded` on a show with limits.
         """
-        ask = self._core.acquire(show, seats, holder, ttl, token, pools, channel)
+        ask = _commands.acquire(self._core.namespace, show, seats, holder, ttl, token, pools, channel)
         future = self._batcher.queue(ask)  # what `submit` does, written out: a coroutine less, for most calls are these
         try:
             return await future
@@ -126,7 +126,7 @@ class AsyncSeatLocker(AsyncDoor[Core]):
 
         The answer's ``ttl`` shows what was given. Raises `HoldLost`.
         """
-        return await self._batcher.submit(self._core.extend(hold, ttl))
+        return await self._batcher.submit(_commands.extend(self._core.namespace, hold, ttl))
 
     async def begin_payment(self, hold: Hold, *, expected: Duration = DEFAULT_EXPECTED) -> Hold:
         """Give a hold the time that its payment takes: it lasts at least ``expected`` (seconds or timedelta) from now.
@@ -135,7 +135,7 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         beyond the show's maximum lifetime of a hold, by 600 s at most; the answer's ``ttl`` shows what was given.
         ``expected`` is 300 s by default, 1 ms to 24 h. Works while the sale is paused or closed. Raises `HoldLost`.
         """
-        return await self._batcher.submit(self._core.begin_payment(hold, expected))
+        return await self._batcher.submit(_commands.begin_payment(self._core.namespace, hold, expected))
 
     async def confirm(
         self, hold: Hold, *, payment: str | None = None, booking: str | None = None, reclaim: bool = False
@@ -152,7 +152,7 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         takes the holder over a limit of the show; else `HoldLost` says what to refund. Retries need ``reclaim`` too;
         never ask for a payment that is refunded.
         """
-        ask = self._core.confirm(hold, payment, booking, reclaim)
+        ask = _commands.confirm(self._core.namespace, hold, payment, booking, reclaim=reclaim)
         future = self._batcher.queue(ask)
         try:
             return await future
@@ -165,11 +165,11 @@ class AsyncSeatLocker(AsyncDoor[Core]):
 
         Of the pools of the hold, all that its token has there is given back.
         """
-        return await self._batcher.submit(self._core.release(hold))
+        return await self._batcher.submit(_commands.release(self._core.namespace, hold))
 
     async def cancel(self, booking: Booking) -> Cancellation:
         """Undo a booking (a refund): the seats and quantities that still belong to it are free again."""
-        return await self._batcher.submit(self._core.cancel(booking))
+        return await self._batcher.submit(_commands.cancel(self._core.namespace, booking))
 
     async def acquire_best(  # noqa: PLR0913 - all but the first two by name
         self,
@@ -231,7 +231,7 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         On every exit the hold is released, unless it was resumed, and except for seats that are sold by then. If that
         release fails, the hold ends by itself.
         """
-        ask = self._core.acquire(show, seats, holder, ttl, None, pools, channel)
+        ask = _commands.acquire(self._core.namespace, show, seats, holder, ttl, None, pools, channel)
         try:
             hold = await self._batcher.submit(ask)  # which undoes it by itself if this is cancelled
         except CERTAINLY_NO_HOLD:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, Self, TypeVar
 
-from seatlock import _connect
+from seatlock import _commands, _connect
 from seatlock._base import DEFAULT_PATIENCE
 from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, Core
@@ -109,14 +109,14 @@ class SeatLocker(Door[Core]):
         Raises `SeatsUnavailable` (naming every seat and pool in the way), `UnknownSeats`, `SaleNotOpen`, or
         `HolderLimitExceeded` on a show with limits.
         """
-        return self._one(self._core.acquire(show, seats, holder, ttl, token, pools, channel))
+        return self._one(_commands.acquire(self._core.namespace, show, seats, holder, ttl, token, pools, channel))
 
     def extend(self, hold: Hold, *, ttl: Duration) -> Hold:
         """Give a hold ``ttl`` from now: never shortens, and is cut at the show's maximum lifetime of a hold.
 
         The answer's ``ttl`` shows what was given. Raises `HoldLost`.
         """
-        return self._one(self._core.extend(hold, ttl))
+        return self._one(_commands.extend(self._core.namespace, hold, ttl))
 
     def begin_payment(self, hold: Hold, *, expected: Duration = DEFAULT_EXPECTED) -> Hold:
         """Give a hold the time that its payment takes: it lasts at least ``expected`` (seconds or timedelta) from now.
@@ -125,7 +125,7 @@ class SeatLocker(Door[Core]):
         beyond the show's maximum lifetime of a hold, by 600 s at most; the answer's ``ttl`` shows what was given.
         ``expected`` is 300 s by default, 1 ms to 24 h. Works while the sale is paused or closed. Raises `HoldLost`.
         """
-        return self._one(self._core.begin_payment(hold, expected))
+        return self._one(_commands.begin_payment(self._core.namespace, hold, expected))
 
     def confirm(
         self, hold: Hold, *, payment: str | None = None, booking: str | None = None, reclaim: bool = False
@@ -142,18 +142,18 @@ class SeatLocker(Door[Core]):
         takes the holder over a limit of the show; else `HoldLost` says what to refund. Retries need ``reclaim`` too;
         never ask for a payment that is refunded.
         """
-        return self._one(self._core.confirm(hold, payment, booking, reclaim))
+        return self._one(_commands.confirm(self._core.namespace, hold, payment, booking, reclaim=reclaim))
 
     def release(self, hold: Hold) -> Release:
         """Give a hold back. Seats that are not this hold's any more are left alone; the answer says so for each.
 
         Of the pools of the hold, all that its token has there is given back.
         """
-        return self._one(self._core.release(hold))
+        return self._one(_commands.release(self._core.namespace, hold))
 
     def cancel(self, booking: Booking) -> Cancellation:
         """Undo a booking (a refund): the seats and quantities that still belong to it are free again."""
-        return self._one(self._core.cancel(booking))
+        return self._one(_commands.cancel(self._core.namespace, booking))
 
     def acquire_best(  # noqa: PLR0913 - all but the first two by name
         self,
@@ -214,7 +214,7 @@ class SeatLocker(Door[Core]):
         On every exit the hold is released, unless it was resumed, and except for seats that are sold by then. If that
         release fails, the hold ends by itself.
         """
-        ask = self._core.acquire(show, seats, holder, ttl, None, pools, channel)
+        ask = _commands.acquire(self._core.namespace, show, seats, holder, ttl, None, pools, channel)
         try:
             hold = self._one(ask)
         except CERTAINLY_NO_HOLD:
@@ -230,7 +230,7 @@ class SeatLocker(Door[Core]):
 
     def _release_quietly(self, ask: Ask[Hold]) -> None:
         try:
-            self._one(self._core.release_of(ask))
+            self._one(_commands.release_of(ask))
         except SeatLockError as error:
             _log.warning("a hold of show %r could not be released and ends by itself: %s", ask.show, error)
 

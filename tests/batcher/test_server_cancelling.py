@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from seatlock import AcquireRequest, AsyncSeatLocker, Booking, Hold, SeatLocker, new_token
+from seatlock import AcquireRequest, AsyncSeatLocker, Booking, Hold, SeatLocker, _commands, new_token
 from tests.batcher.house import House, idle
 from tests.batcher.wire import turns
 from tests.support.keyspace import contradictions
@@ -169,7 +169,7 @@ async def test_a_page_that_is_refreshed_keeps_the_hold_of_the_call_it_cancelled(
     """The framework cancels the first request; the second, in another process, was given its hold: so it stays."""
     show = house.open(SEATS)
     async with AsyncSeatLocker.from_url(house.url) as first, AsyncSeatLocker.from_url(house.url) as second:
-        ask = first._core.acquire(show, SEATS[:1], "ada", 600.0)
+        ask = _commands.acquire(first._core.namespace, show, SEATS[:1], "ada", 600.0, None)
         future = first._batcher.queue(ask)  # what `acquire` does, to the turn in which the answer is there
         held = await future
         again = await second.acquire(show, SEATS[:1], holder="ada")
@@ -185,7 +185,7 @@ async def test_a_page_that_is_refreshed_keeps_the_hold_of_the_call_it_cancelled(
 async def test_a_call_that_was_cancelled_gives_back_a_hold_that_nobody_resumed(house: House) -> None:
     show = house.open(SEATS)
     async with AsyncSeatLocker.from_url(house.url) as locker:
-        ask = locker._core.acquire(show, SEATS[:1], "ada", 600.0)
+        ask = _commands.acquire(locker._core.namespace, show, SEATS[:1], "ada", 600.0, None)
         future = locker._batcher.queue(ask)
         await future
         again = await locker.acquire(show, SEATS[:1], holder="ada", token=ask.token)  # its own token resumes nothing
