@@ -23,6 +23,7 @@ from seatlock.errors import (
     WaitingRoomClosed,
     WaitingRoomFull,
 )
+from seatlock.findings import Checked, Difference, PoolDifference
 from seatlock.locker import SeatLocker
 from seatlock.model import (
     AcquireRequest,
@@ -32,15 +33,12 @@ from seatlock.model import (
     Booking,
     Cancellation,
     ChannelChange,
-    Checked,
     ConfirmRequest,
     Conflict,
-    Difference,
     HeldSeats,
     Hold,
     PoolConflict,
     PoolCounts,
-    PoolDifference,
     Release,
     SeatState,
     Unblock,

@@ -39,18 +39,17 @@ from seatlock.errors import (
     UnknownSeats,
     UnsafeServer,
 )
+from seatlock.findings import Checked, Vitals
 from seatlock.model import (
     Availability,
     Block,
     Booking,
     ChannelChange,
-    Checked,
     HeldSeats,
     Hold,
     Release,
     SeatState,
     Unblock,
-    Vitals,
     Warmed,
 )
 from seatlock.plan import SeatingPlan

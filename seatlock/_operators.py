@@ -19,7 +19,8 @@ from seatlock._replies import fence_parts, listing, release
 from seatlock._script import load
 from seatlock._snapshots import SNAPSHOT_TRIES, PlanCache, availability, inspect
 from seatlock.errors import InvalidRequest, SeatLockError, ServerUnavailable, UnknownSeats
-from seatlock.model import Checked, Difference, Release, Vitals
+from seatlock.findings import Checked, Difference, Vitals
+from seatlock.model import Release
 from seatlock.plan import SeatingPlan
 
 LOOK_STEP: Final = 400  # seats that a call looks at, at most

@@ -17,7 +17,7 @@ from seatlock._procedures import Procedure
 from seatlock._replies import fence_of, optional_text, seconds_left
 from seatlock._script import load
 from seatlock._snapshots import catch_up
-from seatlock.model import PoolDifference, PoolDifferenceKind
+from seatlock.findings import PoolDifference, PoolDifferenceKind
 
 STEPS: Final = 1_000_000  # calls that walk over the claims and sales of a show, at most
 LOOKS: Final = 6  # walks, at most: a pool that was sold from meanwhile is looked at again

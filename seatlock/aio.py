@@ -17,6 +17,7 @@ from seatlock._operation import Ask
 from seatlock._pursuit import pursue_async
 from seatlock._warming import Progress
 from seatlock.errors import SeatLockError
+from seatlock.findings import Checked
 from seatlock.model import (
     AcquireRequest,
     Availability,
@@ -25,7 +26,6 @@ from seatlock.model import (
     Booking,
     Cancellation,
     ChannelChange,
-    Checked,
     ConfirmRequest,
     HeldSeats,
     Hold,

@@ -16,6 +16,7 @@ from seatlock._operation import Ask
 from seatlock._pursuit import pursue
 from seatlock._warming import Progress
 from seatlock.errors import SeatLockError
+from seatlock.findings import Checked
 from seatlock.model import (
     AcquireRequest,
     Availability,
@@ -24,7 +25,6 @@ from seatlock.model import (
     Booking,
     Cancellation,
     ChannelChange,
-    Checked,
     ConfirmRequest,
     HeldSeats,
     Hold,

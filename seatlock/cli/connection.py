@@ -15,8 +15,9 @@ from seatlock._stocktaking import LOST, Entry
 from seatlock.cli.terminal import terminal
 from seatlock.embedded import EmbeddedRedis
 from seatlock.errors import ServerUnavailable, UnknownSeats
+from seatlock.findings import Vitals
 from seatlock.locker import SeatLocker
-from seatlock.model import SeatState, Vitals
+from seatlock.model import SeatState
 from seatlock.plan import Seat, SeatingPlan
 from seatlock.waiting_room import WaitingRoom
 

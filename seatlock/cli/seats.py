@@ -14,7 +14,8 @@ from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Re
 from seatlock.cli.rows import in_rows, minutes, pool_sum
 from seatlock.cli.terminal import terminal
 from seatlock.errors import UnknownSeats
-from seatlock.model import Checked, DifferenceKind, PoolDifferenceKind, SeatState
+from seatlock.findings import Checked, DifferenceKind, PoolDifferenceKind
+from seatlock.model import SeatState
 
 
 def inspect(

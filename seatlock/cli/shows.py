@@ -19,7 +19,8 @@ from seatlock.cli.connection import Desk
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
 from seatlock.cli.terminal import terminal
 from seatlock.errors import OutcomeUnknown, SeatLockError, ServerUnavailable, ShowNotFound
-from seatlock.model import Availability, PoolCounts, StateName, Vitals
+from seatlock.findings import Vitals
+from seatlock.model import Availability, PoolCounts, StateName
 from seatlock.plan import SeatingPlan
 
 REFRESH = 1.0  # seconds between two pictures

@@ -39,7 +39,8 @@ from seatlock._reads import Changes, Snapshot
 from seatlock._replies import NoneFree, Noted
 from seatlock._stocktaking import Found
 from seatlock.errors import LostReason, NotAdmitted, WaitingRoomClosed, WaitingRoomFull
-from seatlock.model import SaleStatus, StateName, Vitals
+from seatlock.findings import Vitals
+from seatlock.model import SaleStatus, StateName
 from seatlock.waiting_room.model import Admission, Pass, Place, Served
 from tests.support import lua_headers
 from tests.support.lua_calls import calls
