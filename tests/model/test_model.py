@@ -28,6 +28,7 @@ from seatlock import (
     HoldLost,
     InvalidRequest,
     PlanConflict,
+    Release,
     SaleNotOpen,
     Seat,
     SeatLocker,
@@ -344,6 +345,40 @@ class Sale(RuleBasedStateMachine):
             expected = again
         self.client.lose_next = lose
         assert dict(self.locker.release(hold).seats) == expected.words
+
+    @rule(some=st.lists(holds, max_size=4))
+    def release_many(self, some: list[Hold]) -> None:
+        """A batch of releases, the same hold perhaps several times."""
+        expected = [self.model.release(hold.token, hold.holder, list(hold.seats)).words for hold in some]
+        answers = self.locker.release_many(self.show, some)
+        assert [dict(answer.seats) for answer in answers if isinstance(answer, Release)] == expected
+
+    @rule(
+        target=bookings,
+        seats=seats,
+        holder=st.sampled_from(HOLDERS),
+        buys=st.booleans(),
+        lose=st.sampled_from([0, 0, 1]),
+    )
+    def holding(self, seats: list[str], holder: str, buys: bool, lose: int) -> Any:
+        """Hold seats for a block that perhaps buys them; else they are free behind it, unless the hold was resumed."""
+        booked: Any = multiple()
+        self.client.lose_next = lose
+        block = self.locker.holding(self.show, seats, holder=holder, ttl=600.0)
+        hold = attempt(block.__enter__)
+        token = hold.token if isinstance(hold, Hold) and not hold.resumed else new_token()
+        self.check_hold(hold, self.model.acquire(token, holder, seats, 600.0), token)
+        if not isinstance(hold, Hold):
+            return booked
+        if buys:
+            booking_id = derived_booking_id(hold.token, hold.seats)
+            expected = self.model.confirm(hold.token, holder, list(hold.seats), booking_id, "paid", self.told_of(hold))
+            booked = self.check_booking(attempt(lambda: self.locker.confirm(hold, payment="paid")), expected)
+        if not hold.resumed:
+            self.model.release(hold.token, holder, seats)
+        self.client.lose_next = lose
+        block.__exit__(None, None, None)
+        return booked
 
     @rule(booking=bookings)
     def cancel(self, booking: Booking) -> None:
