@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -54,34 +54,10 @@ TAKES_MORE_STEPS: Final = ("extend", "extend_pools", "warm")
 
 
 @pytest.fixture(scope="module")
-def server(server_of: Callable[[str], RedisServer]) -> RedisServer:
-    return server_of("redis-7")
-
-
-@pytest.fixture(scope="module")
 def locker(server: RedisServer) -> Iterator[SeatLocker]:
     """A locker that no fault is in the way of."""
     with SeatLocker.from_url(server.url) as sure:
         yield sure
-
-
-@pytest.fixture(scope="module")
-def raw(server: RedisServer) -> Iterator[redis.Redis]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def one_proxy(server: RedisServer) -> Iterator[ReplyProxy]:
-    with ReplyProxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(one_proxy: ReplyProxy) -> ReplyProxy:
-    """The proxy of this module, without faults."""
-    one_proxy.heal()
-    return one_proxy
 
 
 @pytest.fixture(params=COLOURS)

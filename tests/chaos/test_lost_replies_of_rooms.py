@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -15,36 +14,11 @@ from tests.support.doors import COLOURS, attempt, plain
 from tests.support.keyspace import base, dump
 from tests.support.lockers import Blocking
 from tests.support.proxy import ReplyProxy
-from tests.support.servers import RedisServer
 
 SENT: Final = ("EVALSHA", "EVAL", "HGET", "ZRANGE", "ZRANGEBYSCORE")
 # What a verb says when it finds its work done already: its first try did it, unheard.
 UNHEARD: Final = {"leave": ("True", "False")}
 RANDOM: Final = (b"seed", b"commitment")
-
-
-@pytest.fixture(scope="module")
-def server(server_of: Callable[[str], RedisServer]) -> RedisServer:
-    return server_of("redis-7")
-
-
-@pytest.fixture(scope="module")
-def raw(server: RedisServer) -> Iterator[redis.Redis]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def one_proxy(server: RedisServer) -> Iterator[ReplyProxy]:
-    with ReplyProxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(one_proxy: ReplyProxy) -> ReplyProxy:
-    """The proxy of this module, without faults."""
-    one_proxy.heal()
-    return one_proxy
 
 
 def picture(raw: redis.Redis, show: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,11 +42,6 @@ from tests.support.servers import RedisServer
 from tests.support.waiting import until
 
 ROOT: Final = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def server(server_of: Callable[[str], RedisServer]) -> RedisServer:
-    return server_of("redis-7")
 
 
 @pytest.fixture(scope="module")

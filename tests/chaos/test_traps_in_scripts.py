@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -24,11 +24,6 @@ BOUNDED: Final = {
     *("hmget", "hget", "hset", "zadd", "zrem", "zcard", "zrangebyscore", "xadd", "xrange"),
     *("hello", "client|setinfo"),
 }
-
-
-@pytest.fixture(scope="module")
-def server(server_of: Callable[[str], RedisServer]) -> RedisServer:
-    return server_of("redis-7")
 
 
 @pytest.fixture(scope="module")
