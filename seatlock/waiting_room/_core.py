@@ -382,4 +382,19 @@ def _checked(settings: RoomSettings) -> dict[str, int]:
     if settings.concurrency is not None:
         _whole("settings.concurrency", settings.concurrency, 1, 10**7)
     names = ("per", "reservation", "pass_ttl", "grace", "keep", "poll")
-    return {name: _bounds.milliseconds(f"settings.{name}", getattr(settings, name)) for name in names}
+    times = {name: _bounds.milliseconds(f"settings.{name}", getattr(settings, name)) for name in names}
+    if 5 * times["grace"] < 6 * times["poll"]:  # clients add up to a fifth to what they are told
+        raise InvalidRequest(
+            "settings.grace is shorter than 1.2 times settings.poll, so those who ask as they are told would be passed "
+            "over: make grace longer, or poll shorter."
+        )
+    if times["keep"] < times["grace"]:
+        raise InvalidRequest(
+            "settings.keep is shorter than settings.grace: nobody loses a place before being passed over for a while."
+        )
+    if times["reservation"] < times["poll"]:
+        raise InvalidRequest(
+            "settings.reservation is shorter than settings.poll, so it would be over before its holder asks: make "
+            "reservation longer, or poll shorter."
+        )
+    return times

@@ -20,6 +20,9 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
     one call lets in. Who was let in has ``reservation`` seconds to show up, then a pass of ``pass_ttl`` seconds, which
     can be renewed ``renewals`` times. Who was not heard of for ``grace`` to twice ``grace`` seconds is passed over, and
     loses the place after ``keep`` to twice ``keep`` seconds. ``poll`` is how often clients are told to ask.
+
+    ``grace`` is at least 1.2 times ``poll`` (clients add up to a fifth at random), ``keep`` at least ``grace``, and
+    ``reservation`` at least ``poll``: other settings are refused, since with them who does as told is passed over.
     """
 
     max_length: int = 100_000

@@ -21,7 +21,7 @@ from tests.support.servers import RedisServer
 from tests.support.waiting import until
 
 SHOW: Final = "gala"
-FAST: Final = {"rate": 1000, "per": 1.0, "burst": 1000, "batch": 1000}
+FAST: Final = {"rate": 1000, "per": 1.0, "burst": 1000, "batch": 1000, "poll": 0.02}
 KEPT: Final = {"appendonly": "yes", "appendfsync": "always", "hz": "100"}
 
 

@@ -31,6 +31,7 @@ SETTINGS: Final = RoomSettings(
     pass_ttl=0.5,
     grace=3600,
     keep=3600,
+    poll=0.1,
 )
 MILLISECOND: Final = 1000  # the room counts whole ones
 
