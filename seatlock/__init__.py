@@ -48,7 +48,7 @@ from seatlock.model import (
 )
 from seatlock.plan import Seat, SeatingPlan
 from seatlock.waiting_room import AsyncWaitingRoom, WaitingRoom
-from seatlock.waiting_room.model import BIG_SALE, Admission, Pass, Place, RoomSettings, Served
+from seatlock.waiting_room.model import BIG_SALE, Admission, Pass, Place, RoomChanges, RoomSettings, Served
 from seatlock.waiting_room.passes import PassKeys
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "PoolCounts",
     "PoolDifference",
     "Release",
+    "RoomChanges",
     "RoomSettings",
     "SaleNotOpen",
     "ScriptFailed",

@@ -127,7 +127,8 @@ def test_ids_are_checked_before_anything_is_sent(stage: Stage, verb: str, show: 
 
 @only_on("redis-7")
 @pytest.mark.parametrize(
-    "verb", ["prepare", "close_early", "open", "pause", "close_room", "sold_out", "admit", "tidy", "served", "run"]
+    "verb",
+    ["prepare", "close_early", "open", "pause", "close_room", "sold_out", "admit", "tidy", "served", "changes", "run"],
 )
 def test_shows_are_checked_before_anything_is_sent(stage: Stage, verb: str) -> None:
     room, client = stage.watched_room()

@@ -40,7 +40,7 @@ OPTIONS: Final[dict[str, set[str]]] = {
     "STRLEN": set(),
     "TIME": set(),
     "UNLINK": set(),
-    "XADD": {"MAXLEN"},
+    "XADD": {"MAXLEN", "MINID"},
     "XGROUP": {"CREATE", "MKSTREAM"},
     "XLEN": set(),
     "XRANGE": {"COUNT"},
