@@ -292,6 +292,9 @@ def test_a_script_that_fails_half_way_loses_nobody_and_lets_nobody_in_twice(
             doorman.empty(attempt.there)
         for holder in attempt.gone:
             assert hall.room.status(hall.show, holder).state == "gone"
+        hall.room.tidy(hall.show)
+        last = hall.room.changes(hall.show).entries[-1]  # how the line stands is told in the end
+        assert (f"{last.served}", f"{last.gone}") == (hall.fact("served"), hall.fact("gone")), sent
     raise AssertionError(f"more than {MOST_COMMANDS} commands")
 
 
