@@ -123,6 +123,24 @@ def test_who_is_heard_of_on_a_full_server_does_not_fall_silent(any_server: Redis
         assert [one.holder for one in room.admit(show).admitted] == ["ada"]
 
 
+def test_who_leaves_a_full_server_is_told_of_where_a_pass_ends(any_server: RedisServer) -> None:
+    """An admission that lets nobody in begins with what it frees, and then tells how the line moved."""
+    with any_server.unix_client() as raw:
+        room = WaitingRoom(raw)
+        show = fresh_room(room)
+        room.open(show)
+        for holder in ("eve", "ada"):
+            room.join(show, holder)
+        room.admit(show, most=1)
+        room.pause(show)
+        raw.zadd(base(show) + "passes", {"eve": 1})
+        with full(raw):
+            assert room.leave(show, "ada")
+            assert room.admit(show).live == 0
+            assert raw.zcard(base(show) + "passes") == 1, "the sentinel"
+        assert (room.changes(show).entries[-1].served, room.changes(show).entries[-1].gone) == (1, 1)
+
+
 @pytest.mark.parametrize("name", sorted(ROOM_CALLS.keys() - ROOM_READS))
 def test_the_stream_has_no_ids_left(raw: redis.Redis, name: str) -> None:
     room = WaitingRoom(raw)
