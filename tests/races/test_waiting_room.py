@@ -77,7 +77,7 @@ def admissions(client: redis.Redis, show: str) -> Iterator[tuple[int, str]]:
     """Whom the stream says were let in, in order."""
     for _, fields in client.xrange(f"seatlock:{{{show}}}:admissions"):
         for place, holder in fields.items():
-            if place != b"status":
+            if place.isdigit():
                 yield int(place), holder.decode()
 
 
