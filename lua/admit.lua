@@ -1,5 +1,6 @@
 -- admit: lets in those who are next of the present, as many as rate, concurrency and the caller's own bound allow, and
--- writes them to the stream of admissions. Silent places are passed over and keep their place.
+-- writes them to the stream of admissions; also how the line moved where nobody was. Silent places are passed over and
+-- keep their place.
 --
 -- KEYS  room queue passes grants here_0 here_1 admissions |
 -- ARGV  most most_live |                               no more than so many in this call, or passes in time
@@ -12,6 +13,7 @@ local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], K
 local here_keys, admissions_key = {KEYS[5], KEYS[6]}, KEYS[7]
 -- @include waiting
 -- @include rate
+-- @include news
 -- @include walk
 
 local ENDED = 1000 -- ended passes that a call takes off before it lets others in
@@ -52,11 +54,8 @@ local function take(found, holders)
   end
 end
 
+check_news()
 if allowed > 0 then
-  local next_entry = redis.call('XRANGE', admissions_key, '0-' .. digits(version + 1), '+', 'COUNT', '1')
-  if #next_entry > 0 then
-    error('SEATLOCK the stream of admissions is ahead of the version of the room')
-  end
   local byte, spans, seen = math.floor(low / 8), 0, 0
   while #let_in < allowed and spans < SPANS and seen < PLACES do
     byte = next_byte(byte)
@@ -89,13 +88,19 @@ end
 
 -- Whoever is let in once nobody waits comes as fast as people do: that says nothing about the next long line.
 local line_ends = allowed > 0 and from > last_place
+served = math.max(served, from - 1)
 if #let_in == 0 then
-  if from > low or bucket.anew or line_ends and room.pace ~= '' then
-    redis.call('HSET', room_key, 'low', digits(from), 'served', digits(math.max(served, from - 1)), 'level',
+  local moved = has_moved()
+  take_off_ended() -- first, for a full server
+  if moved or from > low or bucket.anew or line_ends and room.pace ~= '' then
+    version = version + (moved and 1 or 0)
+    redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served), 'level',
       digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or room.pace)
   end
-  take_off_ended()
   clear_looked()
+  if moved then
+    publish_standing()
+  end
   return {'ok', room.status, more and 1 or 0, wait_ms(), live, {}}
 end
 
@@ -111,19 +116,19 @@ for at, holder in ipairs(let_in) do
   told[3 * at - 2], told[3 * at - 1], told[3 * at] = places[at], holder, left
 end
 spend(#let_in)
-version = version + 1
-served = math.max(served, from - 1)
+version, admitted = version + 1, admitted + #let_in
+local marks, first = trimmed()
 -- What is spent goes first, so that a script that is stopped later lets in too few, never too many; then passes, what
 -- they say before they count, then the stream. Whoever has a pass and still a place loses the place when told of the
 -- pass: see `present`.
 redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served),
   'level', digits(bucket.level), 'filled', digits(bucket.filled),
   'pace', line_ends and '' or paced(served, #let_in == batch),
-  'admitted', digits(integer(limits.admitted, 0, 2 ^ 49) + #let_in))
+  'admitted', digits(admitted), 'trim', marks)
 take_off_ended()
 redis.call('HSET', grants_key, unpack(grants))
 redis.call('ZADD', passes_key, unpack(passes))
-redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), unpack(entry))
+publish_news('MINID', table.concat({digits(made), first}, '-'), unpack(entry))
 redis.call('ZREM', queue_key, unpack(let_in))
 clear_looked()
 return {'ok', room.status, more and 1 or 0, wait_ms(), live, told}

@@ -1,6 +1,6 @@
 -- confirm: turns N holds into bookings; the outbox entry is written by the same script that marks the seats sold.
 --
--- KEYS  meta seats due changes outbox passes grants | lock (one a seat)   then pools, then holder, with limits
+-- KEYS  meta seats due changes outbox passes grants queue | lock (one a seat)   then pools, then holder, with limits
 -- ARGV  requests | owner booking payment (deadline_ms seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done
@@ -11,9 +11,9 @@
 --                                                       confirmed before, with another payment, other seats or other
 --                                                       quantities: the booking's own are at these places
 --         lost (place reason)...
-local FIXED_KEYS = 7
+local FIXED_KEYS = 8
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local outbox_key, passes_key, grants_key = KEYS[5], KEYS[6], KEYS[7]
+local outbox_key, passes_key, grants_key, queue_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 -- @include clock
 -- @include terms
 -- @include show

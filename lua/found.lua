@@ -1,6 +1,6 @@
 -- found: the last step of warming. Makes a new show, closed, or brings the plan and settings of an old one up to date.
 --
--- KEYS  meta seats due changes outbox plan retired passes grants |
+-- KEYS  meta seats due changes outbox plan retired passes grants queue |
 -- ARGV  digest plan seats max_hold_ms outbox changes_cap limits |   outbox: 1 or 0; limits: nothing, or a text
 -- REPLY retiring
 --       ok new version                                  new: 1 for a show that was not there
@@ -8,6 +8,7 @@
 --       late                                            limits, after holds that no list tells of; nothing was written
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local outbox_key, plan_key, retired_key, passes_key, grants_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local queue_key = KEYS[10]
 -- @include integer
 -- @include stream
 
@@ -33,6 +34,7 @@ end
 redis.call('ZCARD', due_key)
 redis.call('XLEN', outbox_key)
 redis.call('ZCARD', passes_key)
+redis.call('ZCARD', queue_key)
 redis.call('HLEN', grants_key)
 
 local epoch, version = facts[2] or '1', integer(facts[1] or '0', 0, 2 ^ 49) + 1
@@ -47,9 +49,10 @@ if limits ~= '' then
   redis.call('HSET', meta_key, 'limits', limits)
 end
 -- Sentinels keep keys from ever being empty, hence absent: no seat id and no holder is empty. While its slot moves in a
--- cluster, a script that declares a key that is not there gets no answer, and confirm declares passes on every show.
+-- cluster, a script that declares a key that is not there gets no answer, and confirm declares them on every show.
 redis.call('ZADD', due_key, '+inf', '')
 redis.call('ZADD', passes_key, '+inf', '')
+redis.call('ZADD', queue_key, '+inf', '')
 redis.call('HSET', grants_key, '', '')
 redis.call('XADD', changes_key, 'MAXLEN', '~', digits(cap), epoch .. '-' .. digits(version), '', 'plan')
 if redis.call('EXISTS', outbox_key) == 0 then

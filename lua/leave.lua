@@ -27,7 +27,8 @@ local function answer(request)
   return {'gone'}
 end
 
-local reply, gone, leaving = {'ok', serving()}, {}, {}
+local given_up = integer(redis.call('HMGET', room_key, 'gone')[1], 0, 2 ^ 49)
+local reply, gone, leaving, lost = {'ok', serving()}, {}, {}, 0
 for request, holder in ipairs(holders) do
   local answered = gone[holder] and {'gone'} or answer(request)
   reply[#reply + 1] = answered
@@ -36,6 +37,7 @@ for request, holder in ipairs(holders) do
     leaving[#leaving + 1] = holder
     if queued[request] then
       silence(queued[request])
+      lost = lost + (until_ms[request] and 0 or 1) -- an admission that was stopped half-way left place and pass
     end
   end
 end
@@ -43,6 +45,9 @@ if #leaving > 0 then
   redis.call('HDEL', grants_key, unpack(leaving))
   for _, key in ipairs({queue_key, passes_key, early_key, drawn_key}) do
     redis.call('ZREM', key, unpack(leaving))
+  end
+  if lost > 0 then -- told of by the pumps, so that no storm of leaves floods the stream
+    redis.call('HSET', room_key, 'gone', digits(given_up + lost))
   end
   be_silent()
 end

@@ -1,5 +1,5 @@
--- probe: tries every command that the scripts write with on keys of its own, so that a missing permission shows
--- before the sale and not half-way through a hold.
+-- probe: tries every command of the scripts, and those that are sent without one, on keys of its own, so that a missing
+-- permission shows before the sale and not half-way through a hold.
 --
 -- KEYS  text hash zset stream renamed |
 -- ARGV  |
@@ -10,8 +10,10 @@ local trials = {
   {'TIME'}, {'SET', text, '1', 'PXAT', '9999999999999', 'NX'}, {'MSET', text, '1'}, {'MGET', text}, {'GET', text},
   {'SETRANGE', text, '0', '1'}, {'SETBIT', text, '0', '1'}, {'GETBIT', text, '0'}, {'GETRANGE', text, '0', '1'},
   {'BITPOS', text, '1'}, {'STRLEN', text},
-  {'EXISTS', text}, {'PTTL', text}, {'HSET', hash, 'field', '1'}, {'HMGET', hash, 'field'}, {'HLEN', hash},
+  {'EXISTS', text}, {'PTTL', text}, {'HSET', hash, 'field', '1'}, {'HMGET', hash, 'field'}, {'HGET', hash, 'field'},
+  {'HLEN', hash},
   {'ZADD', zset, '1', 'member'}, {'ZRANGEBYSCORE', zset, '0', '1'}, {'ZMSCORE', zset, 'member'}, {'ZCARD', zset},
+  {'ZRANGE', zset, '0', '1'},
   {'ZSCORE', zset, 'member'}, {'ZRANK', zset, 'member'}, {'ZCOUNT', zset, '0', '1'},
   {'ZREVRANGEBYSCORE', zset, '1', '0'}, {'ZSCAN', zset, '0', 'COUNT', '1'}, {'ZREM', zset, 'member'},
   {'XADD', stream, 'MAXLEN', '~', '9', '1-1', 'field', '1'}, {'XRANGE', stream, '-', '+', 'COUNT', '1'},

@@ -2,7 +2,7 @@
 -- same moment, where all of its seats are still free and as many are left of its pools. Without a new token it is
 -- confirm and no more.
 --
--- KEYS  meta seats due changes outbox passes grants | lock (one a seat)   then pools, then holder, with limits
+-- KEYS  meta seats due changes outbox passes grants queue | lock (one a seat)   then pools, then holder, with limits
 -- ARGV  requests | owner booking payment new_token new_booking (deadline_ms seats)
 -- REPLY noshow
 --       limits                                          there are limits, and no lists came; nothing was done
@@ -15,9 +15,9 @@
 --                                                       seats: the booking's own are at these places
 --         lost (place reason)...
 --         more                                          a pool has more to take back than one call may: ask again
-local FIXED_KEYS = 7
+local FIXED_KEYS = 8
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local outbox_key, passes_key, grants_key = KEYS[5], KEYS[6], KEYS[7]
+local outbox_key, passes_key, grants_key, queue_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 -- @include clock
 -- @include terms
 -- @include show

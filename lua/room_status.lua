@@ -10,6 +10,7 @@
 --       ok before
 local room_key, early_key, drawn_key, admissions_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include waiting
+-- @include news
 
 if ARGV[1] ~= 'open' and ARGV[1] ~= 'paused' and ARGV[1] ~= 'closed' and ARGV[1] ~= 'sold_out' then
   error('SEATLOCK a waiting room is open, paused, closed or sold out')
@@ -22,14 +23,12 @@ local undrawn = redis.call('ZCARD', early_key) + redis.call('ZCARD', drawn_key) 
 if undrawn > 0 and wanted ~= 'closed' and wanted ~= 'sold_out' then
   return {'undrawn', undrawn}
 end
-if #redis.call('XRANGE', admissions_key, '0-' .. digits(version + 1), '+', 'COUNT', '1') > 0 then
-  error('SEATLOCK the stream of admissions is ahead of the version of the room')
-end
+check_news()
 if room.status ~= wanted then
   version = version + 1
   -- How it moved before says nothing, and an opening time is forgotten: what somebody did by hand comes later.
   redis.call('HSET', room_key, 'version', digits(version), 'pace', '')
-  redis.call('XADD', admissions_key, 'MAXLEN', '~', '100000', '0-' .. digits(version), 'status', wanted)
+  publish_standing('status', wanted)
   if wanted == 'open' and room.status ~= 'paused' then -- nobody was silent while nobody could be let in
     redis.call('HSET', room_key, 'here_at', digits(now), 'kept_at', digits(now), 'walked', '-')
   end

@@ -1,13 +1,16 @@
 -- tidy: does for a waiting room what time asks for, a bounded part a call: turns the bitmaps of those who are present,
--- takes ended passes off, has places leave that were silent for too long. Without it nobody falls silent.
+-- takes ended passes off, has places leave that were silent for too long, and publishes how the line moved. Without it
+-- nobody falls silent.
 --
--- KEYS  room queue passes grants early drawn here_0 here_1 kept_0 kept_1 |
+-- KEYS  room queue passes grants early drawn here_0 here_1 kept_0 kept_1 admissions |
 -- ARGV  |
 -- REPLY noroom
 --       ok freed expired more                          passes and places that are gone; more: 1 if it is not done
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local early_key, drawn_key, here_keys, kept_keys = KEYS[5], KEYS[6], {KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10]}
+local admissions_key = KEYS[11]
 -- @include waiting
+-- @include news
 -- @include silence
 
 local PASSES = 500 -- ended passes that a call takes off
@@ -64,6 +67,20 @@ elseif not at_end then
   set('walked', at_end and '-' or digits(tonumber(part[#part])))
 end
 
+check_news()
+for _, deadline in ipairs(#silent > 0 and redis.call('ZMSCORE', passes_key, unpack(silent)) or {}) do
+  gone = gone + (deadline and 0 or 1) -- an admission that was stopped half-way left place and pass
+end
+local more = #ended == PASSES or not at_end or new_kept
+local moved = not more and has_moved()
+if #silent > 0 then
+  set('gone', digits(gone))
+end
+if moved then
+  version = version + 1
+  set('version', digits(version))
+end
+
 -- What frees memory goes first, for a full server; what comes last is done again if the script is stopped before.
 if #ended > 0 then
   redis.call('HDEL', grants_key, unpack(ended))
@@ -83,4 +100,7 @@ end
 if #changed > 0 then
   redis.call('HSET', room_key, unpack(changed))
 end
-return {'ok', #ended, #silent, (#ended == PASSES or not at_end or new_kept) and 1 or 0}
+if moved then
+  publish_standing()
+end
+return {'ok', #ended, #silent, more and 1 or 0}

@@ -46,7 +46,7 @@ from seatlock.model import (
 )
 from seatlock.plan import Seat, SeatingPlan
 from seatlock.waiting_room import AsyncWaitingRoom, WaitingRoom
-from seatlock.waiting_room.model import BIG_SALE, Admission, Pass, Place, RoomSettings, Served
+from seatlock.waiting_room.model import BIG_SALE, Admission, Pass, Place, RoomChanges, RoomSettings, Served
 from seatlock.waiting_room.passes import PassKeys
 
 __all__ = [
@@ -82,6 +82,7 @@ __all__ = [
     "PoolCounts",
     "PoolDifference",
     "Release",
+    "RoomChanges",
     "RoomSettings",
     "SaleNotOpen",
     "ScriptFailed",

@@ -214,7 +214,7 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> O
     if verb == "acquire":
         fixed.append(keys.room.passes)
     elif verb in ("confirm", "reclaim"):
-        fixed += [keys.outbox, keys.room.passes, keys.room.grants]
+        fixed += [keys.outbox, keys.room.passes, keys.room.grants, keys.room.queue]
     elif verb == "cancel":
         fixed.append(keys.outbox)
     elif verb == "acquire_best":

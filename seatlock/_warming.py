@@ -154,5 +154,5 @@ def _found(namespace: str, show: str, plan: SeatingPlan, settings: Settings) -> 
         settings.limits.packed(plan),
     ]
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired]
-    fixed += [keys.room.passes, keys.room.grants]
+    fixed += [keys.room.passes, keys.room.grants, keys.room.queue]
     return Operation(load("found"), show, fixed, args, decode)

@@ -1,7 +1,7 @@
 -- @include waiting
 -- The rate of admissions: a bucket in whole numbers, so that in any window of w milliseconds no more than
 -- burst + rate * w / period are let in, exactly. One admission costs `period`; each millisecond brings `rate`.
-local LIMITS = {'rate', 'period', 'burst', 'live', 'batch', 'level', 'filled', 'admitted'}
+local LIMITS = {'rate', 'period', 'burst', 'live', 'batch', 'level', 'filled'}
 local limits = {}
 do
   for at, value in ipairs(redis.call('HMGET', room_key, unpack(LIMITS))) do

@@ -11,6 +11,7 @@ if facts[9] then
   bought = {}
   redis.call('ZCARD', passes_key)
   redis.call('HLEN', grants_key)
+  redis.call('ZCARD', queue_key)
 end
 check_changes()
 check_outbox()
@@ -140,9 +141,29 @@ local function confirm_hold(owner, booking, payment, told, first, count, wanted)
   return {'booked', tonumber(hold_epoch), fence, now}
 end
 
+-- Whose admission was stopped half-way has the place still that it let in, and one place is let in once. A place that
+-- was taken since the pass ended is another one, and stays.
+local function places_let_in()
+  local queued = redis.call('ZMSCORE', queue_key, unpack(bought))
+  local until_ms = redis.call('ZMSCORE', passes_key, unpack(bought))
+  local granted = redis.call('HMGET', grants_key, unpack(bought))
+  local found = {}
+  for at, holder in ipairs(bought) do
+    local place = queued[at] and until_ms[at] and string.match(granted[at] or '', '^%d+')
+    if place and tonumber(place) == tonumber(queued[at]) then
+      found[#found + 1] = holder
+    end
+  end
+  return found
+end
+
 -- Last of all: a script that is stopped before leaves somebody a pass for longer, and takes no booking from anybody.
 local function end_passes()
   if bought and #bought > 0 then
+    local places = places_let_in()
+    if #places > 0 then
+      redis.call('ZREM', queue_key, unpack(places))
+    end
     redis.call('ZREM', passes_key, unpack(bought))
     redis.call('HDEL', grants_key, unpack(bought))
   end

@@ -126,7 +126,8 @@ def tidy(namespace: str, show: str) -> Operation[tuple[int, int, bool]]:
         check_room(reply, show)
         return reply[1], reply[2], bool(reply[3])
 
-    keys = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn, *room.here, *room.kept]
+    keys = [room.room, room.queue, room.passes, room.grants, room.early, room.drawn]
+    keys += [*room.here, *room.kept, room.admissions]
     return Operation(load("tidy"), show, keys, [], decode)
 
 

@@ -17,8 +17,9 @@ from seatlock._base import Base
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock.errors import InvalidRequest, NotAdmitted, SeatLockError, WaitingRoomClosed, WaitingRoomFull
-from seatlock.waiting_room import _commands
+from seatlock.waiting_room import _changes, _commands
 from seatlock.waiting_room._commands import MOST_A_CALL, MOST_LIVE, Facts
+from seatlock.waiting_room._settings import checked, whole
 from seatlock.waiting_room.draw import (
     TAG_BYTES,
     Draw,
@@ -29,7 +30,16 @@ from seatlock.waiting_room.draw import (
     number_of,
     tag_of,
 )
-from seatlock.waiting_room.model import Admission, Pass, Place, PlaceState, RoomSettings, RoomStatus, Served
+from seatlock.waiting_room.model import (
+    Admission,
+    Pass,
+    Place,
+    PlaceState,
+    RoomChanges,
+    RoomSettings,
+    RoomStatus,
+    Served,
+)
 from seatlock.waiting_room.passes import PassKeys
 
 JoinLimiter = Callable[[str, str], "float | None"]
@@ -38,9 +48,7 @@ through, else it gives the seconds after which to try again, more than 0. A plai
 
 DRAW_STEPS: Final = 1_000_000  # calls of one draw, at most
 TIDY_STEPS: Final = 200  # calls of one tidy, at most
-MOST_PLACES: Final = 2**32 - 1
 _log = logging.getLogger("seatlock")
-WHOLE: Final = {"max_length": (1, MOST_PLACES), "rate": (1, 10**6), "burst": (1, 10**6), "batch": (1, MOST_A_CALL)}
 
 
 class RoomCore(Base):
@@ -166,7 +174,7 @@ class RoomCore(Base):
             raise InvalidRequest(f"required must be True, False or None, not {required!r}.")
         if not isinstance(settings, RoomSettings):
             raise InvalidRequest(f"settings must be seatlock.RoomSettings, not {type(settings).__name__}.")
-        milliseconds = _checked(settings)
+        milliseconds = checked(settings)
         show = yield from self._ready(show)
         if required is not None:  # first, so that nothing is made for a show that is not there
             yield _commands.require_admission(self.namespace, show, required=required)
@@ -194,8 +202,8 @@ class RoomCore(Base):
 
     def admit(self, show: object, most: object, most_live: object) -> Procedure[Admission]:
         """Let people in."""
-        most = _whole("most", most, 0, MOST_A_CALL)
-        most_live = MOST_LIVE if most_live is None else _whole("most_live", most_live, 0, MOST_LIVE)
+        most = whole("most", most, 0, MOST_A_CALL)
+        most_live = MOST_LIVE if most_live is None else whole("most_live", most_live, 0, MOST_LIVE)
         show = yield from self._ready(show)
         admission: Admission = yield _commands.admit(self.namespace, show, most, most_live)
         return admission
@@ -215,6 +223,13 @@ class RoomCore(Base):
         """Read how far the line has been served."""
         show = yield from self._ready(show)
         found: Served = yield _commands.served(self.namespace, show)
+        return found
+
+    def changes(self, show: object, after: object) -> Procedure[RoomChanges]:
+        """Read what a room has published after a cursor."""
+        made, version = _changes.cursor(after)
+        show = yield from self._ready(show)
+        found: RoomChanges = yield _changes.changes(self.namespace, show, made, version)
         return found
 
     # The draw
@@ -366,20 +381,3 @@ def _left(_: Ask[Any], answer: list[Any]) -> bool:
 
 def _holder(value: object) -> str:
     return _bounds.text("holder", value, limit=_bounds.MAX_HOLDER_BYTES)
-
-
-def _whole(name: str, value: object, least: int, most: int) -> int:
-    if type(value) is not int or not least <= value <= most:
-        raise InvalidRequest(f"{name} is {value!r}; give a whole number from {least:,} to {most:,}.")
-    return value
-
-
-def _checked(settings: RoomSettings) -> dict[str, int]:
-    """Check settings: gives their times in milliseconds."""
-    for name, (least, most) in WHOLE.items():
-        _whole(f"settings.{name}", getattr(settings, name), least, most)
-    _whole("settings.renewals", settings.renewals, 0, 1000)
-    if settings.concurrency is not None:
-        _whole("settings.concurrency", settings.concurrency, 1, 10**7)
-    names = ("per", "reservation", "pass_ttl", "grace", "keep", "poll")
-    return {name: _bounds.milliseconds(f"settings.{name}", getattr(settings, name)) for name in names}

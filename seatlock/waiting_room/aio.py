@@ -16,7 +16,7 @@ from seatlock.errors import SeatLockError
 from seatlock.waiting_room._commands import MOST_A_CALL
 from seatlock.waiting_room._core import JoinLimiter, RoomCore
 from seatlock.waiting_room.draw import Draw, Participants
-from seatlock.waiting_room.model import Admission, Pass, Place, RoomSettings, Served
+from seatlock.waiting_room.model import Admission, Pass, Place, RoomChanges, RoomSettings, Served
 from seatlock.waiting_room.passes import PassKeys
 from seatlock.waiting_room.pump import OUTLASTED, Pump
 
@@ -173,6 +173,14 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
     async def served(self, show: str) -> Served:
         """How far the line has been served: the same for everybody, so keep it and hand it out to millions."""
         return await self._follow(self._core.served(show))
+
+    async def changes(self, show: str, after: str | None = None) -> RoomChanges:
+        """What the room has published after a cursor: who was let in, its status, and how the line moved.
+
+        Gives what is there by now, up to some 1,000 entries, so ask again from its ``cursor`` until there are none.
+        None asks for all that is kept, which is at least about the last half a million people let in.
+        """
+        return await self._follow(self._core.changes(show, after))
 
     async def run(
         self,

@@ -20,6 +20,9 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
     one call lets in. Who was let in has ``reservation`` seconds to show up, then a pass of ``pass_ttl`` seconds, which
     can be renewed ``renewals`` times. Who was not heard of for ``grace`` to twice ``grace`` seconds is passed over, and
     loses the place after ``keep`` to twice ``keep`` seconds. ``poll`` is how often clients are told to ask.
+
+    ``grace`` is at least 1.2 times ``poll`` (clients add up to a fifth at random), ``keep`` at least ``grace``, and
+    ``reservation`` at least ``poll``: other settings are refused, since with them who does as told is passed over.
     """
 
     max_length: int = 100_000
@@ -128,6 +131,40 @@ class Admitted(msgspec.Struct, frozen=True):
     holder: str
     place: int
     ttl: float
+
+
+class LetIn(msgspec.Struct, frozen=True):
+    """One who was let in, and the number of the place."""
+
+    holder: str
+    place: int
+
+
+class RoomChange(msgspec.Struct, frozen=True):
+    """What a waiting room published: who was let in, what the room has become, or only how the line moved.
+
+    After it the line stands so: ``served`` is the highest place that an admission has looked at, ``gone`` how many
+    places were given up or lost in all. A position falls by one with each place before it that is let in or gone.
+    """
+
+    cursor: str
+    served: int
+    gone: int
+    admitted: tuple[LetIn, ...] = ()
+    room: RoomStatus | None = None
+
+
+class RoomChanges(msgspec.Struct, frozen=True):
+    """What a waiting room published after a cursor, oldest first; ``cursor`` is where to go on.
+
+    ``gap``: some of what came after the cursor is not kept any more, or the room has been made anew, so read what you
+    know of the line anew; the entries then begin with the oldest that is kept.
+    """
+
+    show: str
+    entries: tuple[RoomChange, ...]
+    cursor: str
+    gap: bool
 
 
 class Admission(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from seatlock.errors import SeatLockError
 from seatlock.waiting_room._commands import MOST_A_CALL
 from seatlock.waiting_room._core import JoinLimiter, RoomCore
 from seatlock.waiting_room.draw import Draw, Participants
-from seatlock.waiting_room.model import Admission, Pass, Place, RoomSettings, Served
+from seatlock.waiting_room.model import Admission, Pass, Place, RoomChanges, RoomSettings, Served
 from seatlock.waiting_room.passes import PassKeys
 from seatlock.waiting_room.pump import OUTLASTED, Pump
 
@@ -169,6 +169,14 @@ class WaitingRoom(Door[RoomCore]):
     def served(self, show: str) -> Served:
         """How far the line has been served: the same for everybody, so keep it and hand it out to millions."""
         return self._follow(self._core.served(show))
+
+    def changes(self, show: str, after: str | None = None) -> RoomChanges:
+        """What the room has published after a cursor: who was let in, its status, and how the line moved.
+
+        Gives what is there by now, up to some 1,000 entries, so ask again from its ``cursor`` until there are none.
+        None asks for all that is kept, which is at least about the last half a million people let in.
+        """
+        return self._follow(self._core.changes(show, after))
 
     def run(
         self,

@@ -10,7 +10,7 @@ import redis
 from msgspec.structs import replace
 
 from seatlock._operation import Operation
-from seatlock.waiting_room import Pass, RoomSettings, WaitingRoom
+from seatlock.waiting_room import Pass, RoomSettings, WaitingRoom, _changes
 from seatlock.waiting_room import _commands as commands
 from seatlock.waiting_room._core import RoomCore
 from tests.support.keyspace import base
@@ -163,8 +163,9 @@ ROOM_CALLS: Final[dict[str, Prepare]] = {
     "seat_drawn": _seat_drawn,
     "note_draw": _note_draw,
     "served": _served,
+    "room_changes": lambda _room, _raw, show: _changes.changes(NS, show, 5, 6),
 }
-ROOM_READS: Final = frozenset(["place", "served"])
+ROOM_READS: Final = frozenset(["place", "served", "room_changes"])
 
 
 # Verbs, as they are called through a door whose replies are lost

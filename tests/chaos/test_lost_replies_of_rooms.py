@@ -29,6 +29,8 @@ def picture(raw: redis.Redis, show: str) -> dict[str, Any]:
     found["room"] = {name: value for name, value in room.items() if name not in RANDOM and not _is_a_time(value)}
     found["room"][b"pace"] = re.sub(rb"\d{13}", b"T", room[b"pace"])
     del found["room"][b"level"]  # it fills with time
+    stream = found["admissions"][1][2]
+    found["admissions"] = [(re.sub(rb"^\d{13}-", b"T-", entry), fields) for entry, fields in stream]
     return found
 
 
@@ -102,5 +104,6 @@ def twice(raw: redis.Redis, show: str) -> None:
     """A lost reply to an admission loses nobody: those let in hear of it, and the next were let in by asking again."""
     room = WaitingRoom(raw)
     assert [room.heartbeat(show, holder).state for holder in ("ada", "bo", "cy")] == ["admitted"] * 3
-    entries = [fields for _, fields in raw.xrange(base(show) + "admissions") if b"status" not in fields]
-    assert entries == [{b"1": b"ada", b"2": b"bo"}, {b"3": b"cy"}]
+    entries = room.changes(show).entries
+    let_in = [[(one.place, one.holder) for one in entry.admitted] for entry in entries if not entry.room]
+    assert let_in == [[(1, "ada"), (2, "bo")], [(3, "cy")]]

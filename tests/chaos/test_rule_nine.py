@@ -76,6 +76,7 @@ def require_admission(raw: redis.Redis, show: str) -> None:
     """Have the show require admission, and admit everybody's `HOLDER`: only then scripts look at passes."""
     raw.hset(f"{base(show)}meta", "admission", "1")
     raw.zadd(f"{base(show)}passes", {"": "+inf", HOLDER: 2**49})
+    raw.zadd(f"{base(show)}queue", {"": "+inf"})
     raw.hset(f"{base(show)}grants", mapping={"": "", HOLDER: "1 0 1"})
 
 

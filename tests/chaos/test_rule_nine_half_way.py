@@ -122,7 +122,7 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("found", "zadd"): "plan meta",
     ("found", "xadd"): "plan meta",
     ("retire", "unlink"): "",
-    ("retire", "rename"): "meta due changes outbox plan passes grants",
+    ("retire", "rename"): "meta due changes outbox plan passes grants queue",
     ("forget", "unlink"): "",
     ("forget", "hdel"): "lock",
 }

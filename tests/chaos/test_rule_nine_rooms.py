@@ -87,7 +87,7 @@ def any_server(request: pytest.FixtureRequest, server_of: Callable[[str], RedisS
 
 
 def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> None:
-    """What would take memory is refused whole; leaving works, and ended passes are taken off."""
+    """What would take memory is refused whole; leaving works, all stay present, and ended passes are taken off."""
     with any_server.unix_client() as raw:
         room = WaitingRoom(raw)
         shows = {name: fresh_room(room) for name in ROOM_CALLS}
@@ -96,7 +96,7 @@ def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> 
         with full(raw):
             answers = {name: carry_out(room, call) for name, call in calls.items()}
         for name, show in shows.items():
-            refused = name not in {"leave", "tidy", *ROOM_READS}
+            refused = name not in {"heartbeat", "leave", "tidy", *ROOM_READS}
             assert isinstance(answers[name], ScriptFailed) == refused, (name, answers[name])
             if refused:
                 assert "OOM" in str(answers[name]) or "maxmemory" in str(answers[name])
@@ -104,6 +104,41 @@ def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> 
         for name, call in calls.items():
             if name not in ROOM_READS:
                 assert not isinstance(carry_out(room, call), Exception), name
+
+
+def test_who_is_heard_of_on_a_full_server_does_not_fall_silent(any_server: RedisServer) -> None:
+    with any_server.unix_client() as raw:
+        room = WaitingRoom(raw)
+        show = fresh_room(room)
+        room.open(show)
+        for holder in ("eve", "ada", "bo"):
+            room.join(show, holder)
+        room.admit(show, most=1)
+        for _ in range(2):
+            raw.hset(base(show) + "room", "here_at", 1)
+            raw.zadd(base(show) + "passes", {"eve": 1})  # something that tidying frees
+            with full(raw):
+                assert room.heartbeat(show, "ada").position == 1
+                assert room.tidy(show) == (1, 0)
+        assert [one.holder for one in room.admit(show).admitted] == ["ada"]
+
+
+def test_who_leaves_a_full_server_is_told_of_where_a_pass_ends(any_server: RedisServer) -> None:
+    """An admission that lets nobody in begins with what it frees, and then tells how the line moved."""
+    with any_server.unix_client() as raw:
+        room = WaitingRoom(raw)
+        show = fresh_room(room)
+        room.open(show)
+        for holder in ("eve", "ada"):
+            room.join(show, holder)
+        room.admit(show, most=1)
+        room.pause(show)
+        raw.zadd(base(show) + "passes", {"eve": 1})
+        with full(raw):
+            assert room.leave(show, "ada")
+            assert room.admit(show).live == 0
+            assert raw.zcard(base(show) + "passes") == 1, "the sentinel"
+        assert (room.changes(show).entries[-1].served, room.changes(show).entries[-1].gone) == (1, 1)
 
 
 @pytest.mark.parametrize("name", sorted(ROOM_CALLS.keys() - ROOM_READS))
@@ -114,7 +149,7 @@ def test_the_stream_has_no_ids_left(raw: redis.Redis, name: str) -> None:
     raw.xadd(base(show) + "admissions", {"last": "entry"}, id=LAST_ID)
     before = dump(raw, show)
     answer = carry_out(room, call)
-    if name in ("admit", "room_status"):
+    if name in ("admit", "room_status", "tidy", "turn"):
         assert isinstance(answer, ScriptFailed), answer
         assert dump(raw, show) == before
     else:

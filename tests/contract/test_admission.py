@@ -38,7 +38,10 @@ def test_admissions_are_in_the_stream_in_order(stage: Stage) -> None:
     stage.room.admit(show)
     stage.room.admit(show)
     entries = stage.raw.xrange(stage.key("admissions"))[before:]
-    assert [fields for _, fields in entries] == [{b"1": b"ada", b"2": b"bo"}, {b"3": b"cy"}]
+    assert [list(fields.items()) for _, fields in entries] == [
+        [(b"served", b"2"), (b"gone", b"0"), (b"1", b"ada"), (b"2", b"bo")],
+        [(b"served", b"3"), (b"gone", b"0"), (b"3", b"cy")],
+    ]
 
 
 def test_never_more_than_the_burst_at_once(stage: Stage) -> None:
@@ -127,7 +130,7 @@ def test_a_great_line_goes_in_in_order(stage: Stage) -> None:
 
 
 def test_the_silent_are_passed_over_and_keep_their_place(stage: Stage) -> None:
-    show = stage.open_room(grace=0.02)
+    show = stage.open_room(grace=0.02, poll=0.01)
     stage.join("ada", "bo", "cy")
     stage.fall_silent("ada", "bo", "cy")
     assert stage.let_in() == ["bo", "cy"]
@@ -140,7 +143,7 @@ def test_the_silent_are_passed_over_and_keep_their_place(stage: Stage) -> None:
 
 
 def test_joining_again_ends_the_silence(stage: Stage) -> None:
-    stage.open_room(grace=0.02)
+    stage.open_room(grace=0.02, poll=0.01)
     stage.join("ada", "bo")
     stage.fall_silent("ada", "bo")
     assert stage.join("ada")[0].position == 1
@@ -148,7 +151,7 @@ def test_joining_again_ends_the_silence(stage: Stage) -> None:
 
 
 def test_looking_does_not_end_the_silence(stage: Stage) -> None:
-    show = stage.open_room(grace=0.02)
+    show = stage.open_room(grace=0.02, poll=0.01)
     stage.join("ada", "bo")
     stage.fall_silent("ada", "bo")
     assert stage.room.status(show, "ada").position == 1
@@ -156,7 +159,7 @@ def test_looking_does_not_end_the_silence(stage: Stage) -> None:
 
 
 def test_a_silent_crowd_does_not_stall_the_line(stage: Stage) -> None:
-    show = stage.open_room(grace=0.02)
+    show = stage.open_room(grace=0.02, poll=0.01)
     line = line_of(stage, 1500)
     heard = [line[700], line[1499]]
     stage.fall_silent(line[0], *heard)
@@ -177,7 +180,7 @@ def test_nobody_is_silent_before_the_grace_is_over(stage: Stage) -> None:
 
 
 def test_a_place_leaves_that_was_silent_for_too_long(stage: Stage) -> None:
-    show = stage.open_room(grace=0.01, keep=0.02)
+    show = stage.open_room(grace=0.01, keep=0.02, poll=0.005)
     stage.join("ada", "bo", "cy")
     left: list[int] = []
 
@@ -193,7 +196,7 @@ def test_a_place_leaves_that_was_silent_for_too_long(stage: Stage) -> None:
 
 
 def test_all_of_a_long_line_leaves(stage: Stage) -> None:
-    show = stage.open_room(grace=0.01, keep=0.02)
+    show = stage.open_room(grace=0.01, keep=0.02, poll=0.005)
     line_of(stage, 1100)
     left: list[int] = []
 
@@ -233,7 +236,7 @@ def test_the_pass_starts_once(stage: Stage, verb: str) -> None:
 
 
 def test_a_reservation_that_nobody_claims_ends(stage: Stage) -> None:
-    show = stage.open_room(reservation=0.03, concurrency=1)
+    show = stage.open_room(reservation=0.03, concurrency=1, poll=0.02)
     stage.join("ada", "bo")
     assert stage.let_in() == ["ada"]
     assert stage.let_in() == []
@@ -244,7 +247,7 @@ def test_a_reservation_that_nobody_claims_ends(stage: Stage) -> None:
 
 
 def test_an_ended_pass_is_tidied_away(stage: Stage) -> None:
-    show = stage.open_room(reservation=0.02)
+    show = stage.open_room(reservation=0.02, poll=0.01)
     stage.join("ada", "bo")
     stage.let_in()
     ended: list[int] = []

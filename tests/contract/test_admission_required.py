@@ -69,7 +69,7 @@ def test_a_reservation_counts_before_its_holder_was_told(stage: Stage) -> None:
 
 
 def test_a_pass_that_ran_out_admits_no_more(stage: Stage) -> None:
-    opened(stage, pass_ttl=0.3, keep=0.05, grace=0.05)
+    opened(stage, pass_ttl=0.3, keep=0.05, grace=0.05, poll=0.02)
     admitted(stage, "ada")
     hold = stage.acquire("A-1")
     until(lambda: stage.room.status(stage.show, "ada").state == "gone", "the pass has run out")

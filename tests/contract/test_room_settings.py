@@ -37,6 +37,25 @@ def test_settings_that_are_none_are_refused(stage: Stage, wrong: dict[str, Any])
     assert client.sent == []
 
 
+UNWORKABLE: list[dict[str, float]] = [
+    {"grace": 5.999, "poll": 5.0},
+    {"grace": 0.002, "poll": 0.002},
+    {"keep": 29.999, "grace": 30.0},
+    {"reservation": 4.999, "poll": 5.0},
+]
+
+
+@only_on("redis-7")
+@pytest.mark.parametrize("wrong", UNWORKABLE, ids=str)
+def test_settings_that_cannot_work_are_refused(stage: Stage, wrong: dict[str, float]) -> None:
+    room, client = stage.watched_room()
+    with pytest.raises(InvalidRequest, match=rf"settings\.{next(iter(wrong))} is shorter than"):
+        room.prepare(stage.show, RoomSettings(**wrong))
+    assert client.sent == []
+    first = next(iter(wrong))
+    room.prepare(stage.show, RoomSettings(**{**wrong, first: round(wrong[first] * 1.2 + 0.001, 3)}))
+
+
 @only_on("redis-7")
 @pytest.mark.parametrize("wrong", [{}, {"rate": 5}, 0, "fast", False, [], RoomSettings], ids=str)
 def test_what_is_no_settings_is_refused(stage: Stage, wrong: object) -> None:
@@ -55,7 +74,7 @@ def test_what_is_no_settings_is_refused(stage: Stage, wrong: object) -> None:
         ),
         RoomSettings(max_length=1, rate=1, per=0.001, burst=1, concurrency=1, batch=1, renewals=0),
         RoomSettings(rate=10**6, per=0.001, burst=10**6),
-        RoomSettings(reservation=86_400, pass_ttl=86_400, grace=86_400, keep=86_400, poll=86_400),
+        RoomSettings(reservation=86_400, pass_ttl=86_400, grace=86_400, keep=86_400, poll=72_000),
     ],
 )
 def test_extreme_settings_work(stage: Stage, extreme: RoomSettings) -> None:
@@ -108,7 +127,8 @@ def test_ids_are_checked_before_anything_is_sent(stage: Stage, verb: str, show: 
 
 @only_on("redis-7")
 @pytest.mark.parametrize(
-    "verb", ["prepare", "close_early", "open", "pause", "close_room", "sold_out", "admit", "tidy", "served", "run"]
+    "verb",
+    ["prepare", "close_early", "open", "pause", "close_room", "sold_out", "admit", "tidy", "served", "changes", "run"],
 )
 def test_shows_are_checked_before_anything_is_sent(stage: Stage, verb: str) -> None:
     room, client = stage.watched_room()

@@ -7,7 +7,7 @@ import msgspec
 from seatlock import AcquireRequest, ConfirmRequest, Hold, Seat
 from tests.support.stage import SEATS, Stage
 
-FIXED = ("meta", "seats", "due", "plan", "changes", "outbox", "passes", "grants")
+FIXED = ("meta", "seats", "due", "plan", "changes", "outbox", "passes", "grants", "queue")
 
 # --- the change stream
 

@@ -140,7 +140,8 @@ def test_status_words_may_be_repeated(stage: Stage) -> None:
             assert stage.room.served(show).room == word
     entries = stage.raw.xrange(stage.key("admissions"))
     assert [fields[b"status"].decode() for _, fields in entries[-4:]] == ["paused", "closed", "sold_out", "open"]
-    assert [entry.decode() for entry, _ in entries] == [f"0-{number}" for number in range(1, len(entries) + 1)]
+    made = stage.raw.hget(stage.key("room"), "made").decode()
+    assert [entry.decode() for entry, _ in entries] == [f"{made}-{number}" for number in range(1, len(entries) + 1)]
 
 
 def test_without_a_room_everything_says_so(stage: Stage) -> None:
@@ -149,7 +150,10 @@ def test_without_a_room_everything_says_so(stage: Stage) -> None:
         *(lambda verb=verb: getattr(room, verb)(show, "ada") for verb in ("join", "status", "heartbeat", "leave")),
         lambda: room.renew(Pass(show, "ada", 1, 1.0, 1)),
         *(lambda verb=verb: getattr(room, verb)(show) for verb in ("close_early", "open", "pause", "close_room")),
-        *(lambda verb=verb: getattr(room, verb)(show) for verb in ("sold_out", "admit", "tidy", "served", "run")),
+        *(
+            lambda verb=verb: getattr(room, verb)(show)
+            for verb in ("sold_out", "admit", "tidy", "served", "changes", "run")
+        ),
     ]
     for call in calls:
         with pytest.raises(ShowNotFound, match="has no waiting room"):
@@ -195,7 +199,7 @@ def test_how_far_the_line_is_served(stage: Stage) -> None:
 
 def test_no_position_is_higher_than_the_serving_number_says(stage: Stage) -> None:
     """Nor does a number that a CDN kept for a while become wrong: positions only fall."""
-    show = stage.open_room(batch=4, grace=0.02)
+    show = stage.open_room(batch=4, grace=0.02, poll=0.01)
     line = [f"h-{number}" for number in range(40)]
     stage.join(*line)
     kept = [stage.room.served(show)]

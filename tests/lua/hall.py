@@ -105,9 +105,10 @@ class Hall:
         return any(self.house.raw.getbit(self.house.key(f"{kind}:{number}"), place) for number in (0, 1))
 
     def entries(self) -> list[dict[str, str]]:
-        """The entries of the stream of admissions."""
-        found = self.house.raw.xrange(self.house.key(STREAM))
-        return [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in found]
+        """The entries of the stream of admissions, without what each says of the line."""
+        found = [fields for _, fields in self.house.raw.xrange(self.house.key(STREAM))]
+        assert all(list(fields)[:2] == [b"served", b"gone"] for fields in found)
+        return [{name.decode(): value.decode() for name, value in list(fields.items())[2:]} for fields in found]
 
     def audit(self) -> None:
         """Whether the keys of the room agree."""
@@ -122,8 +123,11 @@ class Hall:
         assert passes.keys() == self.grants().keys()
         admitted = [(place, holder) for entry in self.entries() for place, holder in entry.items() if place != "status"]
         assert len({place for place, _ in admitted}) == len(admitted) == int(self.fact("admitted"))
-        version = self.house.raw.xrevrange(self.house.key(STREAM), count=1)[0][0].decode()
-        assert version == f"0-{self.fact('version')}"
+        ((entry, fields),) = self.house.raw.xrevrange(self.house.key(STREAM), count=1)
+        assert entry.decode() == f"{self.fact('made')}-{self.fact('version')}"
+        assert self.fact("told") == f"{fields[b'served'].decode()} {fields[b'gone'].decode()}"
+        if not early and not drawn:  # each place waits, was let in, or is gone
+            assert last == len(queue) + len(admitted) + int(self.fact("gone"))
 
 
 def _short(answer: Any) -> Any:

@@ -111,6 +111,22 @@ def a_purchase_ends_the_pass(house: House) -> None:
 
 
 @scenario
+def a_purchase_takes_the_place_that_was_let_in(house: House) -> None:
+    """An admission that was stopped half-way left it. A place that was taken since is another, and stays."""
+    hall = opened(house)
+    hall.joins("ada", "bo", "cy", "di")
+    hall.let_in()
+    holds = [house.acquire(f"A-{number}", holder=holder) for number, holder in enumerate(("ada", "bo", "cy"), 1)]
+    house.raw.zadd(house.key("queue"), {"ada": 1, "bo": 7, "cy": 3, "di": 4})
+    house.raw.zrem(house.key("passes"), "cy")
+    for hold in holds:
+        house.locker.confirm(hold)
+    assert hall.members("queue") == {"bo": 7, "cy": 3, "di": 4}
+    assert hall.members("passes").keys() == hall.grants().keys() == {"di"}
+    assert house.raw.zscore(house.key("queue"), "") == float("inf")
+
+
+@scenario
 def passes_that_are_something_else(house: House) -> None:
     hall = opened(house)
     hall.joins("ada")
@@ -121,6 +137,7 @@ def passes_that_are_something_else(house: House) -> None:
         "grants": [lambda: house.locker.confirm(hold), lambda: house.locker.confirm(hold, reclaim=True)],
     }
     asked["passes"] += asked["grants"]
+    asked["queue"] = asked["grants"]
     for key, calls in asked.items():
         house.raw.rename(house.key(key), "aside")
         house.raw.lpush(house.key(key), "something else")

@@ -38,7 +38,18 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 
 _ROOMS = (
     *("acquiring", "admitting", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late"),
-    *("limiting", "opening", "operating", "pooling", "queueing", "rationing", "regaining", "requiring", "selling"),
+    *(
+        "limiting",
+        "opening",
+        "operating",
+        "pooling",
+        "publishing",
+        "queueing",
+        "rationing",
+        "regaining",
+        "requiring",
+        "selling",
+    ),
     *("stocktaking", "warming"),
 )
 

@@ -7,6 +7,7 @@ it right.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -291,6 +292,38 @@ def test_a_script_that_fails_half_way_loses_nobody_and_lets_nobody_in_twice(
             doorman.empty(attempt.there)
         for holder in attempt.gone:
             assert hall.room.status(hall.show, holder).state == "gone"
+        hall.room.tidy(hall.show)
+        last = hall.room.changes(hall.show).entries[-1]  # how the line stands is told in the end
+        assert (f"{last.served}", f"{last.gone}") == (hall.fact("served"), hall.fact("gone")), sent
+    raise AssertionError(f"more than {MOST_COMMANDS} commands")
+
+
+def test_who_bought_after_an_admission_was_stopped_is_not_let_in_again(server: RedisServer, clock: Clock) -> None:
+    """Also one who never heard of the admission, and so has a place beside the pass."""
+    place_left = 0
+    for number, hall in halls(server, clock):
+        house, bridge = hall.house, hall.house.bridge
+        assert bridge
+        house.open()
+        hall.room.prepare(hall.show, hall.settings, required=True)
+        hall.room.open(hall.show)
+        hall.joins("ada", "bo")
+        bridge.fail_at = number
+        failed = fails(partial(hall.room.admit, hall.show))
+        bridge.fail_at = 0
+        if not failed:
+            assert place_left > 1
+            return
+        bought = hall.members("passes").keys()
+        place_left += bool(bought & hall.members("queue").keys())
+        seats = {"ada": "A-1", "bo": "A-2"}
+        holds = [house.acquire(seats[holder], holder=holder) for holder in bought]
+        for at, hold in enumerate(holds):
+            house.locker.confirm(hold, payment="pay", reclaim=at > 0)
+        assert not bought & hall.members("queue").keys()
+        hall.put_fact("low", "1")  # as where an earlier place comes back
+        house.advance(60)
+        assert hall.let_in() == [holder for holder in ("ada", "bo") if holder not in bought]
     raise AssertionError(f"more than {MOST_COMMANDS} commands")
 
 

@@ -67,7 +67,7 @@ class Room(RuleBasedStateMachine):
         self.begun = time.monotonic()
         self.passed = 0.0  # true seconds that went by, in jumps: a clock that is set back gives none of them back
         self.history: list[tuple[float, float, int]] = []  # true time before and after, admissions
-        self.told = "0-1"  # the entry of the stream up to which it was read
+        self.told = "0-0"  # the entry of the stream up to which it was read
         self.places: set[int] = set()
         self.seen: dict[str, Pass] = {}
 
@@ -179,7 +179,8 @@ class Room(RuleBasedStateMachine):
         self.room.admit(self.show, most=most, most_live=most_live)
         times = 1 if self.client.lose_next or not lose else 2
         entries = self.raw.xrange(self.key("admissions"), f"({self.told}")
-        got = [(int(place), holder.decode()) for _, fields in entries for place, holder in fields.items()]
+        pairs = [pair for _, fields in entries for pair in fields.items() if pair[0].isdigit()]
+        got = [(int(place), holder.decode()) for place, holder in pairs]
         if entries:
             self.told = entries[-1][0].decode()
         self.history.append((before, self.true_time(), len(got)))
@@ -307,6 +308,18 @@ class Room(RuleBasedStateMachine):
             self.check(holder, self.model.state(holder), place)
             if place.state == "waiting":
                 assert place.position <= served.position_at_most(place.number)
+
+    @invariant()
+    def the_stream_tells_how_the_line_stands(self) -> None:
+        """What the last entry says is how the line stood then: it never says more, and no place is forgotten."""
+        if not hasattr(self, "model"):
+            return
+        last = self.room.changes(self.show).entries[-1]
+        given, admitted, gone = map(int, self.raw.hmget(self.key("room"), "next", "admitted", "gone"))
+        assert last.served <= self.model.served
+        assert last.gone <= gone
+        if not self.model.early:
+            assert given == admitted + len(self.model.queue) + gone
 
     @invariant()
     def limits_are_kept(self) -> None:

@@ -31,6 +31,7 @@ SETTINGS: Final = RoomSettings(
     pass_ttl=0.5,
     grace=3600,
     keep=3600,
+    poll=0.1,
 )
 MILLISECOND: Final = 1000  # the room counts whole ones
 
@@ -76,7 +77,7 @@ def admissions(client: redis.Redis, show: str) -> Iterator[tuple[int, str]]:
     """Whom the stream says were let in, in order."""
     for _, fields in client.xrange(f"seatlock:{{{show}}}:admissions"):
         for place, holder in fields.items():
-            if place != b"status":
+            if place.isdigit():
                 yield int(place), holder.decode()
 
 

@@ -12,7 +12,7 @@ Client = redis.Redis | redis.RedisCluster
 Dump = dict[str, Any]
 """Every key of a show by what follows its hash tag: type, content, and whether it expires."""
 
-FIXED: Final = ("meta", "seats", "due", "changes", "outbox", "plan", "passes", "grants")
+FIXED: Final = ("meta", "seats", "due", "changes", "outbox", "plan", "passes", "grants", "queue")
 """The keys that a warmed show always has."""
 _DEADLINE: Final = re.compile(rb":\d+(?=$| \d+$)")
 _CHANNEL: Final = re.compile(rb"@\d+")

@@ -24,6 +24,7 @@ from seatlock import (
 )
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
+from seatlock.waiting_room import _changes
 from seatlock.waiting_room import _commands as _rooms
 from seatlock.waiting_room._core import RoomCore
 from seatlock.waiting_room.model import Pass, RoomSettings
@@ -126,6 +127,7 @@ def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dic
     yield noted, [], {"participants": b"digest", "outside": b"beacon"}
     yield _rooms.close_early("seatlock", SHOW, reopen=True), [], {"reopen": b"1", "due": b"0"}
     yield _rooms.open_at("seatlock", SHOW, 1500), [], {"at_ms": b"1500"}
+    yield _changes.changes("seatlock", SHOW, 1500, 7), [], {"made": b"1500", "version": b"7"}
     for operation in (_rooms.tidy, _rooms.served, _rooms.seat_drawn):
         yield operation("seatlock", SHOW), [], {}
 

@@ -40,7 +40,7 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due", "quantity", "held", "sold"], 2),
     "names": b"",
     **dict.fromkeys(["moved", "served", "renewals", "ahead", "live", "length", "behind", "admitted", "early"], 3),
-    **dict.fromkeys(["freed", "expired", "remaining", "more"], 1),
+    **dict.fromkeys(["freed", "expired", "remaining", "more", "gap"], 1),
     **dict.fromkeys(["seed", "commitment", "participants", "outside"], b"text"),
     "pools": [],
     "let_in": [],
@@ -107,7 +107,7 @@ class Answer(NamedTuple):
         for name, value in zip(names, reply[1:], strict=False):
             if type(value) is not type(FIELDS[name]) or (name.endswith("_ms") and value < -1):
                 return f"{name} is {value!r} in {reply!r}"
-            if name in ("consistent", "more", "new") and value not in (0, 1):
+            if name in ("consistent", "gap", "more", "new") and value not in (0, 1):
                 return f"{name} is {value!r} in {reply!r}"
             if self.remark.startswith(f"{name}: ") and not self._is_listed(value):
                 return f"{name} is {value!r} in {reply!r}"

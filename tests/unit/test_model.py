@@ -38,6 +38,7 @@ from seatlock import (
     PoolCounts,
     PoolDifference,
     Release,
+    RoomChanges,
     RoomSettings,
     Seat,
     SeatState,
@@ -49,7 +50,7 @@ from seatlock import (
     new_token,
 )
 from seatlock.errors import SeatLockError
-from seatlock.waiting_room import Admitted, Estimate
+from seatlock.waiting_room import Admitted, Estimate, LetIn, RoomChange
 
 TOKEN: Final = new_token()
 HOLD: Final = Hold("show-1", ("A-1", "Ä {2}"), "ada", TOKEN, 2**40 + 7, 59.5, True, 1_700_000_000_000, {"floor": 2})  # noqa: FBT003
@@ -121,6 +122,8 @@ STRUCTS: Final = [
     Served("show-1", "early", 0, 0, 0, 0, 0, 2, None, 5.0),
     Admission("show-1", "open", (Admitted("ada", 8, 120.0),), more=True, wait=0.0, live=3),
     Admission("show-1", "closed", (), more=False, wait=None, live=0),
+    RoomChanges("show-1", (RoomChange("5-2", 9, 1, (LetIn("ada", 8),)),), "5-2", gap=False),
+    RoomChanges("show-1", (RoomChange("5-3", 9, 1, room="paused"),), "5-3", gap=True),
 ]
 ERRORS: Final[list[SeatLockError]] = [
     errors.SeatLockError("plain"),

@@ -41,7 +41,7 @@ from seatlock._stocktaking import Found
 from seatlock.errors import LostReason, NotAdmitted, WaitingRoomClosed, WaitingRoomFull
 from seatlock.findings import Vitals
 from seatlock.model import SaleStatus, StateName
-from seatlock.waiting_room.model import Admission, Pass, Place, Served
+from seatlock.waiting_room.model import Admission, Pass, Place, RoomChanges, Served
 from tests.support import lua_headers
 from tests.support.lua_calls import calls
 from tests.support.lua_headers import Answer, Header
@@ -132,6 +132,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "require_admission": {"noshow": ShowNotFound, "ok": type(None)},
     "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple, "pools": Again},
     "room": {"ok": tuple},
+    "room_changes": {"noroom": ShowNotFound, "ok": RoomChanges},
     "room_status": {"noroom": ShowNotFound, "undrawn": InvalidRequest, "undue": type(None), "ok": str},
     "seat_drawn": {"noroom": ShowNotFound, "ok": tuple},
     "served": {"noroom": ShowNotFound, "ok": Served},
