@@ -151,10 +151,6 @@ class RoomCore(Base):
 
     # Running a room
 
-    def prepare(self, show: object) -> Procedure[None]:
-        """Find out once whether the server of a show is fit for what follows."""
-        yield from self._ready(show)
-
     def join_many(self, show: object, holders: object) -> Procedure[list[Place | SeatLockError]]:
         """Carry out many joins."""
         return (yield from self._many(show, self.joins(show, holders)))

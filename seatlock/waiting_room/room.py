@@ -193,7 +193,7 @@ class WaitingRoom(Door[RoomCore]):
             try:
                 if pump.tidy_is_due():
                     self.tidy(show)
-                    if (self.served(show)).opens_in == 0:
+                    if self.served(show).opens_in == 0:
                         value = None if outside is None else outside()
                         opened, drawn = self._follow(self._core.open_in_time(show, value))
                         if on_open is not None and (opened or drawn is not None):
