@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from seatlock import _connect
 from seatlock._async_door import AsyncDoor
@@ -20,6 +20,8 @@ from seatlock.waiting_room.model import Admission, Pass, Place, RoomSettings, Se
 from seatlock.waiting_room.passes import PassKeys
 from seatlock.waiting_room.pump import OUTLASTED, Pump
 
+T = TypeVar("T")
+
 
 class AsyncWaitingRoom(AsyncDoor[RoomCore]):
     """The lines before the sales of shows, in Redis. Belongs to one event loop.
@@ -29,7 +31,8 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
     ``client``, ``namespace`` and ``patience`` are as for `AsyncSeatLocker`. ``keys`` sign the passes, so that front
     ends can check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join,
     with show and holder: None lets it through, a number above 0 refuses it for so many seconds (`WaitingRoomFull`). It
-    is asked, too, where somebody who has a place joins again; heartbeats are not joins. A plain function, not awaited.
+    is asked, too, where somebody who has a place joins again; heartbeats are not joins. A plain function, not awaited;
+    those given to `run` may be plain or coroutine functions.
 
     Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound` (no room
     was made), `UnsafeServer`, `ServerUnavailable`, `OutcomeUnknown` (ask again: all calls can be repeated) and
@@ -186,9 +189,9 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         show: str,
         *,
         stop: asyncio.Event | None = None,
-        most_live: Callable[[], int] | None = None,
+        most_live: Callable[[], int | Awaitable[int]] | None = None,
         on_admission: Callable[[Admission], object] | None = None,
-        outside: Callable[[], str] | None = None,
+        outside: Callable[[], str | Awaitable[str]] | None = None,
         on_open: Callable[[Draw | None], object] | None = None,
     ) -> None:
         """Let people in and keep the room tidy, until it is closed or sold out, or ``stop`` is set: the pump.
@@ -205,17 +208,23 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
                 if pump.tidy_is_due():
                     await self.tidy(show)
                     if (await self.served(show)).opens_in == 0:
-                        value = None if outside is None else outside()
+                        value = None if outside is None else await _settled(outside())
                         opened, drawn = await self._follow(self._core.open_in_time(show, value))
                         if on_open is not None and (opened or drawn is not None):
-                            on_open(drawn)
-                admission = await self.admit(show, most_live=None if most_live is None else most_live())
+                            await _settled(on_open(drawn))
+                bound = None if most_live is None else await _settled(most_live())
+                admission = await self.admit(show, most_live=bound)
             except OUTLASTED as error:
                 pump.failed(error)
             else:
                 pump.admitted(admission)
                 if on_admission is not None and admission.admitted:
-                    on_admission(admission)
+                    await _settled(on_admission(admission))
             with suppress(TimeoutError):
                 async with asyncio.timeout(pump.pause):
                     await stop.wait()
+
+
+async def _settled(answer: T | Awaitable[T]) -> T:
+    """What a function gave at once, or what a coroutine function gives."""
+    return await cast("Awaitable[T]", answer) if isinstance(answer, Awaitable) else answer
