@@ -13,8 +13,8 @@ local room_key, record_key = KEYS[1], KEYS[2]
 local noted = redis.call('HMGET', room_key, 'seed', 'commitment', 'participants', 'outside')
 local participants, outside, parts = ARGV[1], ARGV[2], integer(ARGV[3], 0, MOST_PLACES)
 if noted[3] == '' and room.status == 'drawing' then
-  local sentinel, behind = unpack(redis.call('HMGET', record_key, '', digits(parts)), 1, 2)
-  if behind or redis.call('HLEN', record_key) - (sentinel and 1 or 0) ~= parts then
+  local found = redis.call('HMGET', record_key, '', digits(parts)) -- its sentinel, and what is behind its last part
+  if found[2] or redis.call('HLEN', record_key) - (found[1] and 1 or 0) ~= parts then
     redis.call('DEL', record_key)
     redis.call('HSET', record_key, '', '')
     return {'torn'}

@@ -199,6 +199,7 @@ def a_record_part_by_part(house: House) -> None:
     assert run(note("seatlock", show, "digest", "", 2)).participants == "digest"
     with house.unchanged():
         assert run(tags("seatlock", show, 1, b"y" * 32)) == ("drawing", "digest")
+        assert run(note("seatlock", show, "other", "value", 2)).outside == "", "nothing from outside is noted, too"
         assert "that was noted" in str(house.failing(ScriptFailed, lambda: hall.room.draw_record(show)))
     hall.audit()
 
