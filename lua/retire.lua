@@ -2,7 +2,8 @@
 -- it, the locks of sold seats, is then deleted in bounded steps along `retired`, the former availability hash.
 --
 -- KEYS  meta seats due changes outbox plan retired blocks audit
---       room queue passes grants early drawn here_0 here_1 kept_0 kept_1 admissions pools | pool_due (one a pool)
+--       room queue passes grants early drawn here_0 here_1 kept_0 kept_1 admissions record pools |
+--       pool_due (one a pool)
 -- ARGV  outbox |                                        keep: refuse while entries are unread; discard: drop them
 -- REPLY noshow
 --       ok
@@ -12,8 +13,8 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 local outbox_key, plan_key, retired_key, blocks_key, audit_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local room_key, queue_key, passes_key, grants_key = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 local early_key, drawn_key, here_keys, kept_keys = KEYS[14], KEYS[15], {KEYS[16], KEYS[17]}, {KEYS[18], KEYS[19]}
-local admissions_key, pools_key = KEYS[20], KEYS[21]
-local FIXED_KEYS = 21
+local admissions_key, record_key, pools_key = KEYS[20], KEYS[21], KEYS[22]
+local FIXED_KEYS = 22
 -- @include clock
 -- @include counts
 
@@ -31,6 +32,7 @@ redis.call('XLEN', audit_key)
 redis.call('HLEN', blocks_key)
 redis.call('HLEN', room_key)
 redis.call('HLEN', grants_key)
+redis.call('HLEN', record_key)
 redis.call('XLEN', admissions_key)
 for _, key in ipairs({queue_key, passes_key, early_key, drawn_key}) do
   redis.call('ZCARD', key)
@@ -57,7 +59,7 @@ local facts = redis.call('HMGET', meta_key, 'status', 'limits')
 local walked = redis.call('EXISTS', pools_key) == 1 and (facts[2] or not facts[1])
 redis.call('UNLINK', meta_key, due_key, changes_key, outbox_key, plan_key, blocks_key, audit_key, room_key, queue_key,
   passes_key, grants_key, early_key, drawn_key, here_keys[1], here_keys[2], kept_keys[1], kept_keys[2], admissions_key,
-  unpack(KEYS, walked and FIXED_KEYS + 1 or FIXED_KEYS))
+  record_key, unpack(KEYS, walked and FIXED_KEYS + 1 or FIXED_KEYS))
 if walked then
   redis.call('HDEL', pools_key, 'names') -- the one field that a seat could be called as well
 end

@@ -1,11 +1,11 @@
 -- room: makes the waiting room of a show, or changes its settings. Never changes whether it is open, nor a place.
 --
--- KEYS  room queue passes grants early drawn here_0 here_1 kept_0 kept_1 admissions |
+-- KEYS  room queue passes grants early drawn here_0 here_1 kept_0 kept_1 admissions record |
 -- ARGV  most rate period_ms burst live batch reserve_ms pass_ms renewals grace_ms keep_ms poll_ms seed commitment |
 -- REPLY ok new status commitment                       new: 1 if there was none
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local early_key, drawn_key, here_keys, kept_keys = KEYS[5], KEYS[6], {KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10]}
-local admissions_key = KEYS[11]
+local admissions_key, record_key = KEYS[11], KEYS[12]
 -- @include clock
 -- @include integer
 
@@ -54,11 +54,12 @@ end
 -- Nothing of an earlier room counts; and no key of a room is ever empty, so that it does not go away. A full server
 -- refuses the first of these writes; the room itself comes last: without it the others say nothing.
 redis.call('MSET', here_keys[1], '\0', here_keys[2], '\0', kept_keys[1], '\0', kept_keys[2], '\0')
-redis.call('DEL', queue_key, passes_key, grants_key, early_key, drawn_key, admissions_key)
+redis.call('DEL', queue_key, passes_key, grants_key, early_key, drawn_key, admissions_key, record_key)
 for _, key in ipairs({queue_key, passes_key, early_key, drawn_key}) do
   redis.call('ZADD', key, '+inf', '')
 end
 redis.call('HSET', grants_key, '', '')
+redis.call('HSET', record_key, '', '')
 redis.call('XADD', admissions_key, digits(now) .. '-1', 'served', '0', 'gone', '0', 'status', 'early')
 redis.call('HSET', room_key, 'status', 'early', 'made', digits(now), 'version', '1', 'next', '0', 'low', '1',
   'served', '0', 'here', '0', 'here_at', digits(now), 'kept', '0', 'kept_at', digits(now), 'walked', '-', 'pace', '',

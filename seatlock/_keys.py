@@ -12,7 +12,7 @@ from seatlock import _bounds
 class Room:
     """The keys of the waiting room of a show."""
 
-    __slots__ = ("admissions", "drawn", "early", "grants", "here", "kept", "passes", "queue", "room")
+    __slots__ = ("admissions", "drawn", "early", "grants", "here", "kept", "passes", "queue", "record", "room")
 
     def __init__(self, base: bytes) -> None:
         self.room = base + b"room"
@@ -24,11 +24,12 @@ class Room:
         self.here = [base + b"here:0", base + b"here:1"]
         self.kept = [base + b"kept:0", base + b"kept:1"]
         self.admissions = base + b"admissions"
+        self.record = base + b"record"
 
     def all(self) -> list[bytes]:
         """All of them."""
         first = [self.room, self.queue, self.passes, self.grants, self.early, self.drawn]
-        return [*first, *self.here, *self.kept, self.admissions]
+        return [*first, *self.here, *self.kept, self.admissions, self.record]
 
 
 class Keys:

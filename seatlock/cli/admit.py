@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, Annotated
 
 import typer
-from msgspec.structs import replace
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
@@ -50,14 +49,14 @@ Record = Annotated[
     typer.Option(
         "--record",
         metavar="FILE",
-        help="Where to write the public record of that draw. Without it the order of the early is not drawn.",
+        help="Where to write the public record of that draw, if this pump opens the room.",
         show_default=False,
     ),
 ]
 
 
 class Opener(Usher):
-    """Has `run` draw the order of the early only where the record of the draw is kept."""
+    """What `run` opens a room with, and where the record of the draw goes."""
 
     outside: str | None = None
     note = ""
@@ -66,33 +65,22 @@ class Opener(Usher):
 
     def prepare_draw(self, show: str, outside: str | None, record: Path | None) -> None:
         """Make the file of the record, unless the room has been opened before: then nothing is drawn."""
-        if record is None and outside is not None:
-            raise typer.BadParameter("name a file for the record of the draw, too: --record", param_hint="--outside")
         self.outside, self._record = outside, record
         if record is not None and self.served(show).room in ("early", "drawing"):
             self._file = reserve(record)
 
-    def served(self, show: str) -> Served:
-        """How the room is: where its draw has no record, it is not told as one that is to be opened now."""
-        found = super().served(show)
-        early = self.undrawn(show) if found.opens_in == 0 and self._record is None else 0
-        if early:
-            self.note = (
-                f"The time of {show} has come, and {early:,} people came early: nobody is let in until their order is "
-                f"drawn, by seatlock room-open {show} --record FILE."
-            )
-            return replace(found, opens_in=None)
-        if found.room == "open" and self._record is None:
-            self.note = ""
-        return found
-
     def keep(self, drawn: Draw | None) -> None:
         """Write the record of a draw."""
-        if drawn is not None and self._file is not None:
+        if drawn is None:
+            return
+        self.note = f"The order of {drawn.count:,} people who came early was drawn; "
+        if self._file is None:
+            self.note += f"seatlock room-record {drawn.show} FILE writes its record."
+        else:
             self._file.write(to_json(drawn))
             self._file.close()
             self._file = None
-            self.note = f"The order of {drawn.count:,} people who came early was drawn; its record is {self._record}."
+            self.note += f"its record is {self._record}."
 
     def drop_record(self) -> None:
         """Remove the file of a record that was not written."""

@@ -150,11 +150,10 @@ def room_open(
         typer.Option(
             "--record",
             metavar="FILE",
-            help="Where to write the public record of the draw. It cannot be had later.",
+            help="Where to write the public record of the draw; room-record writes it later, too.",
             show_default=False,
         ),
     ] = None,
-    no_record: Annotated[bool, typer.Option("--no-record", help="Draw, and let nobody recompute it.")] = False,
     at: Annotated[
         str | None,
         typer.Option(
@@ -168,29 +167,42 @@ def room_open(
 ) -> None:
     """Let people in from now on. The first time, the order of those who came early is drawn."""
     if at is not None:
-        if outside is not None or record is not None or no_record:
+        if outside is not None or record is not None:
             raise typer.BadParameter("whoever opens it then draws: give these to seatlock admit", param_hint="--at")
         _open_at(show, redis, namespace, at)
         return
-    if record is not None and no_record:
-        raise typer.BadParameter("give --record or --no-record")
     with Usher.at(redis, namespace) as usher:
-        early = usher.undrawn(show)
-        if early and record is None and not no_record:
-            raise typer.BadParameter(
-                f"{early:,} people came early and are drawn now: name a file for the public record, or --no-record",
-                param_hint="--record",
-            )
         drawn = usher.open(show, outside=outside) if record is None else _recorded(usher, show, outside, record)
     terminal.say(f"The waiting room of {show} is open; seatlock admit {show} lets people in.")
     if drawn is not None:
         terminal.say(f"The order of {drawn.count:,} people who came early was drawn. Seed: {drawn.seed}")
-        if record is not None:
-            terminal.say(f"Its public record is {record}; seatlock verify-shuffle {record} recomputes it.")
-        if outside is None and drawn.count:
-            terminal.say("No outside value was given, so who knew the seed could have aimed.")
+        _told_of(drawn, record)
     elif record is not None:
-        terminal.say(f"Nothing was drawn, so {record} was not written.")
+        terminal.say(f"Nobody was early, so {record} was not written.")
+
+
+def _told_of(drawn: Draw, record: Path | None) -> None:
+    if record is None:
+        terminal.say(f"seatlock room-record {drawn.show} FILE writes its public record.")
+    else:
+        terminal.say(f"Its public record is {record}; seatlock verify-shuffle {record} recomputes it.")
+    if not drawn.outside:
+        terminal.say("No outside value was given, so who knew the seed could have aimed.")
+
+
+def room_record(
+    show: Show,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.", show_default=False)],
+    redis: Redis = DEFAULT_REDIS,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Write the public record of the draw of those who came early, at any time after it, until the show is retired."""
+    with Usher.at(redis, namespace) as usher:
+        drawn = usher.draw_record(show)
+    with reserve(file, "FILE") as record:
+        record.write(to_json(drawn))
+    terminal.say(f"The order of {drawn.count:,} people who came early to {show} was drawn.")
+    _told_of(drawn, file)
 
 
 def _open_at(show: str, redis: str, namespace: str, at: str) -> None:
@@ -202,21 +214,19 @@ def _open_at(show: str, redis: str, namespace: str, at: str) -> None:
         terminal.say(f"The waiting room of {show} does not open by itself.")
         return
     terminal.say(f"The waiting room of {show} is opened by its pumps at {moment.isoformat()}.")
-    terminal.say(
-        f"{early:,} people are early by now: a pump draws their order only where seatlock admit is given --record."
-    )
+    terminal.say(f"{early:,} people are early by now; the pump that opens it draws their order.")
 
 
-def reserve(record: Path) -> IO[bytes]:
-    """Make the file of a record, which must be there before anything is drawn."""
+def reserve(record: Path, hint: str = "--record") -> IO[bytes]:
+    """Make the file of a record; one that is there already is not replaced."""
     try:
         return record.open("xb")
     except OSError as error:
-        raise typer.BadParameter(f"{record} cannot be written: {error.strerror}", param_hint="--record") from None
+        raise typer.BadParameter(f"{record} cannot be written: {error.strerror}", param_hint=hint) from None
 
 
 def _recorded(usher: Usher, show: str, outside: str | None, record: Path) -> Draw | None:
-    """Open a room, and write down its draw in a file that is there before anything is drawn."""
+    """Open a room, and write down its draw in a file: where that cannot be made, the room is not opened."""
     file, drawn = reserve(record), None
     try:
         with file:

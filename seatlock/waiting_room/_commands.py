@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any, Final, Literal, TypeVar, cast
 
 import msgspec
@@ -20,7 +21,8 @@ T = TypeVar("T")
 
 MOST_A_CALL: Final = 1000  # people whom one call of the script lets in, so that it never holds the server for long
 MOST_LIVE: Final = 10**9  # passes in time: no bound
-STEP: Final = 500  # of the early, that one call looks at or moves
+STEP: Final = 500  # of the early, that one call looks at or moves; as many are a part of the record
+PARTS: Final = 8  # of the record, that one call reads
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -302,46 +304,72 @@ def seat_drawn(namespace: str, show: str) -> Operation[tuple[RoomStatus, int]]:
     return Operation(load("seat_drawn"), show, keys, [], decode)
 
 
-def part(namespace: str, show: str, key: Literal["early", "drawn"], first: int) -> Command[list[str]]:
-    """Read up to `STEP` of the early or the drawn, in order, from a rank on.
+def part(namespace: str, show: str, first: int) -> Command[list[str]]:
+    """Read up to `STEP` of the early, in the order of their ids, from a rank on.
 
-    The sentinel of a key, which has no name, is the last in it, and left out.
+    The sentinel of the key, which has no name, is the last in it, and left out.
     """
-    found = getattr(keys_of(namespace, show).room, key)
-    return Command(show, ["ZRANGE", found, first, first + STEP - 1], _named)
+    early = keys_of(namespace, show).room.early
+
+    def decode(reply: list[bytes]) -> list[str]:
+        return [holder.decode() for holder in reply if holder]
+
+    return Command(show, ["ZRANGE", early, first, first + STEP - 1], decode)
 
 
-def seated(namespace: str, show: str, first: int, last: int) -> Command[list[str]]:
-    """Read who has the places from the first to the last: by place, since some may be given up."""
-    queue = keys_of(namespace, show).room.queue
-    return Command(show, ["ZRANGEBYSCORE", queue, first, last], _named)
+class DrawTerms(msgspec.Struct, frozen=True):
+    """What a draw is made with, as it was written down; ``participants`` is empty before that."""
+
+    seed: str
+    commitment: str
+    participants: str
+    outside: str
 
 
-def note_draw(namespace: str, show: str, participants: str, outside: str) -> Operation[tuple[str, str, str, str]]:
-    """Write down once what the draw is made with: gives seed, commitment, participants' digest and outside value."""
+def note_tags(namespace: str, show: str, part: int, tags: bytes) -> Operation[tuple[RoomStatus, str]]:
+    """Write a part of the record, unless it is sealed: gives the status, and the digest that is noted or nothing."""
     room = keys_of(namespace, show).room
 
-    def decode(reply: list[Any]) -> tuple[str, str, str, str]:
+    def decode(reply: list[Any]) -> tuple[RoomStatus, str]:
         check_room(reply, show)
-        seed, commitment, digest, value = [text.decode() for text in reply[1:]]
-        return seed, commitment, digest, value
+        return reply[1].decode(), reply[2].decode()
 
-    return Operation(load("note_draw"), show, [room.room], [participants.encode(), outside.encode()], decode)
+    return Operation(load("note_tags"), show, [room.room, room.record], [b"%d" % part, tags], decode)
 
 
-def noted_digest(namespace: str, show: str) -> Command[str]:
-    """Read the digest that a draw was begun with; empty before that."""
+def note_draw(namespace: str, show: str, participants: str, outside: str, parts: int) -> Operation[DrawTerms | None]:
+    """Write down once what the draw is made with, which seals the record: gives what stands there.
 
-    def decode(reply: bytes | None) -> str:
-        if reply is None:
+    None where the record was torn, which is empty then: write it again.
+    """
+    room = keys_of(namespace, show).room
+
+    def decode(reply: list[Any]) -> DrawTerms | None:
+        check_room(reply, show)
+        return None if reply[0] == b"torn" else DrawTerms(*(text.decode() for text in reply[1:]))
+
+    args = [participants.encode(), outside.encode(), b"%d" % parts]
+    return Operation(load("note_draw"), show, [room.room, room.record], args, decode)
+
+
+def noted(namespace: str, show: str) -> Command[DrawTerms]:
+    """Read what a draw was begun with."""
+
+    def decode(reply: list[bytes | None]) -> DrawTerms:
+        if None in reply:
             raise _no_room(show)
-        return reply.decode()
+        return DrawTerms(*(text.decode() for text in cast("list[bytes]", reply)))
 
-    return Command(show, ["HGET", keys_of(namespace, show).room.room, "participants"], decode)
+    return Command(show, ["HMGET", keys_of(namespace, show).room.room, *DrawTerms.__struct_fields__], decode)
 
 
-def _named(reply: list[bytes]) -> list[str]:
-    return [holder.decode() for holder in reply if holder]
+def recorded(namespace: str, show: str, first: int) -> Command[list[bytes]]:
+    """Read up to `PARTS` parts of the record, as far as they are there, from one on."""
+
+    def decode(reply: list[bytes | None]) -> list[bytes]:
+        return list(takewhile(bool, cast("list[bytes]", reply)))
+
+    return Command(show, ["HMGET", keys_of(namespace, show).room.record, *range(first, first + PARTS)], decode)
 
 
 def line_estimate(facts: Facts, place: int) -> Any:

@@ -6,30 +6,20 @@ Pure: a procedure yields the calls that a door carries out.
 from __future__ import annotations
 
 import inspect
-import logging
 import math
 import secrets
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 from seatlock import _bounds
-from seatlock._base import Base
 from seatlock._operation import Ask
 from seatlock._procedures import Procedure
 from seatlock.errors import InvalidRequest, NotAdmitted, SeatLockError, WaitingRoomClosed, WaitingRoomFull
 from seatlock.waiting_room import _changes, _commands
 from seatlock.waiting_room._commands import MOST_A_CALL, MOST_LIVE, Facts
+from seatlock.waiting_room._opening import Opening
 from seatlock.waiting_room._settings import checked, whole
-from seatlock.waiting_room.draw import (
-    TAG_BYTES,
-    Draw,
-    Participants,
-    commitment_of,
-    digest_of,
-    key_of,
-    number_of,
-    tag_of,
-)
+from seatlock.waiting_room.draw import commitment_of
 from seatlock.waiting_room.model import (
     Admission,
     Pass,
@@ -46,12 +36,10 @@ JoinLimiter = Callable[[str, str], "float | None"]
 """Asked before every join with show and holder, also of one who has a place already and joins again: None lets it
 through, else it gives the seconds after which to try again, more than 0. A plain function, not a coroutine."""
 
-DRAW_STEPS: Final = 1_000_000  # calls of one draw, at most
 TIDY_STEPS: Final = 200  # calls of one tidy, at most
-_log = logging.getLogger("seatlock")
 
 
-class RoomCore(Base):
+class RoomCore(Opening):
     """What the twins know: the keys that passes are signed with, and who limits joins."""
 
     def __init__(
@@ -159,10 +147,6 @@ class RoomCore(Base):
 
     # Running a room
 
-    def prepare(self, show: object) -> Procedure[None]:
-        """Find out once whether the server of a show is fit for what follows."""
-        yield from self._ready(show)
-
     def join_many(self, show: object, holders: object) -> Procedure[list[Place | SeatLockError]]:
         """Carry out many joins."""
         return (yield from self._many(show, self.joins(show, holders)))
@@ -231,135 +215,6 @@ class RoomCore(Base):
         show = yield from self._ready(show)
         found: RoomChanges = yield _changes.changes(self.namespace, show, made, version)
         return found
-
-    # The draw
-
-    def close_early(self, show: object) -> Procedure[Participants]:
-        """Close the list of the early, and tell what it is."""
-        show = yield from self._ready(show)
-        status, count = yield _commands.close_early(self.namespace, show)
-        if status != "drawing":
-            raise InvalidRequest(f"the waiting room of show {show!r} is {status}: nobody in it is early any more.")
-        closed: Participants = yield from self._participants(show)
-        digest = yield _commands.noted_digest(self.namespace, show)
-        if digest not in ("", closed.digest):  # a draw has begun: some of them are no longer among the early
-            tags = yield from self._everyone(show, count, digest)
-            if tags is None:
-                raise InvalidRequest(
-                    f"the order of the early of show {show!r} is being drawn, and the list could not be read: "
-                    "ask again, or open the room, which gives it in the record of the draw."
-                )
-            closed = Participants(show, len(tags) // TAG_BYTES, digest, tags)
-        return closed
-
-    def _participants(self, show: str) -> Procedure[Participants]:
-        tags = bytearray()
-        for step in range(DRAW_STEPS):
-            holders = yield _commands.part(self.namespace, show, "early", step * _commands.STEP)
-            for holder in holders:
-                tags += tag_of(show, holder)
-            if len(holders) < _commands.STEP:
-                break
-        split = (bytes(tags[at : at + TAG_BYTES]) for at in range(0, len(tags), TAG_BYTES))
-        return Participants(show, len(tags) // TAG_BYTES, digest_of(split), bytes(tags))
-
-    def open(self, show: object, outside: object) -> Procedure[Draw | None]:
-        """Open a room: draw the order of the early first, if there are any or were; may be repeated."""
-        outside = "" if outside is None else _bounds.reference("outside", outside)
-        show = yield from self._ready(show)
-        status, count = yield _commands.close_early(self.namespace, show, reopen=True)
-        drawn = None
-        if status == "drawing":
-            ended, drawn = yield from self._draw(show, outside, count)
-            if not ended:
-                raise InvalidRequest(
-                    f"the waiting room of show {show!r} was closed while the order of the early was drawn: nothing is "
-                    "lost, and opening it again goes on with the draw."
-                )
-        yield _commands.set_status(self.namespace, show, "open")
-        return drawn
-
-    def open_in_time(self, show: object, outside: object) -> Procedure[tuple[bool, Draw | None]]:
-        """Open a room whose time has come, as a pump does: whether that was done, and the record of the draw.
-
-        What somebody did by hand meanwhile stays: such a room is not opened, and nothing is raised for it.
-        """
-        outside = "" if outside is None else _bounds.reference("outside", outside)
-        show = yield from self._ready(show)
-        closed = yield _commands.close_early(self.namespace, show, due=True)
-        if closed is None:
-            return False, None
-        status, count = closed
-        drawn = None
-        if status == "drawing":
-            ended, drawn = yield from self._draw(show, outside, count)
-            if not ended:
-                return False, None
-        return (yield _commands.set_status(self.namespace, show, "open", due=True)) is not None, drawn
-
-    def _draw(self, show: str, outside: str, count: int) -> Procedure[tuple[bool, Draw | None]]:
-        """Draw the order of the early and seat them: whether that came to its end, and the record.
-
-        It does not where the room is closed meanwhile; it does where others end it, and open the room.
-        """
-        closed = yield from self._participants(show)
-        given = outside
-        seed, commitment, digest, outside = yield _commands.note_draw(self.namespace, show, closed.digest, outside)
-        if given and digest and outside != given:
-            _log.warning(
-                "the order of the early of show %r is drawn with the outside value %r, noted first, and not with %r",
-                show,
-                outside,
-                given,
-            )
-        if not digest:  # closed before anything was noted: whoever opens it again may bring another value
-            return False, None
-        tags: bytes | None = closed.tags
-        if digest != closed.digest:  # another call began to draw: some of them are no longer among the early
-            tags = yield from self._everyone(show, count, digest)
-        status = yield from self._seat(show, key_of(seed, outside), count)
-        if status in ("closed", "sold_out"):
-            return False, None
-        if tags is None:  # others moved them while they were read; if nobody was let in since, all stand in the line
-            tags = yield from self._everyone(show, count, digest)
-        return True, None if tags is None else Draw(show, commitment, seed, outside, digest, tags)
-
-    def _seat(self, show: str, key: bytes, count: int) -> Procedure[RoomStatus]:
-        """Give the early their numbers and their places, as long as the room is being drawn: gives its status."""
-        status: RoomStatus = "drawing"
-        steps = count // _commands.STEP + 2  # each takes as many as it can; one more finds that nobody is left
-        for _ in range(steps):
-            holders = yield _commands.part(self.namespace, show, "early", 0)
-            if not holders:
-                break
-            numbers = {holder: number_of(key, tag_of(show, holder)) for holder in holders}
-            status, left = yield _commands.draw(self.namespace, show, numbers)
-            if status != "drawing" or left == 0:
-                break
-        for _ in range(steps):
-            status, left = yield _commands.seat_drawn(self.namespace, show)
-            if status != "drawing" or left == 0:
-                break
-        return status
-
-    def _everyone(self, show: str, count: int, digest: str) -> Procedure[bytes | None]:
-        """The tags of all early, wherever the draw has brought them by now, in the order of their ids.
-
-        None where they are not those of the digest: some were moved while they were read, or have left the line.
-        """
-        found: set[str] = set()
-        keys: tuple[Literal["early", "drawn"], ...] = ("early", "drawn")
-        for key in keys:
-            for first in range(0, count + 1, _commands.STEP):  # never more than all of them
-                holders = yield _commands.part(self.namespace, show, key, first)
-                found.update(holders)
-                if len(holders) < _commands.STEP:
-                    break
-        for first in range(1, count + 1, _commands.STEP):
-            last = min(first + _commands.STEP - 1, count)
-            found.update((yield _commands.seated(self.namespace, show, first, last)))
-        tags = [tag_of(show, holder) for holder in sorted(found, key=str.encode)]
-        return b"".join(tags) if digest_of(tags) == digest else None
 
 
 def _told(wait: object) -> float | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from seatlock import _connect
 from seatlock._async_door import AsyncDoor
@@ -20,6 +20,8 @@ from seatlock.waiting_room.model import Admission, Pass, Place, RoomChanges, Roo
 from seatlock.waiting_room.passes import PassKeys
 from seatlock.waiting_room.pump import OUTLASTED, Pump
 
+T = TypeVar("T")
+
 
 class AsyncWaitingRoom(AsyncDoor[RoomCore]):
     """The lines before the sales of shows, in Redis. Belongs to one event loop.
@@ -29,7 +31,8 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
     ``client``, ``namespace`` and ``patience`` are as for `AsyncSeatLocker`. ``keys`` sign the passes, so that front
     ends can check them by themselves; without keys passes have no token. ``join_limiter`` is asked before each join,
     with show and holder: None lets it through, a number above 0 refuses it for so many seconds (`WaitingRoomFull`). It
-    is asked, too, where somebody who has a place joins again; heartbeats are not joins. A plain function, not awaited.
+    is asked, too, where somebody who has a place joins again; heartbeats are not joins. A plain function, not awaited;
+    those given to `run` may be plain or coroutine functions.
 
     Every method may raise, besides what it names: `InvalidRequest` (before anything is sent), `ShowNotFound` (no room
     was made), `UnsafeServer`, `ServerUnavailable`, `OutcomeUnknown` (ask again: all calls can be repeated) and
@@ -121,7 +124,7 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """End the early time: whoever joins from now on comes after all who are there.
 
         Gives who they are, without names; publish the digest before the outside value of `open` can be known. Raises
-        `InvalidRequest` where the room has been opened, or where the list cannot be read while it is drawn.
+        `InvalidRequest` where the room has been opened.
         """
         return await self._follow(self._core.close_early(show))
 
@@ -129,10 +132,17 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """Let people in from now on. The first time, the order of the early is drawn: gives the public record of that.
 
         ``outside`` is a value that nobody could know when the list of the early was closed, such as a public beacon's;
-        without one, who knew the seed could have aimed. May be repeated after a failure: what was drawn stays. None
-        where others drew at the same time and let people in, so that the record cannot be had any more: they have it.
+        without one, who knew the seed could have aimed. May be repeated, also by others: what was drawn stays, and the
+        record is the same, see `draw_record`. None where nobody was early.
         """
         return await self._follow(self._core.open(show, outside))
+
+    async def draw_record(self, show: str) -> Draw:
+        """Read the public record of the draw, at any time after it was begun, until the show is retired.
+
+        Raises `InvalidRequest` where nobody was drawn, and `ScriptFailed` where the record was lost or changed.
+        """
+        return await self._follow(self._core.draw_record(show))
 
     async def open_at(self, show: str, at: Moment | None) -> None:
         """Have the pumps (see `run`) open the room when a time comes by the server's clock, or (None) forget that.
@@ -187,9 +197,9 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         show: str,
         *,
         stop: asyncio.Event | None = None,
-        most_live: Callable[[], int] | None = None,
+        most_live: Callable[[], int | Awaitable[int]] | None = None,
         on_admission: Callable[[Admission], object] | None = None,
-        outside: Callable[[], str] | None = None,
+        outside: Callable[[], str | Awaitable[str]] | None = None,
         on_open: Callable[[Draw | None], object] | None = None,
     ) -> None:
         """Let people in and keep the room tidy, until it is closed or sold out, or ``stop`` is set: the pump.
@@ -206,17 +216,23 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
                 if pump.tidy_is_due():
                     await self.tidy(show)
                     if (await self.served(show)).opens_in == 0:
-                        value = None if outside is None else outside()
+                        value = None if outside is None else await _settled(outside())
                         opened, drawn = await self._follow(self._core.open_in_time(show, value))
                         if on_open is not None and (opened or drawn is not None):
-                            on_open(drawn)
-                admission = await self.admit(show, most_live=None if most_live is None else most_live())
+                            await _settled(on_open(drawn))
+                bound = None if most_live is None else await _settled(most_live())
+                admission = await self.admit(show, most_live=bound)
             except OUTLASTED as error:
                 pump.failed(error)
             else:
                 pump.admitted(admission)
                 if on_admission is not None and admission.admitted:
-                    on_admission(admission)
+                    await _settled(on_admission(admission))
             with suppress(TimeoutError):
                 async with asyncio.timeout(pump.pause):
                     await stop.wait()
+
+
+async def _settled(answer: T | Awaitable[T]) -> T:
+    """What a function gave at once, or what a coroutine function gives."""
+    return await cast("Awaitable[T]", answer) if isinstance(answer, Awaitable) else answer

@@ -117,7 +117,7 @@ class WaitingRoom(Door[RoomCore]):
         """End the early time: whoever joins from now on comes after all who are there.
 
         Gives who they are, without names; publish the digest before the outside value of `open` can be known. Raises
-        `InvalidRequest` where the room has been opened, or where the list cannot be read while it is drawn.
+        `InvalidRequest` where the room has been opened.
         """
         return self._follow(self._core.close_early(show))
 
@@ -125,10 +125,17 @@ class WaitingRoom(Door[RoomCore]):
         """Let people in from now on. The first time, the order of the early is drawn: gives the public record of that.
 
         ``outside`` is a value that nobody could know when the list of the early was closed, such as a public beacon's;
-        without one, who knew the seed could have aimed. May be repeated after a failure: what was drawn stays. None
-        where others drew at the same time and let people in, so that the record cannot be had any more: they have it.
+        without one, who knew the seed could have aimed. May be repeated, also by others: what was drawn stays, and the
+        record is the same, see `draw_record`. None where nobody was early.
         """
         return self._follow(self._core.open(show, outside))
+
+    def draw_record(self, show: str) -> Draw:
+        """Read the public record of the draw, at any time after it was begun, until the show is retired.
+
+        Raises `InvalidRequest` where nobody was drawn, and `ScriptFailed` where the record was lost or changed.
+        """
+        return self._follow(self._core.draw_record(show))
 
     def open_at(self, show: str, at: Moment | None) -> None:
         """Have the pumps (see `run`) open the room when a time comes by the server's clock, or (None) forget that.
@@ -201,7 +208,7 @@ class WaitingRoom(Door[RoomCore]):
             try:
                 if pump.tidy_is_due():
                     self.tidy(show)
-                    if (self.served(show)).opens_in == 0:
+                    if self.served(show).opens_in == 0:
                         value = None if outside is None else outside()
                         opened, drawn = self._follow(self._core.open_in_time(show, value))
                         if on_open is not None and (opened or drawn is not None):

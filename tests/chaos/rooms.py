@@ -121,7 +121,13 @@ def _seat_drawn(room: WaitingRoom, _: redis.Redis, show: str) -> Operation[Any]:
 
 def _note_draw(room: WaitingRoom, _: redis.Redis, show: str) -> Operation[Any]:
     _drawing(room, show)
-    return commands.note_draw(NS, show, "digest", "beacon")
+    room._run(commands.note_tags(NS, show, 0, b"x" * 96))
+    return commands.note_draw(NS, show, "digest", "beacon", 1)
+
+
+def _note_tags(room: WaitingRoom, _: redis.Redis, show: str) -> Operation[Any]:
+    _drawing(room, show)
+    return commands.note_tags(NS, show, 0, b"x" * 96)
 
 
 def _made(settings: RoomSettings, show: str) -> Operation[Any]:
@@ -162,6 +168,7 @@ ROOM_CALLS: Final[dict[str, Prepare]] = {
     "draw": _draw,
     "seat_drawn": _seat_drawn,
     "note_draw": _note_draw,
+    "note_tags": _note_tags,
     "served": _served,
     "room_changes": lambda _room, _raw, show: _changes.changes(NS, show, 5, 6),
 }
@@ -188,6 +195,11 @@ def _three(room: WaitingRoom, show: str) -> None:
     _line(room, show, "ada", "bo", "cy")
 
 
+def _drawn(room: WaitingRoom, show: str) -> None:
+    _drawing(room, show)
+    room.open(show)
+
+
 ROOM_VERBS: Final[dict[str, tuple[Callable[[WaitingRoom, str], Any], Callable[[Any, str, Any], Any]]]] = {
     "join": (_three, lambda door, show, _: door.join(show, "di")),
     "join again": (_three, lambda door, show, _: door.join(show, "bo")),
@@ -197,5 +209,6 @@ ROOM_VERBS: Final[dict[str, tuple[Callable[[WaitingRoom, str], Any], Callable[[A
     "admit": (_three, lambda door, show, _: door.admit(show, most=2)),
     "pause": (_three, lambda door, show, _: door.pause(show)),
     "open": (_drawing, lambda door, show, _: door.open(show, outside="beacon")),
+    "draw_record": (_drawn, lambda door, show, _: door.draw_record(show)),
     "prepare": (lambda *_: None, lambda door, show, _: door.prepare(show, SETTINGS)),
 }

@@ -261,6 +261,57 @@ def test_several_pumps_let_nobody_in_twice(server: RedisServer, pump: Start) -> 
             assert running.let_in == [holder for holder in line if holder in set(running.let_in)]
 
 
+@pytest.mark.parametrize("awaited", [False, True], ids=["functions", "coroutine functions"])
+def test_what_an_asyncio_pump_calls_may_be_awaited(server: RedisServer, awaited: bool) -> None:
+    seen: list[Admission | Draw | None] = []
+    stop = asyncio.Event()
+
+    def live() -> int:
+        return 2
+
+    def value() -> str:
+        return "beacon"
+
+    def note(told: Admission | Draw | None) -> None:
+        seen.append(told)
+        if isinstance(told, Admission):
+            stop.set()
+
+    async def live_in_a_while() -> int:
+        await asyncio.sleep(0)
+        return live()
+
+    async def value_in_a_while() -> str:
+        await asyncio.sleep(0)
+        return value()
+
+    async def note_in_a_while(told: Admission | Draw | None) -> None:
+        await asyncio.sleep(0)
+        note(told)
+
+    async def pump() -> None:
+        async with server.async_client() as client:
+            room = AsyncWaitingRoom(client)
+            await room.prepare(SHOW, RoomSettings(**FAST))
+            await room.join_many(SHOW, ["ada", "bo", "cy"])
+            await client.hset(f"seatlock:{{{SHOW}}}:room", "opens", "1")
+            told = note_in_a_while if awaited else note
+            await room.run(
+                SHOW,
+                stop=stop,
+                most_live=live_in_a_while if awaited else live,
+                outside=value_in_a_while if awaited else value,
+                on_admission=told,
+                on_open=told,
+            )
+
+    asyncio.run(pump())
+    drawn, admission = seen
+    assert isinstance(drawn, Draw)
+    assert isinstance(admission, Admission)
+    assert (drawn.check(), drawn.outside, len(admission.admitted)) == ([], "beacon", 2)
+
+
 def test_a_pump_leaves_a_room_that_is_closed_in_its_draw(private_server: PrivateServer) -> None:
     """It ends, as for any room that is closed; whoever opens the room again goes on with the draw."""
     with private_server().unix_client() as client:

@@ -20,9 +20,9 @@ from tests.support.servers import BACKENDS, RedisServer
 INDIFFERENT: Final = {
     *((name, key) for name in ("join", "heartbeat", "seat_drawn", "join early") for key in ("here:1", "kept:1")),
     *(("turn", key) for key in ("here:0", "here:1", "kept:0", "kept:1", "queue", "grants")),
-    *(("room", key) for key in ("queue", "passes", "grants", "early", "drawn", "admissions")),
+    *(("room", key) for key in ("queue", "passes", "grants", "early", "drawn", "admissions", "record")),
     *(("room", key) for key in ("here:0", "here:1", "kept:0", "kept:1")),
-    *(("settings", key) for key in ("queue", "passes", "grants", "early", "drawn", "admissions")),
+    *(("settings", key) for key in ("queue", "passes", "grants", "early", "drawn", "admissions", "record")),
     *(("settings", key) for key in ("here:0", "here:1", "kept:0", "kept:1")),
     ("close_early", "queue"),
 }
@@ -160,7 +160,15 @@ ODD: Final = (
     *("", " ", "None", "-1", "-0", "+5", "0.5", "600.0", "6e2", "1e400", "nan", "-nan", "inf", "Infinity", "0x10"),
     *("1_000", " 600", "600 ", "600\n", "600\0", "٦٠٠", "9" * 16, "9" * 400, str(2**63)),
 )
-NUMBERS: Final = {"renew": (1,), "admit": (0, 1), "draw": (1, 3), "room": (*range(12),), "settings": (*range(12),)}
+NUMBERS: Final = {
+    "renew": (1,),
+    "admit": (0, 1),
+    "draw": (1, 3),
+    "note_draw": (2,),
+    "note_tags": (0,),
+    "room": (*range(12),),
+    "settings": (*range(12),),
+}
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from seatlock import WaitingRoom
-from seatlock.cli import admit as pump
-from seatlock.cli.terminal import terminal
 from tests.cli.conftest import Run
 from tests.cli.test_room import FAST, joined, meanwhile
 from tests.support.waiting import until
@@ -31,8 +26,6 @@ def test_the_pump_draws_where_the_record_is_kept(
     file = tmp_path / "draw.json"
     status, out, err = on_server("admit", show, "--record", str(tmp_path / "no" / "draw.json"))
     assert (status, "No such file" in " ".join(err.replace("│", " ").split())) == (2, True)
-    status, out, err = on_server("admit", show, "--outside", "beacon")
-    assert (status, "for the record of the draw" in " ".join(err.replace("│", " ").split())) == (2, True)
 
     def close() -> None:
         until(lambda: room.served(show).admitted == 3, "all were let in")
@@ -45,30 +38,22 @@ def test_the_pump_draws_where_the_record_is_kept(
     assert run("verify-shuffle", str(file), "--holder", "ada", "--outside", "beacon").status == 0
 
 
-def test_the_pump_draws_nothing_without_a_record(
-    on_server: Run, room: WaitingRoom, show: str, monkeypatch: pytest.MonkeyPatch
+def test_the_pump_draws_without_a_file_too(
+    on_server: Run, run: Run, room: WaitingRoom, show: str, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(pump, "REPORT", 0.05)
-    told = threading.Event()
-    say = terminal.say
-
-    def heard(text: str) -> None:
-        say(text)
-        if "nobody is let in until" in text:
-            told.set()
-
-    monkeypatch.setattr(terminal, "say", heard)
     in_a_moment(room, show)
 
     def close() -> None:
-        assert told.wait(20)
-        assert room.served(show).room == "early"
+        until(lambda: room.served(show).admitted == 3, "all were let in")
         room.close_room(show)
 
     with meanwhile(close):
-        status, out, err = on_server("admit", show)
-    assert (status, err, out.count("and 3 people came early: nobody is let in until")) == (0, "", 1)
-    assert room.status(show, "ada").state == "early"
+        status, out, err = on_server("admit", show, "--outside", "beacon")
+    assert (status, err) == (0, "")
+    assert f"The order of 3 people who came early was drawn; seatlock room-record {show} FILE" in " ".join(out.split())
+    file = tmp_path / "draw.json"
+    assert on_server("room-record", show, str(file)).status == 0
+    assert run("verify-shuffle", str(file), "--holder", "ada", "--outside", "beacon").status == 0
 
 
 def test_the_pump_opens_a_room_in_which_nobody_is_early(
@@ -101,6 +86,6 @@ def test_a_room_has_a_time_to_open(on_server: Run, room: WaitingRoom, show: str)
     assert opens_in is not None
     assert 3500 < opens_in <= 3600
     assert on_server("room-open", show, "--at", "2027-05-01T10:00:00").status == 2
-    assert on_server("room-open", show, "--at", at, "--no-record").status == 2
+    assert on_server("room-open", show, "--at", at, "--outside", "beacon").status == 2
     assert "does not open by itself" in on_server("room-open", show, "--at", "never").out
     assert room.served(show).opens_in is None

@@ -120,11 +120,20 @@ def test_the_life_of_a_room(on_server: Run, room: WaitingRoom, show: str) -> Non
 
 @pytest.mark.parametrize(
     "command",
-    ["room-status", "room-close-early", "room-open", "room-pause", "room-close", "room-sold-out", "admit"],
+    [
+        "room-status",
+        "room-close-early",
+        "room-open",
+        "room-pause",
+        "room-close",
+        "room-sold-out",
+        "room-record",
+        "admit",
+    ],
 )
-def test_a_show_without_a_room(on_server: Run, show: str, command: str) -> None:
-    status, out, err = on_server(command, show)
-    assert (status, out) == (1, "")
+def test_a_show_without_a_room(on_server: Run, show: str, command: str, tmp_path: Path) -> None:
+    status, out, err = on_server(command, show, *([str(tmp_path / "x.json")] if command == "room-record" else []))
+    assert (status, out, list(tmp_path.iterdir())) == (1, "", [])
     assert err.startswith(f"seatlock: show '{show}' has no waiting room on this server")
 
 
@@ -145,9 +154,6 @@ def test_an_opening_with_its_record(on_server: Run, room: WaitingRoom, show: str
     commitment = room.prepare(show)
     joined(room, show, *(f"h{number}" for number in range(20)))
     file = tmp_path / "draw.json"
-    status, out, err = on_server("room-open", show, "--outside", "beacon")
-    assert (status, out) == (2, "")
-    assert "20 people came early" in " ".join(err.replace("│", " ").split())
     status, _, err = on_server("room-open", show, "--record", str(tmp_path / "no" / "draw.json"))
     assert (status, "No such file" in " ".join(err.replace("│", " ").split())) == (2, True)
     assert room.served(show).room == "early", "nothing has happened"
@@ -162,8 +168,8 @@ def test_an_opening_with_its_record(on_server: Run, room: WaitingRoom, show: str
     status, _, err = on_server("room-open", show, "--record", str(file))
     assert (status, "File exists" in err) == (2, True)
     other = tmp_path / "other.json"
-    assert "Nothing was drawn" in on_server("room-open", show, "--record", str(other)).out
-    assert not other.exists()
+    assert "The order of 20 people who came early was drawn" in on_server("room-open", show, "--record", str(other)).out
+    assert other.read_bytes() == file.read_bytes(), "opening it again gives the same"
 
     number = room.status(show, "h7").number
     published = ("--commitment", commitment, "--digest", digest, "--outside", "beacon")
@@ -176,12 +182,37 @@ def test_an_opening_with_its_record(on_server: Run, room: WaitingRoom, show: str
     assert out.count(": compare it with what was published\n") == 3
 
 
-def test_an_opening_without_a_record(on_server: Run, room: WaitingRoom, show: str) -> None:
+def test_a_record_that_is_fetched_later(on_server: Run, room: WaitingRoom, show: str, tmp_path: Path) -> None:
     room.prepare(show)
     joined(room, show, "ada", "bo")
-    status, out, _ = on_server("room-open", show, "--no-record")
-    assert (status, "could have aimed" in out, "public record" in out) == (0, True, False)
+    file = tmp_path / "draw.json"
+    status, out, err = on_server("room-record", show, str(file))
+    assert (status, out, file.exists()) == (1, "", False)
+    assert "nobody has been drawn yet" in err
+    status, out, _ = on_server("room-open", show)
+    assert (status, "could have aimed" in out) == (0, True)
+    assert f"seatlock room-record {show} FILE writes its public record" in " ".join(out.split())
     assert {room.status(show, holder).number for holder in ("ada", "bo")} == {1, 2}
+    number = room.status(show, "bo").number
+    room.leave(show, "ada")
+
+    status, out, err = on_server("room-record", show, str(file))
+    assert (status, err, "could have aimed" in out) == (0, "", True)
+    assert "The order of 2 people who came early" in out
+    assert f"bo was drawn to position {number} of 2.\n" in on_server("verify-shuffle", str(file), "--holder", "bo").out
+    status, _, err = on_server("room-record", show, str(file))
+    assert (status, "File exists" in err) == (2, True)
+
+
+def test_a_room_in_which_nobody_was_early_has_no_record(
+    on_server: Run, room: WaitingRoom, show: str, tmp_path: Path
+) -> None:
+    room.prepare(show)
+    file = tmp_path / "draw.json"
+    status, out, _ = on_server("room-open", show, "--record", str(file))
+    assert (status, "Nobody was early" in out, file.exists()) == (0, True, False)
+    status, _, err = on_server("room-record", show, str(file))
+    assert (status, "nobody was early" in err, file.exists()) == (1, True, False)
 
 
 # Recomputing it

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from seatlock.errors import InvalidRequest, WaitingRoomClosed, WaitingRoomFull
-from seatlock.waiting_room import Place, RoomSettings, draw
+from seatlock.errors import InvalidRequest, ScriptFailed, ShowNotFound, WaitingRoomClosed, WaitingRoomFull
+from seatlock.waiting_room import Place, RoomSettings, _commands, draw
 from seatlock.waiting_room._commands import STEP
 from seatlock.waiting_room.draw import Draw, Participants, commitment_of
 from tests.support.stage import Stage, only_on
@@ -116,10 +116,75 @@ def test_the_list_of_the_early_stays_as_it_is_once_it_is_closed(stage: Stage) ->
 
 def test_a_room_without_early_people_opens_as_well(stage: Stage) -> None:
     prepared(stage)
-    drawn = stage.room.open(stage.show)
-    assert (drawn.tags, drawn.check(), drawn.order()) == (b"", [], [])
-    assert stage.room.open(stage.show) is None
+    for _ in range(2):
+        assert stage.room.open(stage.show) is None
+        with pytest.raises(InvalidRequest, match="no record of a draw: nobody was early"):
+            stage.room.draw_record(stage.show)
     assert stage.join("ada")[0].position == 1
+
+
+def test_the_record_can_be_had_at_any_time(stage: Stage) -> None:
+    names = prepared(stage, STEP + 7)
+    for _ in range(2):
+        with pytest.raises(InvalidRequest, match="no record of a draw: nobody has been drawn yet"):
+            stage.room.draw_record(stage.show)
+        closed = stage.room.close_early(stage.show)
+    drawn = stage.room.open(stage.show, outside="beacon")
+    assert (drawn.check(), drawn.digest, drawn.tags) == ([], closed.digest, closed.tags)
+    order = order_of(stage, names)
+    assert [drawn.position(name) for name in order[:20]] == list(range(1, 21))
+    for name in order[:3]:
+        stage.room.leave(stage.show, name)
+    stage.let_in()
+    assert stage.room.draw_record(stage.show) == drawn, "also when people have left the line"
+    stage.room.pause(stage.show)
+    assert stage.room.open(stage.show, outside="too late") == drawn
+    stage.room.sold_out(stage.show)
+    assert stage.other_room().draw_record(stage.show) == drawn
+
+
+@pytest.mark.parametrize("early", [1, STEP - 1, STEP, STEP + 1, _commands.PARTS * STEP])
+@only_on("redis-7")
+def test_a_record_of_any_length_is_whole(stage: Stage, early: int) -> None:
+    prepared(stage, early)
+    drawn = stage.room.open(stage.show)
+    assert (drawn.count, drawn.check()) == (early, [])
+    assert stage.room.draw_record(stage.show) == drawn
+
+
+def test_a_record_that_was_lost_or_changed_is_none(stage: Stage) -> None:
+    """The line is as it was, and whoever opens the room is told."""
+    prepared(stage, STEP + 7)
+    drawn = stage.room.open(stage.show)
+    key = stage.key("record")
+    whole = stage.raw.hgetall(key)
+    for spoil in (
+        lambda: stage.raw.hdel(key, "1"),
+        lambda: stage.raw.hset(key, "1", b"x" * 32 * 7),
+        lambda: stage.raw.hset(key, "2", b"x" * 32),
+        lambda: stage.raw.delete(key),
+    ):
+        spoil()
+        for read in (stage.room.draw_record, stage.room.open):
+            with pytest.raises(ScriptFailed, match="not that of the digest that was noted"):
+                read(stage.show)
+        assert stage.room.served(stage.show).room == "open"
+        stage.raw.delete(key)
+        stage.raw.hset(key, mapping=whole)
+    assert stage.room.draw_record(stage.show) == drawn
+
+
+@only_on("redis-7")
+def test_a_show_that_was_retired_has_no_record(stage: Stage) -> None:
+    stage.open()
+    prepared(stage, 3)
+    stage.room.open(stage.show)
+    stage.locker.retire(stage.show)
+    assert not stage.raw.exists(stage.key("record"))
+    with pytest.raises(ShowNotFound):
+        stage.room.draw_record(stage.show)
+    prepared(stage)
+    assert stage.raw.hgetall(stage.key("record")) == {b"": b""}
 
 
 def test_more_people_than_a_step_of_the_draw_takes(stage: Stage) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-from seatlock import InvalidRequest
+from seatlock import InvalidRequest, ScriptFailed
 from seatlock.waiting_room import _commands as commands
-from seatlock.waiting_room.draw import Draw
+from seatlock.waiting_room.draw import Draw, Participants
 from tests.lua.hall import Hall
 from tests.lua.house import House
 from tests.lua.scenario import scenario
+
+TAGS: Final = b"x" * 64
 
 
 def drawing(hall: Hall, *holders: str) -> Hall:
@@ -18,6 +21,19 @@ def drawing(hall: Hall, *holders: str) -> Hall:
     hall.joins(*holders)
     hall.room.close_early(hall.show)
     return hall
+
+
+def noted(hall: Hall) -> Participants:
+    """Write and seal the record of those who are to be drawn: gives it."""
+    listed = hall.room.close_early(hall.show)
+    hall.house.run(commands.note_tags("seatlock", hall.show, 0, listed.tags))
+    hall.house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon", 1))
+    return listed
+
+
+def record_of(house: House) -> dict[str, bytes]:
+    """The parts of the record, the sentinel among them."""
+    return {part.decode(): tags for part, tags in house.raw.hgetall(house.key("record")).items()}
 
 
 @scenario
@@ -113,7 +129,7 @@ def a_room_that_a_pump_opens(house: House) -> None:
     hall.room.pause(hall.show)
     hall.room.open_at(hall.show, at + 7200)
     house.advance(7200)
-    assert in_time(hall) == (True, None)
+    assert in_time(hall) == (True, drawn)
     assert hall.fact("status") == "open"
     hall.audit()
 
@@ -124,9 +140,11 @@ def a_draw_step_by_step(house: House) -> None:
     show, run = hall.show, house.run
     with house.unchanged():
         assert run(commands.seat_drawn("seatlock", show)) == ("drawing", -1)
-    noted = run(commands.note_draw("seatlock", show, "digest", "beacon"))
+    assert run(commands.note_tags("seatlock", show, 0, TAGS)) == ("drawing", "")
+    noted = run(commands.note_draw("seatlock", show, "digest", "beacon", 1))
     with house.unchanged():
-        assert run(commands.note_draw("seatlock", show, "other", "value")) == noted
+        assert run(commands.note_draw("seatlock", show, "other", "value", 7)) == noted
+        assert run(commands.note_tags("seatlock", show, 0, b"y" * 32)) == ("drawing", "digest")
     assert run(commands.draw("seatlock", show, {"eve": 1, "bo": 9, "cy": 7})) == ("drawing", 1)
     assert hall.members("drawn") == {"cy": 7, "bo": 9}
     with house.unchanged():
@@ -152,6 +170,60 @@ def a_draw_step_by_step(house: House) -> None:
 
 
 @scenario
+def a_record_part_by_part(house: House) -> None:
+    hall = Hall(house).prepare()
+    show, run = hall.show, house.run
+    tags, note = commands.note_tags, commands.note_draw
+    hall.joins("ada", "bo")
+    with house.unchanged():  # nobody's list is closed yet
+        assert run(tags("seatlock", show, 0, TAGS)) == ("early", "")
+        assert run(note("seatlock", show, "digest", "", 0)).participants == ""
+        assert "nobody has been drawn" in str(house.failing(InvalidRequest, lambda: hall.room.draw_record(show)))
+    hall.room.close_early(show)
+    with house.unchanged():
+        for call in [tags("seatlock", show, 0, wrong) for wrong in (b"", b"x" * 31, b"x" * 33)]:
+            assert "no list of tags" in str(house.failing(ScriptFailed, partial(run, call)))
+        assert run(note("seatlock", show, "digest", "", 1)) is None, "it is not there"
+    for parts in ((1,), (0, 1, 2, 3), (1, 2)):  # one is lost; some are of a list that was longer; or both
+        for part in parts:
+            assert run(tags("seatlock", show, part, TAGS)) == ("drawing", "")
+        assert run(note("seatlock", show, "digest", "", 2)) is None
+        assert record_of(house) == {"": b""}
+    for part in (0, 1, 1):
+        run(tags("seatlock", show, part, TAGS))
+    hall.room.close_room(show)
+    with house.unchanged():
+        assert run(tags("seatlock", show, 0, b"y" * 32)) == ("closed", "")
+        assert run(note("seatlock", show, "digest", "", 2)).participants == ""
+    run(commands.close_early("seatlock", show, reopen=True))
+    assert run(note("seatlock", show, "digest", "", 2)).participants == "digest"
+    with house.unchanged():
+        assert run(tags("seatlock", show, 1, b"y" * 32)) == ("drawing", "digest")
+        assert run(note("seatlock", show, "other", "value", 2)).outside == "", "nothing from outside is noted, too"
+        assert "that was noted" in str(house.failing(ScriptFailed, lambda: hall.room.draw_record(show)))
+    hall.audit()
+
+
+@scenario
+def a_record_that_has_lost_its_sentinel(house: House) -> None:
+    hall = drawing(Hall(house), "ada")
+    house.raw.delete(house.key("record"))
+    record = hall.room.open(hall.show)
+    assert record is not None
+    assert hall.room.draw_record(hall.show) == record
+    assert record_of(house) == {"0": record.tags}
+
+
+@scenario
+def a_record_of_nobody(house: House) -> None:
+    hall = Hall(house).prepare()
+    hall.room.close_early(hall.show)
+    assert hall.room.open(hall.show) is None
+    with house.unchanged():
+        assert "nobody was early" in str(house.failing(InvalidRequest, lambda: hall.room.draw_record(hall.show)))
+
+
+@scenario
 def many_early(house: House) -> None:
     hall = Hall(house, max_length=2000).prepare()
     names = hall.crowd(1101)
@@ -160,14 +232,15 @@ def many_early(house: House) -> None:
     places = hall.members("queue")
     assert (sorted(places), sorted(places.values())) == (sorted(names), [*range(1, 1102)])
     assert [record.position(name) for name in names[:3]] == [places[name] for name in names[:3]]
+    assert [len(tags) for _, tags in sorted(record_of(house).items())] == [0, 16000, 16000, 3232]
+    assert hall.room.draw_record(hall.show) == record
     hall.audit()
 
 
 @scenario
 def a_room_that_was_closed_while_its_order_was_drawn(house: House) -> None:
     hall = drawing(Hall(house, keep=100), *(f"h{number}" for number in range(9)))
-    listed = hall.room.close_early(hall.show)
-    house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
+    listed = noted(hall)
     house.run(commands.draw("seatlock", hall.show, {"h0": 7, "h1": 3}))
     hall.joins("late")
     hall.room.sold_out(hall.show)
@@ -188,8 +261,7 @@ def a_room_that_was_closed_while_its_order_was_drawn(house: House) -> None:
 def a_room_that_was_closed_between_draw_and_seats(house: House) -> None:
     """Nobody is left among the early, and the last one has a number and no place."""
     hall = drawing(Hall(house), "ada")
-    listed = hall.room.close_early(hall.show)
-    house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
+    noted(hall)
     house.run(commands.draw("seatlock", hall.show, {"ada": 0}))
     assert hall.words("leave", "ada") == ["kept"]
     hall.room.close_room(hall.show)
@@ -215,8 +287,7 @@ def a_room_that_was_closed_while_people_were_early(house: House) -> None:
 def a_long_draw(house: House) -> None:
     """However long it takes, whoever has a place already is present when the room opens, and keeps it."""
     hall = drawing(Hall(house, grace=30, keep=100), "ada", "bo")
-    listed = hall.room.close_early(hall.show)
-    house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
+    noted(hall)
     house.run(commands.draw("seatlock", hall.show, {"ada": 7, "bo": 3}))
     house.run(commands.seat_drawn("seatlock", hall.show))
     for _ in range(4):
@@ -232,8 +303,7 @@ def a_long_draw(house: House) -> None:
 def a_draw_that_was_cut_off_and_closed(house: House) -> None:
     """Some have their places, the others none yet: all find theirs when the room opens after all."""
     hall = drawing(Hall(house, grace=30, keep=100), "ada", "bo", "cy")
-    listed = hall.room.close_early(hall.show)
-    house.run(commands.note_draw("seatlock", hall.show, listed.digest, "beacon"))
+    noted(hall)
     house.run(commands.draw("seatlock", hall.show, {"ada": 7, "bo": 3, "cy": 9}))
     house.run(commands.seat_drawn("seatlock", hall.show))
     house.raw.zadd(house.key("drawn"), {"cy": 9})

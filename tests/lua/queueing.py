@@ -131,7 +131,9 @@ def everything(hall: Hall) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "open_at", lambda: room.open_at(show, None)
     yield "draw", lambda: run(commands.draw("seatlock", show, {"ada": 5}))
     yield "seat_drawn", lambda: run(commands.seat_drawn("seatlock", show))
-    yield "note_draw", lambda: run(commands.note_draw("seatlock", show, "digest", "beacon"))
+    yield "note_draw", lambda: run(commands.note_draw("seatlock", show, "digest", "beacon", 1))
+    yield "note_tags", lambda: run(commands.note_tags("seatlock", show, 0, b"x" * 32))
+    yield "draw_record", lambda: room.draw_record(show)
 
 
 @scenario

@@ -154,7 +154,7 @@ def a_room_that_is_something_else_is_not_retired(house: House) -> None:
     hall = opened(house)
     hall.joins("ada")
     parts = ("room", "queue", "passes", "grants", "early", "drawn", "here:0", "here:1", "kept:0", "kept:1")
-    for part in (*parts, "admissions"):
+    for part in (*parts, "admissions", "record"):
         house.raw.rename(house.key(part), "aside")
         house.raw.lpush(house.key(part), "something else")
         with house.unchanged():

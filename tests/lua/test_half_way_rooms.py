@@ -186,25 +186,43 @@ def leaving_early(hall: Hall) -> Attempt:
 
 def opening(hall: Hall) -> Attempt:
     names = hall.crowd(5)
-    hall.room.close_early(hall.show)
+    listed = hall.room.close_early(hall.show)
     hall.joins("late")
     order: list[str] = []
 
     def call() -> None:
         record = hall.room.open(hall.show, outside="beacon")
-        if record is not None:
-            assert record.check() == []
-            order[:] = sorted(names, key=lambda name: record.position(name) or 0)
+        assert record is not None
+        assert record.check() == []
+        order[:] = sorted(names, key=lambda name: record.position(name) or 0)
 
     def check() -> None:
+        assert hall.room.draw_record(hall.show).tags == listed.tags
         assert hall.members("queue") == {name: place for place, name in enumerate([*order, "late"], 1)}
         assert all(hall.present(place) for place in range(1, 7))
 
     return Attempt(call, (*names, "late"), (), check)
 
 
-EARLY: Final = [leaving_early, opening]
-# Changing settings, joining early, closing the list of the early and noting the draw are one write each.
+def noting(hall: Hall) -> Attempt:
+    """A record with parts of a list that was longer, which a failover left."""
+    hall.joins("ada", "bo")
+    listed = hall.room.close_early(hall.show)
+    for part in range(4):
+        hall.house.run(commands.note_tags("seatlock", hall.show, part, listed.tags))
+    note = commands.note_draw("seatlock", hall.show, listed.digest, "beacon", 1)
+
+    def check() -> None:
+        record = hall.room.open(hall.show)
+        assert record is not None
+        assert hall.room.draw_record(hall.show) == record
+        assert record.tags == listed.tags
+
+    return Attempt(lambda: hall.house.run(note), ("ada", "bo"), (), check)
+
+
+EARLY: Final = [leaving_early, opening, noting]
+# Changing settings, joining early, closing the list of the early and writing a part of the record are one write each.
 
 
 @pytest.fixture(scope="module")

@@ -237,13 +237,16 @@ class Room(RuleBasedStateMachine):
         drawn = self.room.open(self.show, outside=outside)
         early = set(self.model.early)
         self.model.close_early()
-        if self.model.status == "drawing":
+        if self.model.drawn_places:
             assert drawn is not None
             assert drawn.check() == []
-            order = sorted(early, key=lambda holder: drawn.position(holder) or 0)
-            self.model.seat(order)
+            assert self.room.draw_record(self.show) == drawn
+            assert drawn.count == self.model.drawn_places
         else:
             assert drawn is None
+        if self.model.status == "drawing":
+            order = sorted(early, key=lambda holder: drawn.position(holder) or 0)
+            self.model.seat(order)
         self.say("open")
 
     @precondition(lambda self: self.model.status in ("early", "drawing"))

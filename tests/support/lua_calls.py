@@ -123,8 +123,9 @@ def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dic
     yield _rooms.set_status("seatlock", SHOW, "paused"), [], {"status": b"paused", "due": b"0"}
     drawn = [{"holder": b"ada", "number": b"4"}, {"holder": b"bo", "number": b"5"}]
     yield _rooms.draw("seatlock", SHOW, {"ada": 4, "bo": 5}), drawn, {}
-    noted = _rooms.note_draw("seatlock", SHOW, "digest", "beacon")
-    yield noted, [], {"participants": b"digest", "outside": b"beacon"}
+    noted = _rooms.note_draw("seatlock", SHOW, "digest", "beacon", 3)
+    yield noted, [], {"participants": b"digest", "outside": b"beacon", "parts": b"3"}
+    yield _rooms.note_tags("seatlock", SHOW, 2, b"tags"), [], {"part": b"2", "tags": b"tags"}
     yield _rooms.close_early("seatlock", SHOW, reopen=True), [], {"reopen": b"1", "due": b"0"}
     yield _rooms.open_at("seatlock", SHOW, 1500), [], {"at_ms": b"1500"}
     yield _changes.changes("seatlock", SHOW, 1500, 7), [], {"made": b"1500", "version": b"7"}

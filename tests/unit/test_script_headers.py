@@ -41,6 +41,7 @@ from seatlock._stocktaking import Found
 from seatlock.errors import LostReason, NotAdmitted, WaitingRoomClosed, WaitingRoomFull
 from seatlock.findings import Vitals
 from seatlock.model import SaleStatus, StateName
+from seatlock.waiting_room._commands import DrawTerms
 from seatlock.waiting_room.model import Admission, Pass, Place, RoomChanges, Served
 from tests.support import lua_headers
 from tests.support.lua_calls import calls
@@ -109,7 +110,8 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     },
     "leave": {"noroom": ShowNotFound, **dict.fromkeys(["left", "gone", "kept"], bool)},
     "open_at": {"noroom": ShowNotFound, "past": InvalidRequest, "ok": type(None)},
-    "note_draw": {"noroom": ShowNotFound, "ok": tuple},
+    "note_draw": {"noroom": ShowNotFound, "torn": type(None), "ok": DrawTerms},
+    "note_tags": {"noroom": ShowNotFound, "ok": tuple},
     "place": {"noroom": ShowNotFound, **dict.fromkeys(["waiting", "admitted", "early", "gone"], Place)},
     "probe": {"": list},
     "reclaim": {
