@@ -15,7 +15,7 @@ from seatlock._replies import seconds_left
 from seatlock._script import load
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
 from seatlock.waiting_room.estimate import estimate, pace
-from seatlock.waiting_room.model import Admission, Admitted, RoomSettings, RoomStatus, Served
+from seatlock.waiting_room.model import Admission, Admitted, Estimate, RoomSettings, RoomStatus, Served
 
 T = TypeVar("T")
 
@@ -372,6 +372,6 @@ def recorded(namespace: str, show: str, first: int) -> Command[list[bytes]]:
     return Command(show, ["HMGET", keys_of(namespace, show).room.record, *range(first, first + PARTS)], decode)
 
 
-def line_estimate(facts: Facts, place: int) -> Any:
+def line_estimate(facts: Facts, place: int) -> Estimate | None:
     """How long a place has to wait, as far as can be said."""
     return estimate(place - facts.served, facts.moved, facts.span) if facts.room == "open" else None
