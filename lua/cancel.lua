@@ -3,13 +3,14 @@
 -- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | booking (epoch fence seats)
 -- REPLY noshow
+--       strict                                          the ledger decides what is sold; nothing was done
 --       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one word a seat: cancelled or gone  and how many of each pool
 local FIXED_KEYS = 5
 local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- @include clock
 -- @include terms
--- @include show
+-- @include fast
 -- @include lock
 -- @include read
 -- @include batch

@@ -3,6 +3,7 @@
 -- KEYS  meta seats due changes outbox passes grants queue | lock (one a seat)   then pools, then holder, with limits
 -- ARGV  requests | owner booking payment (deadline_ms seats)
 -- REPLY noshow
+--       strict                                          the ledger decides what is sold; nothing was done
 --       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one of
 --         booked epoch fence at_ms
@@ -16,7 +17,7 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 local outbox_key, passes_key, grants_key, queue_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 -- @include clock
 -- @include terms
--- @include show
+-- @include fast
 -- @include lock
 -- @include read
 -- @include sale

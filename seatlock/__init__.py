@@ -22,6 +22,7 @@ from seatlock.errors import (
     UnsafeServer,
     WaitingRoomClosed,
     WaitingRoomFull,
+    WrongCheckout,
 )
 from seatlock.findings import Checked, Difference, PoolDifference
 from seatlock.locker import SeatLocker
@@ -103,5 +104,6 @@ __all__ = [
     "WaitingRoomClosed",
     "WaitingRoomFull",
     "Warmed",
+    "WrongCheckout",
     "new_token",
 ]

@@ -45,6 +45,7 @@ from seatlock.model import (
     Block,
     Booking,
     ChannelChange,
+    Checkout,
     HeldSeats,
     Hold,
     Release,
@@ -173,16 +174,24 @@ class Core(Base):
         progress: _warming.Progress | None,
         limits: tuple[object, Any] = (None, None),
         pools: object = None,
+        checkout: object = "fast",
     ) -> Procedure[Warmed]:
         """Load a plan."""
         max_hold_ms = _bounds.milliseconds("max_hold", max_hold)
         if not isinstance(outbox, bool):
             raise InvalidRequest(f"outbox must be True or False, not {outbox!r}.")
+        if checkout not in ("fast", "strict"):
+            raise InvalidRequest(f"checkout must be 'fast' or 'strict', not {checkout!r}.")
+        if checkout == "strict" and not outbox:
+            raise InvalidRequest("checkout='strict' needs the outbox, which tells the ledger: leave outbox as it is.")
         if progress is not None and not callable(progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidRequest(f"progress must be callable, not {type(progress).__name__}.")
         quantities = _bounds.quantities("pools", pools, most=_bounds.MAX_CAPACITY)
         plan = SeatingPlan.of(plan, needs_seats=not quantities)
-        settings = _warming.Settings(max_hold_ms, outbox, _limits.checked(*limits, plan, quantities), quantities)
+        decided: Checkout = "strict" if checkout == "strict" else "fast"
+        settings = _warming.Settings(
+            max_hold_ms, outbox, _limits.checked(*limits, plan, quantities), quantities, decided
+        )
         show = yield from self._ready(show)
         self._forget(show)
         return (yield from _warming.warm(self.namespace, show, plan, settings, progress))

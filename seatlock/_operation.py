@@ -11,12 +11,12 @@ Rules of this module:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, NoReturn, TypeVar
 
 import msgspec
 
 from seatlock._script import Script
-from seatlock.errors import SeatLockError, ShowNotFound
+from seatlock.errors import SeatLockError, ShowNotFound, WrongCheckout
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -146,9 +146,8 @@ def batch(
     keys += lists
 
     def decode(reply: list[Any]) -> list[T | SeatLockError]:
-        check_show(reply, asks[0].show)
-        if reply[0] == b"limits":
-            raise ListsWanted(f"show {asks[0].show!r} has limits: send the lists of the holders along.")
+        if reply[0] != b"ok":
+            _refuse(reply, asks[0])
         return [ask.read(ask, answer) for ask, answer in zip(asks, reply[1:], strict=True)]
 
     alone = asks[0] if len(asks) == 1 else None
@@ -160,6 +159,25 @@ def batch(
         decode,
         seats=alone.seats if alone else (),
         token=alone.token if alone else None,
+    )
+
+
+def _refuse(reply: list[Any], ask: Ask[Any]) -> NoReturn:
+    """Raise what a script says of a whole batch, of which it did nothing."""
+    check_show(reply, ask.show)
+    if reply[0] == b"limits":
+        raise ListsWanted(f"show {ask.show!r} has limits: send the lists of the holders along.")
+    raise other_checkout(ask.verb, ask.show, strict=reply[0] == b"strict")
+
+
+def other_checkout(verb: str, show: str, *, strict: bool) -> WrongCheckout:
+    """The refusal of a verb by a show whose bookings are made in another way."""
+    if strict:
+        why = "has strict checkout, where the ledger decides what is sold: use StrictCheckout"
+    else:
+        why = 'has fast checkout, and StrictCheckout needs a show that was warmed with checkout="strict"'
+    return WrongCheckout(
+        f"{verb}: show {show!r} {why}; nothing was changed.", show=show, checkout="strict" if strict else "fast"
     )
 
 

@@ -112,10 +112,11 @@ def forget(
     )
 
 
-def limits_and_fence(namespace: str, show: str) -> Command[tuple[str | None, int]]:
-    """Read the limits of a show, if it has any, and how many holds it has given."""
+def terms(namespace: str, show: str) -> Command[tuple[str | None, int, str]]:
+    """Read the limits of a show, if it has any, how many holds it has given, and its checkout."""
 
-    def decode(reply: list[bytes | None]) -> tuple[str | None, int]:
-        return None if reply[0] is None else reply[0].decode(), int(reply[1] or 0)
+    def decode(reply: list[bytes | None]) -> tuple[str | None, int, str]:
+        limits, fence, checkout = reply
+        return None if limits is None else limits.decode(), int(fence or 0), (checkout or b"fast").decode()
 
-    return Command(show, ["HMGET", keys_of(namespace, show).meta, "limits", "fence"], decode)
+    return Command(show, ["HMGET", keys_of(namespace, show).meta, "limits", "fence", "checkout"], decode)

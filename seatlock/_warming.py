@@ -15,7 +15,7 @@ from seatlock._procedures import Procedure
 from seatlock._replies import listing
 from seatlock._script import load
 from seatlock.errors import PlanConflict, ScriptFailed, ShowInUse
-from seatlock.model import Warmed
+from seatlock.model import Checkout, Warmed
 from seatlock.plan import Seat, SeatingPlan
 
 WARM_STEP: Final = 400  # seats a call loads
@@ -25,12 +25,13 @@ Progress = Callable[[int, int], None]
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a show is warmed with: how long a hold lives, whether facts go to the outbox, and limits a holder."""
+    """What a show is warmed with: how long a hold lives, whether facts go to the outbox, limits, who decides."""
 
     max_hold_ms: int
     outbox: bool
     limits: Limits = NONE
     pools: Pools = ()
+    checkout: Checkout = "fast"
 
 
 def warm(
@@ -48,11 +49,7 @@ def warm(
     lifted = False
     if before is not None:
         plan = _in_the_order_of(before, plan)
-        limits, fence = yield _upkeep.limits_and_fence(namespace, show)
-        if settings.limits is NONE:
-            lifted = limits not in (None, f"{MOST}")
-        elif limits is None and fence:
-            raise _too_late(show)
+        lifted = yield from _lifted(namespace, show, settings)
     pieces = [plan.seats[at : at + WARM_STEP] for at in range(0, len(plan.seats), WARM_STEP)]
     numbers = {name: number for number, name in enumerate(plan.categories)}
     if before is not None:
@@ -70,6 +67,18 @@ def warm(
             progress(loaded, len(plan.seats))
     created = yield _found(namespace, show, plan, settings)
     return Warmed(show, created, added, changed, kept, lifted)
+
+
+def _lifted(namespace: str, show: str, settings: Settings) -> Procedure[bool]:
+    """Whether a show that is there loses its limits now; refuses settings that come too late."""
+    limits, fence, checkout = yield _upkeep.terms(namespace, show)
+    if fence and checkout != settings.checkout:
+        raise _begun(show, settings)
+    if settings.limits is NONE:
+        return limits not in (None, f"{MOST}")
+    if limits is None and fence:
+        raise _too_late(show)
+    return False
 
 
 def _in_the_order_of(before: SeatingPlan, plan: SeatingPlan) -> SeatingPlan:
@@ -93,6 +102,14 @@ def _too_late(show: str) -> PlanConflict:
     return PlanConflict(
         f"show {show!r} has given holds already without keeping lists of what each holder has, so it cannot have "
         "limits any more; nothing was changed: warm it without limits, or retire it and warm it anew."
+    )
+
+
+def _begun(show: str, settings: Settings) -> PlanConflict:
+    before = "fast" if settings.checkout == "strict" else "strict"
+    return PlanConflict(
+        f"show {show!r} has given holds already under {before} checkout, so it cannot have another any more; nothing "
+        f"was changed: warm it with checkout={before!r}, or retire it and warm it anew."
     )
 
 
@@ -137,6 +154,8 @@ def _found(namespace: str, show: str, plan: SeatingPlan, settings: Settings) -> 
         _refuse_retiring(reply, show)
         if reply[0] == b"late":
             raise _too_late(show)
+        if reply[0] == b"begun":
+            raise _begun(show, settings)
         if reply[0] == b"surplus":
             raise PlanConflict(
                 f"show {show!r} has {reply[1]} seats in Redis and {len(plan.seats)} in the plan: an earlier warm with "
@@ -152,6 +171,7 @@ def _found(namespace: str, show: str, plan: SeatingPlan, settings: Settings) -> 
         b"1" if settings.outbox else b"0",
         b"%d" % _upkeep.CHANGES_CAP,
         settings.limits.packed(plan),
+        settings.checkout.encode(),
     ]
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired]
     fixed += [keys.room.passes, keys.room.grants, keys.room.queue]

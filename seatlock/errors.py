@@ -37,6 +37,7 @@ __all__ = [
     "UnsafeServer",
     "WaitingRoomClosed",
     "WaitingRoomFull",
+    "WrongCheckout",
 ]
 
 LostReason = Literal["expired", "taken", "released", "lost", "sold"]
@@ -93,8 +94,9 @@ class UnknownSeats(SeatLockError):
 class PlanConflict(SeatLockError):
     """Warming would change a seat that is held, pinned or sold, drop a seat or a pool, or bring limits too late.
 
-    Or it would make a pool smaller than what is held and sold of it. ``conflicts`` maps each such seat and pool, by its
-    name, to what stands in the way; it is empty where nothing of these does.
+    Or another checkout, likewise too late, or it would make a pool smaller than what is held and sold of it.
+    ``conflicts`` maps each such seat and pool, by its name, to what stands in the way; it is empty where nothing of
+    these does.
     """
 
     def __init__(self, message: str, *, conflicts: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -214,6 +216,19 @@ class BookingConflict(SeatLockError):
     def __init__(self, message: str, *, booking: Booking | None = None) -> None:
         super().__init__(message)
         self.booking = booking
+
+
+class WrongCheckout(SeatLockError):
+    """The show makes its bookings in another way, so nothing was changed.
+
+    On a show with ``strict`` checkout the ledger decides: `confirm` and `cancel` refuse, use ``StrictCheckout``. On one
+    with ``fast`` checkout it is ``StrictCheckout`` that is refused. ``checkout`` is what the show was warmed with.
+    """
+
+    def __init__(self, message: str, *, show: str = "", checkout: Literal["fast", "strict"] = "strict") -> None:
+        super().__init__(message)
+        self.show = show
+        self.checkout: Literal["fast", "strict"] = checkout
 
 
 class OutcomeUnknown(SeatLockError):

@@ -25,6 +25,7 @@ from seatlock.model import (
     Booking,
     Cancellation,
     ChannelChange,
+    Checkout,
     ConfirmRequest,
     HeldSeats,
     Hold,
@@ -286,7 +287,7 @@ class SeatLocker(Door[Core]):
 
     # The life of a show
 
-    def warm(
+    def warm(  # noqa: PLR0913 - as many as a show has settings
         self,
         show: str,
         plan: SeatingPlan | Iterable[str | Seat] = (),
@@ -297,25 +298,27 @@ class SeatLocker(Door[Core]):
         limit: int | None = None,
         limits: Mapping[str, int] | None = None,
         pools: Mapping[str, int] | None = None,
+        checkout: Checkout = "fast",
     ) -> Warmed:
         """Load a show's seats; a new show is closed until `open_sale`. May be repeated: it never makes a seat free.
 
         ``max_hold`` is how long a hold may last in all (default 1,800 s). ``outbox=False`` is for those without a
         ledger: confirmed facts are then not kept for one. ``progress`` is called with the seats loaded and all seats.
-        ``pools`` maps up to 32 pools to their capacities; a show with pools may do without a plan. Warming again can
-        change a capacity, and add a pool.
+        ``pools`` maps up to 32 pools to their capacities, which warming again can change; a show with pools may do
+        without a plan. ``checkout="strict"`` leaves it to the ledger what is sold, so `confirm` and `cancel` refuse
+        (`WrongCheckout`); it needs the outbox, is named again at every warming, and is settled by the first hold.
 
         ``limit`` is how many seats one holder may have, held and sold together, what it has of pools counted (1 to 500;
         by default there is none), ``limits`` how many of a category or a pool, by its name; where there is any, a
         holder has at most 500 in all. They can be changed by warming again, also with holds about: name all of them
-        every time, those that are not named are lifted (``Warmed.lifted`` where none is). A show that has given holds
-        without any can get none.
+        every time, those that are not named are lifted (``Warmed.lifted``). A show that gave holds without gets none.
 
         Raises `PlanConflict` where a seat that is held or sold would change, or one would be dropped, likewise a pool,
-        where a pool would hold less than is held and sold of it, or where limits come too late; `ScriptFailed` where a
-        pool has lost its counts; `ShowInUse` while the show is being retired.
+        where a pool would hold less than is held and sold of it, or where limits or another checkout come too late;
+        `ScriptFailed` where a pool has lost its counts; `ShowInUse` while the show is being retired.
         """
-        return self._follow(self._core.warm(show, plan, max_hold, outbox, progress, (limit, limits), pools))
+        settings = (max_hold, outbox, progress, (limit, limits), pools, checkout)
+        return self._follow(self._core.warm(show, plan, *settings))
 
     def open_sale(self, show: str, at: Moment | None = None) -> None:
         """Let buyers hold seats of the show: now, or from ``at`` on by the server's clock.

@@ -21,6 +21,7 @@ __all__ = [
     "Booking",
     "Cancellation",
     "ChannelChange",
+    "Checkout",
     "ConfirmRequest",
     "Conflict",
     "HeldSeats",
@@ -40,6 +41,10 @@ StateName = Literal["free", "held", "pinned", "sold", "blocked", "channel"]
 
 SaleStatus = Literal["open", "paused", "closed"]
 """Whether a show takes new holds."""
+
+
+Checkout = Literal["fast", "strict"]
+"""Who decides what a show sells: Redis alone, or the ledger."""
 
 
 def _without_token(struct: msgspec.Struct) -> str:

@@ -2,7 +2,7 @@
 -- @include stream
 -- The show's facts, and the version that the next write of this script gets. No facts, no show: fail closed.
 local facts = redis.call('HMGET', meta_key, 'status', 'version', 'epoch', 'fence', 'max_hold', 'outbox', 'changes_cap',
-  'limits', 'admission')
+  'limits', 'admission', 'checkout')
 if not facts[1] then
   return {'noshow'}
 end

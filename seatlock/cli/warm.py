@@ -15,7 +15,7 @@ from seatlock.cli.connection import locker_at
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
 from seatlock.cli.terminal import terminal
 from seatlock.locker import SeatLocker
-from seatlock.model import Warmed
+from seatlock.model import Checkout, Warmed
 from seatlock.plan import BUNDLED_PLANS, SeatingPlan
 
 
@@ -74,6 +74,10 @@ def warm(
     no_outbox: Annotated[
         bool, typer.Option("--no-outbox", help="Keep no outbox of bookings; for those without a ledger.")
     ] = False,
+    checkout: Annotated[
+        Checkout,
+        typer.Option("--checkout", help="Who decides what is sold: Redis (fast), or the ledger behind it (strict)."),
+    ] = "fast",
     pool: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,7 +100,7 @@ def warm(
         seats = read_plan(plan) if plan is not None else SeatingPlan.of((), needs_seats=False)
     with locker_at(redis, namespace) as locker:
         settings = {"max_hold": max_hold, "outbox": not no_outbox, "limit": limit, "limits": _limits(limit_of or [])}
-        warmed = _load(locker, show, seats, {**settings, "pools": pools})
+        warmed = _load(locker, show, seats, {**settings, "pools": pools, "checkout": checkout})
     terminal.say(
         f"{show}: {len(seats):,} seats: {warmed.added:,} added, {warmed.changed:,} changed, {warmed.kept:,} kept."
     )

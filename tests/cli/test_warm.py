@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seatlock import HolderLimitExceeded, SeatLocker
+from seatlock import HolderLimitExceeded, SeatLocker, WrongCheckout
 from tests.cli.conftest import Run, Terminal
 
 
@@ -39,6 +39,16 @@ def test_settings_of_the_show(on_server: Run, locker: SeatLocker, show: str, url
     assert hold.ttl <= 60
     locker.confirm(hold)
     assert on_server("retire", show, "--yes").status == 0  # there is no unread outbox
+
+
+def test_who_decides_what_is_sold(on_server: Run, locker: SeatLocker, show: str) -> None:
+    assert on_server("warm", show, "theatre", "--checkout", "strict").status == 0
+    locker.open_sale(show)
+    hold = locker.acquire(show, ["STALLS-A-1"], holder="Ada")
+    with pytest.raises(WrongCheckout):
+        locker.confirm(hold)
+    assert "--checkout" in on_server("warm", f"{show}-2", "theatre", "--checkout", "slow").err
+    assert "outbox" in on_server("warm", f"{show}-2", "theatre", "--checkout", "strict", "--no-outbox").err
 
 
 def test_pools_with_seats_or_alone(on_server: Run, locker: SeatLocker, show: str) -> None:

@@ -42,6 +42,7 @@ _ROOMS = (
         "limiting",
         "opening",
         "operating",
+        "pinning",
         "pooling",
         "publishing",
         "queueing",

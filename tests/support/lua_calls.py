@@ -155,9 +155,12 @@ def calls() -> dict[str, Call]:
     found_args = {"digest": _PLAN.digest.encode(), "plan": _PLAN.pack(), "seats": b"2", "max_hold_ms": b"9000"}
     cap = b"%d" % _upkeep.CHANGES_CAP
     settings = _warming.Settings(
-        max_hold_ms=9000, outbox=True, limits=_limits.Limits(4, (("y", 2), ("x", 1)), (("floor", 3),))
+        max_hold_ms=9000,
+        outbox=True,
+        limits=_limits.Limits(4, (("y", 2), ("x", 1)), (("floor", 3),)),
+        checkout="strict",
     )
-    found_args |= {"outbox": b"1", "changes_cap": cap, "limits": b"4\n1 2 y\n0 1 x\np 3 floor"}
+    found_args |= {"outbox": b"1", "changes_cap": cap, "limits": b"4\n1 2 y\n0 1 x\np 3 floor", "checkout": b"strict"}
     add(_warming._found("seatlock", SHOW, _PLAN, settings), **found_args)
     add(_upkeep.set_status("seatlock", SHOW, "closed", 77), status=b"closed", at_ms=b"77")
     add(_upkeep.sweep("seatlock", SHOW), limit=b"%d" % _upkeep.SWEEP_STEP)

@@ -149,6 +149,7 @@ ERRORS: Final[list[SeatLockError]] = [
         paid_for=("A-1", "A-2"),
         paid_pools={"floor": 2},
     ),
+    errors.WrongCheckout("strict", show="show-1", checkout="strict"),
     errors.BookingConflict("twice", booking=BOOKING),
     errors.OutcomeUnknown("unknown", show="show-1", seats=("A-1",), token=TOKEN),
     errors.ServerUnavailable("away"),

@@ -32,6 +32,7 @@ from seatlock import (
     ShowNotFound,
     Unblock,
     UnknownSeats,
+    WrongCheckout,
 )
 from seatlock._operation import Again, ListsWanted
 from seatlock._operators import Compared
@@ -48,6 +49,7 @@ from tests.support.lua_calls import calls
 from tests.support.lua_headers import Answer, Header
 from tests.support.lua_text import names, source
 
+FAST: Final = {"noshow": ShowNotFound, "strict": WrongCheckout}
 READ_AS: Final[dict[str, dict[str, type]]] = {
     "acquire": {
         "noshow": ShowNotFound,
@@ -74,14 +76,14 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     },
     "availability": {"noshow": ShowNotFound, "ok": Snapshot},
     "block": {"noshow": ShowNotFound, "ok": Block, "refused": SeatsUnavailable, "unknown": UnknownSeats},
-    "cancel": {"noshow": ShowNotFound, "limits": ListsWanted, "cancelled": Cancellation, "gone": Cancellation},
+    "cancel": {**FAST, "limits": ListsWanted, "cancelled": Cancellation, "gone": Cancellation},
     "changes": {"noshow": ShowNotFound, "ok": Changes},
     "check": {"retiring": ShowInUse, "ok": tuple, "conflict": PlanConflict},
     "claimed": {"noshow": ShowNotFound, "ok": dict},
     "close_early": {"noroom": ShowNotFound, "undue": type(None), "ok": tuple},
     "compare": {"noshow": ShowNotFound, "ok": Compared},
     "confirm": {
-        "noshow": ShowNotFound,
+        **FAST,
         "limits": ListsWanted,
         "booked": Booking,
         "again": Booking,
@@ -96,7 +98,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
     },
     "forget": {"": int},
-    "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict, "late": PlanConflict},
+    "found": {"retiring": ShowInUse, "ok": bool, "surplus": PlanConflict, "late": PlanConflict, "begun": PlanConflict},
     "held": {"noshow": ShowNotFound, "ok": tuple},
     "heartbeat": {"noroom": ShowNotFound, **dict.fromkeys(["waiting", "admitted", "early", "gone"], Place)},
     "holds": {"noshow": ShowNotFound, "unlisted": type(None), "ok": tuple},
@@ -115,7 +117,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "place": {"noroom": ShowNotFound, **dict.fromkeys(["waiting", "admitted", "early", "gone"], Place)},
     "probe": {"": list},
     "reclaim": {
-        "noshow": ShowNotFound,
+        **FAST,
         "limits": ListsWanted,
         "booked": Booking,
         "regained": Booking,
