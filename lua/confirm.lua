@@ -20,6 +20,7 @@ local outbox_key, passes_key, grants_key, queue_key = KEYS[5], KEYS[6], KEYS[7],
 -- @include fast
 -- @include lock
 -- @include read
+local LETTER, FACT = 's', 'confirmed'
 -- @include sale
 
 local BOUNDS = {0, 2 ^ 49, 0, 512}

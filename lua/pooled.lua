@@ -76,7 +76,7 @@ function compare.s(place, key, sale)
     return
   end
   tell(place, 'sale', holder, quantity, -1, sale_epoch, fence, booking, payment)
-  if read('t', names[place], token, holder) ~= key then
+  if token ~= '' and read('t', names[place], token, holder) ~= key then -- no token: the ledger knows whose it is
     tell(place, 'owner', holder, quantity)
   end
 end

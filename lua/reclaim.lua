@@ -24,6 +24,7 @@ local outbox_key, passes_key, grants_key, queue_key = KEYS[5], KEYS[6], KEYS[7],
 -- @include fast
 -- @include lock
 -- @include read
+local LETTER, FACT = 's', 'confirmed'
 -- @include sale
 -- @include regain
 -- @include over

@@ -122,7 +122,7 @@ def extend(namespace: str, hold: object, ttl: object) -> Ask[Hold]:
     """Ask for ``ttl`` from now on a hold."""
     hold, keys = checked_hold(namespace, hold)
     terms = b"0 %d %d %d" % (_bounds.ttl(ttl), hold.deadline, len(hold.seats))
-    return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
+    return on_hold("extend", hold, keys, (owner_of(hold), terms), _replies.hold)
 
 
 def begin_payment(namespace: str, hold: object, expected: object) -> Ask[Hold]:
@@ -130,7 +130,7 @@ def begin_payment(namespace: str, hold: object, expected: object) -> Ask[Hold]:
     hold, keys = checked_hold(namespace, hold)
     milliseconds = _bounds.milliseconds("expected", expected)
     terms = b"1 %d %d %d" % (milliseconds, hold.deadline, len(hold.seats))
-    return _on_hold("extend", hold, keys, (_owner(hold), terms), _replies.hold)
+    return on_hold("extend", hold, keys, (owner_of(hold), terms), _replies.hold)
 
 
 def confirm(namespace: str, hold: object, payment: object, booking: object, *, reclaim: object = False) -> Ask[Booking]:
@@ -138,18 +138,23 @@ def confirm(namespace: str, hold: object, payment: object, booking: object, *, r
     if reclaim is not False:
         _bounds.flag("reclaim", reclaim)
     hold, keys = checked_hold(namespace, hold)
+    paid, booking_id, terms = sale_of(hold, payment, booking)
+    if not reclaim:
+        return on_hold("confirm", hold, keys, (owner_of(hold), booking_id.encode(), paid, terms), _replies.booking)
+    token = reclaiming_token(hold.token)
+    new_id = derived_booking_id(token, hold.seats, hold.pools) if booking is None else booking_id
+    args = (owner_of(hold), booking_id.encode(), paid, token.encode(), new_id.encode(), terms)
+    return on_hold("reclaim", hold, keys, args, _replies.booking)
+
+
+def sale_of(hold: Hold, payment: object, booking: object) -> tuple[bytes, str, bytes]:
+    """What selling a checked hold takes: the payment, the id of the booking, the numbers."""
     paid = b"" if payment is None else _bounds.reference("payment", payment).encode()
     if booking is None:
         booking_id = derived_booking_id(hold.token, hold.seats, hold.pools)
     else:
         booking_id = _bounds.reference("booking", booking)
-    terms = b"%d %d" % (hold.deadline, len(hold.seats))
-    if not reclaim:
-        return _on_hold("confirm", hold, keys, (_owner(hold), booking_id.encode(), paid, terms), _replies.booking)
-    token = reclaiming_token(hold.token)
-    new_id = derived_booking_id(token, hold.seats, hold.pools) if booking is None else booking_id
-    args = (_owner(hold), booking_id.encode(), paid, token.encode(), new_id.encode(), terms)
-    return _on_hold("reclaim", hold, keys, args, _replies.booking)
+    return paid, booking_id, b"%d %d" % (hold.deadline, len(hold.seats))
 
 
 def beside_reclaims(ask: Ask[Booking]) -> Ask[Booking]:
@@ -163,7 +168,7 @@ def beside_reclaims(ask: Ask[Booking]) -> Ask[Booking]:
 def release(namespace: str, hold: object) -> Ask[Release]:
     """Ask to give a hold back."""
     hold, keys = checked_hold(namespace, hold)
-    return _on_hold("release", hold, keys, (_owner(hold), b"0 %d" % len(hold.seats)), _replies.release)
+    return on_hold("release", hold, keys, (owner_of(hold), b"0 %d" % len(hold.seats)), _replies.release)
 
 
 def release_of(ask: Ask[Hold]) -> Ask[Release]:
@@ -181,11 +186,13 @@ def _given_back(ask: Ask[Hold], terms: bytes) -> Ask[Release]:
     return Ask("release", ask.show, ask.seats, ask.holder, ask.token, ask.keys, args, _replies.release, pools=ask.pools)
 
 
-def _owner(hold: Hold) -> bytes:
+def owner_of(hold: Hold) -> bytes:
+    """Who owns a hold, as it stands in its locks."""
     return f"{hold.token}\n{hold.holder}".encode()
 
 
-def _on_hold(verb: Verb, hold: Hold, keys: Keys, args: tuple[bytes, ...], read: Any) -> Ask[Any]:
+def on_hold(verb: Verb, hold: Hold, keys: Keys, args: tuple[bytes, ...], read: Any) -> Ask[Any]:
+    """Ask for something of a checked hold."""
     seats = tuple(hold.seats)  # a list, where the hold was stored and its types were not looked at
     pools = tuple(hold.pools.items()) if hold.pools else ()
     return Ask(verb, keys.show, seats, hold.holder, hold.token, keys.locks(seats), args, read, pools)
@@ -213,7 +220,7 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> O
     fixed = [keys.meta, keys.seats, keys.due, keys.changes]
     if verb == "acquire":
         fixed.append(keys.room.passes)
-    elif verb in ("confirm", "reclaim"):
+    elif verb in ("confirm", "reclaim", "pin"):
         fixed += [keys.outbox, keys.room.passes, keys.room.grants, keys.room.queue]
     elif verb == "cancel":
         fixed.append(keys.outbox)

@@ -42,6 +42,8 @@ Verb = Literal[
     "reclaim",
     "release",
     "cancel",
+    "pin",
+    "finalise",
     "force_release",
     "join",
     "heartbeat",
@@ -109,7 +111,7 @@ class Operation(Generic[T_co]):
         self.decode = decode
         self.seats = seats
         self.token = token
-        self.writes_facts = script.name in ("confirm", "reclaim", "cancel")
+        self.writes_facts = script.name in ("confirm", "reclaim", "pin", "cancel")
         self.only_reads = script.name in READERS
 
     def by_sha(self) -> list[Any]:

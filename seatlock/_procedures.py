@@ -178,7 +178,11 @@ def in_doubt(ask: Ask[Any], cause: BaseException | None) -> OutcomeUnknown:
 
 def _after(before: SeatLockError, answer: T | SeatLockError, ask: Ask[T]) -> T | SeatLockError:
     """The answer to an ask whose earlier attempt, among others, failed: by then its fact may have been told."""
-    if isinstance(before, OutcomeUnknown) and isinstance(answer, HoldLost) and ask.verb in ("confirm", "reclaim"):
+    if (
+        isinstance(before, OutcomeUnknown)
+        and isinstance(answer, HoldLost)
+        and ask.verb in ("confirm", "reclaim", "pin")
+    ):
         return in_doubt(ask, before.__cause__)
     return answer
 

@@ -255,7 +255,7 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
     gravest: list[LostReason] = [word for word in _GRAVITY if word in words]
     reason = gravest[0]
     lost = [name for names in (seats, pools) for name, word in names.items() if word == reason]
-    confirming = ask.verb in ("confirm", "reclaim")
+    confirming = ask.verb in ("confirm", "reclaim", "pin")
     payment = optional_text(ask.args[2]) if confirming else None
     refund = f"refund the payment{f' {payment!r}' if payment else ''}"
     if ask.verb == "reclaim" and ask.args[3] and words == {"expired"}:  # all of it could be had
@@ -282,22 +282,27 @@ def booking(ask: Ask[Booking], answer: list[Any]) -> Booking | SeatLockError:
         return hold_lost(ask, answer)
     if word == b"more":
         return Again("ask again.")
-    on_record = word == b"conflict"  # its booking may have other seats than those asked for
+    if word == b"conflict":
+        return booking_conflict(ask, answer, "confirmed")
     booking_id = (answer[4] if word != b"booked" else ask.args[1]).decode()
-    payment = optional_text(answer[5] if on_record else ask.args[2])
     fence, since = fence_of(answer[1], answer[2]), answer[3] / 1000
-    seats, pools = _on_record(ask, answer[6:]) if on_record else (ask.seats, ask.pools)
-    found = Booking(booking_id, ask.show, seats, ask.holder, payment, fence, since)
+    found = Booking(booking_id, ask.show, ask.seats, ask.holder, optional_text(ask.args[2]), fence, since)
+    return msgspec.structs.replace(found, pools=dict(ask.pools)) if ask.pools else found
+
+
+def booking_conflict(ask: Ask[Any], answer: list[Any], became: Literal["confirmed", "pending"]) -> BookingConflict:
+    """Read that a hold was sold or pinned before, in another way: the booking may have other seats than those asked."""
+    fence, since = fence_of(answer[1], answer[2]), answer[3] / 1000
+    seats, pools = _on_record(ask, answer[6:])
+    booking_id, payment = answer[4].decode(), optional_text(answer[5])
+    found = Booking(booking_id, ask.show, seats, ask.holder, payment, fence, since, became)
     if pools:
         found = msgspec.structs.replace(found, pools=dict(pools))
-    if on_record:
-        what = listing([*found.seats, *found.pools])
-        return BookingConflict(
-            f"{what} of show {ask.show!r} are already confirmed as booking {found.id!r} with payment "
-            f"{found.payment!r}; nothing was changed: refund the payment of this request.",
-            booking=found,
-        )
-    return found
+    return BookingConflict(
+        f"{listing([*seats, *found.pools])} of show {ask.show!r} are already {became} as booking {booking_id!r} with "
+        f"payment {payment!r}; nothing was changed: refund the payment of this request.",
+        booking=found,
+    )
 
 
 def _on_record(ask: Ask[Any], answer: list[int]) -> tuple[tuple[str, ...], Pools]:
@@ -313,7 +318,7 @@ def _on_record(ask: Ask[Any], answer: list[int]) -> tuple[tuple[str, ...], Pools
     return tuple(seats), tuple(pools)
 
 
-def _given_back(ask: Ask[Any], answer: list[Any]) -> dict[str, int]:
+def given_back(ask: Ask[Any], answer: list[Any]) -> dict[str, int]:
     """How many of each pool were given back: numbers behind the words for the seats."""
     return {name: number for (name, _), number in zip(ask.pools, answer[len(ask.seats) :], strict=True)}
 
@@ -321,7 +326,7 @@ def _given_back(ask: Ask[Any], answer: list[Any]) -> dict[str, int]:
 def release(ask: Ask[Release], answer: list[Any]) -> Release:
     """Read the answer to a release."""
     words = {seat: word.decode() for seat, word in zip(ask.seats, answer, strict=not ask.pools)}
-    return Release(ask.show, words, _given_back(ask, answer))
+    return Release(ask.show, words, given_back(ask, answer))
 
 
 def cancellation(ask: Ask[Cancellation], answer: list[Any]) -> Cancellation:
@@ -329,7 +334,7 @@ def cancellation(ask: Ask[Cancellation], answer: list[Any]) -> Cancellation:
     words: dict[str, Literal["cancelled", "gone"]] = {
         seat: word.decode() for seat, word in zip(ask.seats, answer, strict=not ask.pools)
     }
-    return Cancellation(ask.show, ask.args[0].decode(), words, _given_back(ask, answer))
+    return Cancellation(ask.show, ask.args[0].decode(), words, given_back(ask, answer))
 
 
 def seat_states(seats: tuple[str, ...], answers: list[Any], categories: tuple[str, ...]) -> Iterator[SeatState]:

@@ -65,7 +65,7 @@ local function resumed_lock(text)
   return text .. 'r'
 end
 
-local function sold_lock(owner, lock_epoch, fence, since, booking, payment)
-  return 's\n' .. owner .. '\n' .. lock_epoch .. '\n' .. numeral(fence) .. '\n' ..
+local function booked_lock(letter, owner, lock_epoch, fence, since, booking, payment)
+  return letter .. '\n' .. owner .. '\n' .. lock_epoch .. '\n' .. numeral(fence) .. '\n' ..
     digits(since) .. '\n' .. booking .. '\n' .. payment
 end

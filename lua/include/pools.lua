@@ -142,7 +142,9 @@ local function open_pools(pools_key)
 
   function store.put_sale(pool, sale)
     store.count(pool, 0, sale.quantity)
-    put(field_of_owner(pool, sale.token, sale.holder), key_of(sale))
+    if sale.token ~= '' then -- else the ledger alone knows whose it is: no token comes back for it
+      put(field_of_owner(pool, sale.token, sale.holder), key_of(sale))
+    end
     put(field_of('s', pool, key_of(sale)), table.concat({sale.token, sale.holder, digits(sale.quantity),
       digits(sale.since), sale.booking, sale.payment}, '\n'))
   end

@@ -3,8 +3,9 @@
 -- @include claims
 -- @include ownership
 -- @include outbox
--- Selling what is held: what confirm and reclaim have in common. `confirm_hold` decides one request, `write_sales`
--- writes what a batch of them decided.
+-- Selling what is held: what confirm, reclaim and pin have in common. `confirm_hold` decides one request, `write_sales`
+-- writes what a batch of them decided. The script says by LETTER what becomes of a seat, sold or pinned, and by FACT
+-- what the outbox is told.
 redis.call('ZCARD', due_key) -- type-checked before the first write
 local bought -- holders whose passes end, on a show that requires admission
 if facts[9] then
@@ -26,7 +27,7 @@ local function look(token, holder, told, first, count, wanted)
     local place = place_of[names[first + index]]
     local lock = lock_at(place)
     local own = lock and lock.token == token and lock.holder == holder
-    if own and lock.state == 's' then
+    if own and (lock.state == 's' or lock.state == LETTER) then
       sale = sale or lock
       if lock.booking == sale.booking then
         booked[#booked + 1] = index
@@ -54,8 +55,8 @@ local function fence_if_held(lock, head)
   end
 end
 
-local function set_sold(place)
-  local mirror = 's' .. kind_of(mirrors[place] or 's')
+local function set_state(place, letter)
+  local mirror = letter .. kind_of(mirrors[place] or letter)
   mirrors[place] = mirror
   change(names[place], mirror)
 end
@@ -77,10 +78,15 @@ local function explain(token, holder, payment, told, first, count, wanted)
   elseif #booked < 2 * all or not same or sale.payment ~= payment then
     return {'conflict', tonumber(sale.epoch), sale.fence, sale.since, sale.booking, sale.payment, unpack(booked)}
   end
+  local finalised = {} -- places of pins that have been sold since
   for index = 1, count do -- a mirror that fell behind is set right
     local place = place_of[names[first + index]]
-    if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then
-      set_sold(place)
+    local state = lock_at(place).state
+    if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= state then
+      set_state(place, state)
+    end
+    if state ~= LETTER then
+      finalised[#finalised + 1] = index
     end
     if lists and mirrors[place] then
       mend(holder, names[place], as_listed(mirrors[place]))
@@ -89,7 +95,7 @@ local function explain(token, holder, payment, told, first, count, wanted)
   if wanted then
     claims.list(wanted, token, holder, mend)
   end
-  return {'again', tonumber(sale.epoch), sale.fence, sale.since, sale.booking}
+  return {'again', tonumber(sale.epoch), sale.fence, sale.since, sale.booking, unpack(finalised)}
 end
 
 local function sell(place, value, owner)
@@ -97,13 +103,13 @@ local function sell(place, value, owner)
   values[at + 1], values[at + 2] = KEYS[FIXED_KEYS + place], value
   replace_lock(place, value)
   sold[#sold + 1] = names[place]
-  set_sold(place)
+  set_state(place, LETTER)
   if lists then
     enlist(holder_of(owner), names[place], as_listed(mirrors[place]))
   end
 end
 
-local function confirm_hold(owner, booking, payment, told, first, count, wanted)
+local function confirm_hold(owner, booking, payment, told, first, count, wanted, token_hash)
   local head = held_by(owner)
   local fence, hold_epoch = 0, nil
   for index = 1, count do
@@ -128,12 +134,12 @@ local function confirm_hold(owner, booking, payment, told, first, count, wanted)
                                   payment = payment, epoch = hold_epoch, fence = fence})
     claims.list(wanted, token_of(owner), holder_of(owner), enlist)
   end
-  local value = sold_lock(owner, hold_epoch, fence, now, booking, payment)
+  local value = booked_lock(LETTER, owner, hold_epoch, fence, now, booking, payment)
   for index = 1, count do
     sell(place_of[names[first + index]], value, owner)
   end
   local seats = count == 1 and names[first + 1] or table.concat(names, '\n', first + 1, first + count)
-  note('confirmed', booking, holder_of(owner), seats, payment, hold_epoch, fence,
+  note(FACT, booking, holder_of(owner), seats, payment, hold_epoch, fence, token_hash,
     wanted and pools_text(wanted, 'quantity'))
   if bought then
     bought[#bought + 1] = holder_of(owner)

@@ -53,7 +53,7 @@ for place = 1, #names do
     if wanted == 's' then
       -- Sold elsewhere: a lock that no token opens, so that lock and mirror agree.
       imported[#imported + 1] = KEYS[FIXED_KEYS + place]
-      imported[#imported + 1] = sold_lock('\n', epoch, 0, now, '', '')
+      imported[#imported + 1] = booked_lock('s', '\n', epoch, 0, now, '', '')
       if string.byte(mirror or '') == BLOCKED then
         unblocked[#unblocked + 1] = names[place]
       end

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import redis
+from msgspec.structs import replace
 
 from seatlock import (
+    Booking,
     Hold,
     Seat,
     SeatLocker,
@@ -17,6 +19,7 @@ from seatlock import (
     _commands,
     _limits,
     _operators,
+    _pinning,
     _pools,
     _reads,
     _stocktaking,
@@ -27,6 +30,7 @@ from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, late_hold, token
 from tests.support.keyspace import base
+from tests.support.strict import booking_of, pin
 from tests.support.waiting import until
 
 NS: Final = "seatlock"
@@ -74,6 +78,40 @@ def _release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
 
 def _cancel(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _commands.of_asks(NS, [_commands.cancel(NS, locker.confirm(hold_of(locker, show), payment="pay-1"))])
+
+
+def strict_hold(locker: SeatLocker, show: str, pools: dict[str, int] | None = None) -> Hold:
+    """A hold of seats, and of pools where there are to be any, on a show whose checkout becomes strict now."""
+    locker.warm(show, SEATS, checkout="strict", pools=pools and POOLS)
+    return locker.acquire(show, SEATS[:2], holder=HOLDER, token=token(), pools=pools)
+
+
+def _pin(pools: dict[str, int] | None = None) -> Prepare:
+    return lambda locker, _raw, show: _commands.of_asks(
+        NS, [_pinning.pin(NS, strict_hold(locker, show, pools), "pay-1", None)]
+    )
+
+
+def _finalise(*, sold: bool, pools: dict[str, int] | None = None) -> Prepare:
+    def prepare(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+        booking = booking_of(pin(locker, strict_hold(locker, show, pools)))
+        return _commands.of_asks(NS, [_pinning.finalise(NS, replace(booking, confirmed_at=12.5), sold=sold)])
+
+    return prepare
+
+
+def _finalise_others(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    """What Redis lost: one seat is free, one held by somebody else, and one pinned."""
+    pin(locker, strict_hold(locker, show))
+    locker.acquire(show, SEATS[2:3], holder="late")
+    booking = Booking("bk-1", show, SEATS[1:4], HOLDER, "pay-1", 2**40 + 77, 12.5)
+    return _commands.of_asks(NS, [_pinning.finalise(NS, booking, sold=True)])
+
+
+def _finalise_others_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    strict_hold(locker, show, {"floor": 2})
+    booking = Booking("bk-1", show, SEATS[2:3], HOLDER, "pay-1", 2**40 + 77, 12.5, pools={"floor": 4})
+    return _commands.of_asks(NS, [_pinning.finalise(NS, booking, sold=True)])
 
 
 def _force_release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
@@ -212,6 +250,10 @@ CALLS: Final[dict[str, Prepare]] = {
     "reclaim": _reclaim,
     "release": _release,
     "cancel": _cancel,
+    "pin": _pin(),
+    "finalise": _finalise(sold=True),
+    "finalise_free": _finalise(sold=False),
+    "finalise_others": _finalise_others,
     "force_release": _force_release,
     "block": _block,
     "unblock": _unblock,
@@ -236,6 +278,10 @@ CALLS: Final[dict[str, Prepare]] = {
     "reclaim_pools": _reclaim_pools,
     "release_pools": _release_pools,
     "cancel_pools": _cancel_pools,
+    "pin_pools": _pin({"floor": 2, "bal cony": 3}),
+    "finalise_pools": _finalise(sold=True, pools={"floor": 2, "bal cony": 3}),
+    "finalise_free_pools": _finalise(sold=False, pools={"floor": 2, "bal cony": 3}),
+    "finalise_others_pools": _finalise_others_pools,
     "force_release_pools": _force_release_pools,
     "pooled": _pooled,
     "sweep_pool": _sweep_pool,

@@ -45,6 +45,7 @@ DONE_BEFORE: Final[dict[str, tuple[str, str]]] = {
     "release_pools": ("'released'}, 'pools': {'floor': 2}", "'gone'}, 'pools': {'floor': 0}"),
     "cancel_pools": ("'cancelled'}, 'pools': {'floor': 2}", "'gone'}, 'pools': {'floor': 0}"),
     "force_release_pools": ("'floor': 2", "'floor': 0"),
+    "finalise_free": ("'free'}, 'pools': {'floor': 2}", "'gone'}, 'pools': {'floor': 0}"),
     "block": ("'blocked'", "'already'"),
     "unblock": ("'unblocked'", "'free'"),
     "set_channel": ("'changed'", "'already'"),
@@ -147,7 +148,7 @@ def test_an_acquire_without_answer_carries_its_token(
     assert contradictions(raw, show) == []
 
 
-@pytest.mark.parametrize("name", ["extend", "confirm", "begin_payment", "reclaim", "release"])
+@pytest.mark.parametrize("name", ["extend", "confirm", "begin_payment", "reclaim", "release", "pin"])
 def test_a_hold_without_answer_is_asked_again(locker: SeatLocker, proxy: ReplyProxy, impatient: Any, name: str) -> None:
     show = fresh_show(locker)
     hold = VERBS[name].prepare(locker, show)

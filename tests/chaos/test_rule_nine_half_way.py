@@ -63,6 +63,21 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("cancel", "xadd"): "",
     ("cancel", "hset"): "outbox",
     ("cancel", "del"): "outbox meta changes seats",
+    ("pin", "xadd"): "",
+    ("pin", "hset"): "outbox",
+    ("pin", "mset"): "outbox meta changes",
+    ("pin", "zrem"): "outbox meta changes lock seats",
+    ("finalise", "zrem"): "",
+    ("finalise", "hset"): "",
+    ("finalise", "xadd"): "meta",
+    ("finalise", "mset"): "meta changes seats",
+    ("finalise_free", "zrem"): "",
+    ("finalise_free", "hset"): "",
+    ("finalise_free", "xadd"): "meta",
+    ("finalise_free", "del"): "meta changes seats",
+    ("finalise_others", "hset"): "",
+    ("finalise_others", "xadd"): "meta",
+    ("finalise_others", "mset"): "meta changes seats",
     ("force_release", "zrem"): "",
     ("force_release", "xadd"): "",
     ("force_release", "hset"): "audit",
@@ -103,6 +118,17 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("force_release_pools", "hset"): "audit",
     ("force_release_pools", "hdel"): "audit meta changes seats pools pool-due",
     ("force_release_pools", "del"): "audit meta changes seats due pools pool-due",
+    ("pin_pools", "xadd"): "",
+    ("pin_pools", "hset"): "outbox",
+    ("pin_pools", "hdel"): "outbox meta changes pools pool-due",
+    ("pin_pools", "mset"): "outbox meta changes pools pool-due",
+    ("finalise_pools", "hset"): "",
+    ("finalise_pools", "mset"): "meta changes seats",
+    ("finalise_free_pools", "hset"): "",
+    ("finalise_free_pools", "hdel"): "meta changes seats pools",
+    ("finalise_free_pools", "del"): "meta changes seats pools",
+    ("finalise_others_pools", "hset"): "",
+    ("finalise_others_pools", "mset"): "meta changes seats pools",
     ("sweep_pool", "zrem"): "",
     ("sweep_pool", "hset"): "",
     ("sweep_pool", "xadd"): "meta",
@@ -175,7 +201,7 @@ def test_where_it_stops_and_that_it_can_be_done_again(
     before = dump(raw, show)
     limited.lack(lacking)
     answer = carry_out(limited.locker, call)
-    doubtful = name.removesuffix("_pools") in ("confirm", "reclaim", "cancel")
+    doubtful = name.removesuffix("_pools") in ("confirm", "reclaim", "cancel", "pin")
     assert isinstance(answer, OutcomeUnknown if doubtful else ScriptFailed)
     assert changed(before, dump(raw, show)) == set(LEFT_BEHIND[name, lacking].split())
 

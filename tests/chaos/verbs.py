@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from seatlock import AcquireRequest, ConfirmRequest, Hold, SeatLocker
+from tests.support.strict import booking_of, finalise, pin
 from tests.support.waiting import until
 
 SEATS: Final = tuple(f"S-{number}" for number in range(8))
@@ -71,6 +72,12 @@ def pooled_hold_of(locker: SeatLocker, show: str) -> Hold:
     return locker.acquire(show, SEATS[:1], holder=HOLDER, token=token(), pools={"floor": 2})
 
 
+def strict_hold_of(locker: SeatLocker, show: str) -> Hold:
+    """A hold on a seat and some of a pool, on a show whose checkout becomes strict now."""
+    locker.warm(show, SEATS, pools={"floor": 5}, checkout="strict")
+    return locker.acquire(show, SEATS[:1], holder=HOLDER, token=token(), pools={"floor": 2})
+
+
 def late_pooled_hold(locker: SeatLocker, show: str) -> Hold:
     """A hold on a seat and some of a pool whose time has run out."""
     _with_pools(locker, show)
@@ -112,6 +119,15 @@ VERBS: Final[dict[str, Verb]] = {
     "cancel_pools": Verb(
         lambda locker, show: locker.confirm(pooled_hold_of(locker, show)),
         lambda door, _, booking: door.cancel(booking),
+    ),
+    "pin": Verb(strict_hold_of, lambda door, _, hold: pin(door, hold)),
+    "finalise": Verb(
+        lambda locker, show: booking_of(pin(locker, strict_hold_of(locker, show))),
+        lambda door, _, booking: finalise(door, booking),
+    ),
+    "finalise_free": Verb(
+        lambda locker, show: booking_of(pin(locker, strict_hold_of(locker, show))),
+        lambda door, _, booking: finalise(door, booking, sold=False),
     ),
     "block": Verb(_nothing, lambda door, show, _: door.block(show, SEATS[:2], reason="camera")),
     "unblock": Verb(_blocked, lambda door, show, _: door.unblock(show, SEATS[:3])),

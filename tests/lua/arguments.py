@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from seatlock import Booking, Hold, ScriptFailed, _reads, _upkeep
+from seatlock import Booking, Hold, ScriptFailed, _pinning, _reads, _upkeep
 from seatlock import _commands as commands
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from seatlock._operators import force_release_ask, force_release_of
 from tests.lua.house import T1, T2, House
 from tests.lua.scenario import scenario
+from tests.support.strict import booking_of, pin
 
 NUMBERS: Final = (
     "0",
@@ -82,6 +83,14 @@ def batch_calls(house: House) -> dict[str, Operation[Any]]:
     return {**{ask.verb: commands.of_asks("seatlock", [ask]) for ask in asks}, "force_release": force}
 
 
+def strict_calls(house: House) -> dict[str, Operation[Any]]:
+    """The same of the scripts of strict checkout."""
+    held = house.acquire("A-1", ttl=100)
+    booking = booking_of(pin(house.locker, house.acquire("A-3", holder="bo", token=T2)))
+    asks = [_pinning.pin("seatlock", held, None, None), _pinning.finalise("seatlock", booking, sold=True)]
+    return {ask.verb: commands.of_asks("seatlock", [ask]) for ask in asks}
+
+
 TTL: Final = ("86400001", *NUMBERS)
 TOLD: Final = (str(2**49 + 1), *WITHOUT_ZERO)
 COUNT: Final = ("513", *NUMBERS)
@@ -92,6 +101,14 @@ TERMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "confirm": (TOLD, COUNT),
     "release": (("2", *WITHOUT_ZERO), COUNT),
     "reclaim": (TOLD, COUNT),
+    "pin": (TOLD, COUNT),
+    "finalise": (
+        ("2", *WITHOUT_ZERO),
+        (str(2**40 + 1), *WITHOUT_ZERO),
+        (str(2**40), *WITHOUT_ZERO),
+        TOLD,
+        COUNT,
+    ),
     "cancel": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
     "force_release": ((str(2**40 + 1), *WITHOUT_ZERO), (str(2**40), *WITHOUT_ZERO), COUNT),
 }
@@ -115,9 +132,30 @@ def arguments_that_are_no_numbers(house: House) -> None:
 
 
 @scenario
+def arguments_of_strict_checkout_that_are_no_numbers(house: House) -> None:
+    house.open(checkout="strict")
+    for name, operation in strict_calls(house).items():
+        assert len(operation.args[-1].split(b" ")) == len(TERMS[name])
+        refused(house, operation, 0, COUNT)
+        for number, values in enumerate(TERMS[name]):
+            refused(house, operation, -1, values, number)
+
+
+@scenario
 def numbers_that_are_too_few_or_too_many(house: House) -> None:
     house.open()
-    for name, operation in batch_calls(house).items():
+    too_few_or_too_many(house, batch_calls(house))
+
+
+@scenario
+def numbers_of_strict_checkout_that_are_too_few_or_too_many(house: House) -> None:
+    house.open(checkout="strict")
+    too_few_or_too_many(house, strict_calls(house))
+
+
+def too_few_or_too_many(house: House, calls: dict[str, Operation[Any]]) -> None:
+    """The last argument of a call has another number of numbers."""
+    for name, operation in calls.items():
         right = operation.args[-1]
         numbers = right.split(b" ")
         count = len(TERMS[name])

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
-from seatlock import InvalidRequest, PlanConflict, ScriptFailed, WrongCheckout
-from tests.lua.house import PLAN, T1, House
+from msgspec.structs import replace
+
+from seatlock import (
+    Booking,
+    BookingConflict,
+    Hold,
+    HoldLost,
+    InvalidRequest,
+    PlanConflict,
+    ScriptFailed,
+    SeatsUnavailable,
+    ShowNotFound,
+    WrongCheckout,
+)
+from seatlock._commands import derived_booking_id, of_asks
+from seatlock._operation import ListsWanted
+from seatlock._pinning import Pinned, finalise, pin
+from tests.lua.hall import Hall
+from tests.lua.holding import lost
+from tests.lua.house import PLAN, T1, T2, T3, House
 from tests.lua.scenario import scenario
 from tests.lua.warming import found
+from tests.support import strict
+from tests.support.strict import booking_of
 
 # Which shows have it
 
@@ -63,3 +84,398 @@ def what_a_strict_show_refuses(house: House) -> None:
             assert (error.show, error.checkout) == (house.show, "strict")
             assert str(error).startswith(f"{verb}: ")
             assert "StrictCheckout" in str(error)
+
+
+def pinned(house: House, hold: Hold, payment: str | None = "pay", booking: str | None = None) -> Pinned:
+    """Pin a hold."""
+    return strict.pin(house.locker, hold, payment, booking)
+
+
+def finalised(house: House, booking: Booking, *, sold: bool = True) -> dict[str, str]:
+    """Finalise a booking: gives what became of each seat."""
+    done = strict.finalise(house.locker, booking, sold=sold)
+    assert (done.show, done.booking) == (house.show, booking.id)
+    return dict(done.seats)
+
+
+def amounts(house: House, booking: Booking, *, sold: bool = True) -> dict[str, int]:
+    """Finalise a booking: gives what became of its pools."""
+    return dict(strict.finalise(house.locker, booking, sold=sold).pools)
+
+
+@scenario
+def what_a_fast_show_refuses(house: House) -> None:
+    hold = Hold(house.show, ("A-1",), "ada", T1, 2**40 + 1, 60.0)
+    booking = Booking("bk", house.show, ("A-1",), "ada", None, hold.fence, 1.0)
+    for call in (lambda: pinned(house, hold), lambda: finalised(house, booking)):
+        house.failing(ShowNotFound, call)
+    house.open()
+    hold = house.acquire("A-1")
+    with house.unchanged():
+        for ask in (pin("seatlock", hold, None, None), finalise("seatlock", booking, sold=True)):
+            error = house.failing(WrongCheckout, lambda ask=ask: house.run(of_asks("seatlock", [ask])))
+            assert (error.show, error.checkout) == (house.show, "fast")
+            assert "StrictCheckout" in str(error)
+    for wrong in (replace(booking, confirmed_at=-1.0), replace(booking, confirmed_at=1e12), "bk"):
+        house.failing(InvalidRequest, lambda wrong=wrong: finalise("seatlock", wrong, sold=True))
+
+
+# Pins
+
+
+@scenario
+def a_pin(house: House) -> None:
+    house.open(checkout="strict")
+    house.acquire("A-4", holder="cy")
+    hold = house.acquire("A-1", "A-2", token=T1)
+    with house.one_change(A_1="p0", A_2="p1"):
+        found = pinned(house, hold, "pay-1")
+    assert (found.booking, found.payment) == (derived_booking_id(T1, hold.seats), "pay-1")
+    assert (found.epoch, found.fence, found.finalised) == (1, hold.fence, False)
+    assert found.pinned_at == house.left(house.now / 1000)
+    fields = ["p", T1, "ada", 1, 2, round(found.pinned_at * 1000), found.booking, "pay-1"]
+    assert house.lock("A-1") == house.lock("A-2") == fields
+    assert house.raw.pttl(house.key("lock:A-1")) == -1
+    assert house.due().keys() == {"A-4"}
+    (entry,) = house.outbox()
+    assert int(entry.pop("at")) == fields[5]
+    assert entry == {
+        "kind": "pinned",
+        "booking": found.booking,
+        "holder": "ada",
+        "seats": "A-1\nA-2",
+        "payment": "pay-1",
+        "epoch": "1",
+        "fence": "2",
+        "token_hash": sha256(T1.encode()).hexdigest(),
+    }
+    assert found.token_hash == entry["token_hash"]
+    house.advance(5000)
+    assert house.states()["A-1"] == "pinned"
+    with house.unchanged():
+        again = pinned(house, hold, "pay-1", "another")
+        error = house.failing(BookingConflict, lambda: pinned(house, hold, "pay-2"))
+        assert error.booking == replace(booking_of(found), status="pending")
+    assert again == found
+    house.put_mirror("A-2", "f1")
+    with house.one_change(A_2="p1"):
+        assert pinned(house, hold, "pay-1") == found
+
+
+@scenario
+def pins_in_a_batch(house: House) -> None:
+    house.open(checkout="strict")
+    first, second = house.acquire("A-1", token=T1), house.acquire("A-2", "A-3", holder="bo", token=T2)
+    other = replace(first, token=T3)
+    asks = [pin("seatlock", *each) for each in ((first, "pay", None), (other, None, None), (second, None, "mine"))]
+    answers = house.run(of_asks("seatlock", [*asks, pin("seatlock", first, "pay", None)]))
+    assert [type(answer) for answer in answers] == [Pinned, HoldLost, Pinned, Pinned]
+    assert answers[0] == answers[3]
+    assert (answers[2].booking, answers[2].payment) == ("mine", None)
+    assert [entry["booking"] for entry in house.outbox()] == [answers[0].booking, "mine"]
+    wider = replace(first, seats=("A-1", "A-4"))
+    with house.unchanged():
+        assert house.failing(BookingConflict, lambda: pinned(house, wider)).booking.seats == ("A-1",)  # type: ignore[union-attr]
+
+
+@scenario
+def holds_that_cannot_be_pinned(house: House) -> None:
+    house.open(checkout="strict")
+    hold = house.acquire("A-1", "A-2", token=T1, ttl=60)
+    house.locker.release(replace(hold, seats=("A-2",)))
+    with house.unchanged():
+        error = house.failing(HoldLost, lambda: pinned(house, hold, "pay-1"))
+        assert (dict(error.seats), error.payment, error.paid_for) == ({"A-2": "released"}, "pay-1", hold.seats)
+    house.advance(61)
+    house.acquire("A-2", holder="bo", token=T2)
+    with house.unchanged():
+        assert lost(house, lambda: pinned(house, hold)) == {"A-1": "expired", "A-2": "taken"}
+    assert house.outbox() == []
+
+
+@scenario
+def what_leaves_pins_alone(house: House) -> None:
+    house.open(checkout="strict")
+    hold = house.acquire("A-1", "A-2", token=T1, ttl=60)
+    found = pinned(house, replace(hold, seats=("A-1",)))
+    assert lost(house, lambda: house.locker.extend(hold, ttl=900)) == {"A-1": "sold"}
+    assert house.locker.release(hold).seats == {"A-1": "pinned", "A-2": "released"}
+    assert house.force("A-1") == {"A-1": "pinned"}
+    with house.unchanged():
+        error = house.failing(SeatsUnavailable, lambda: house.locker.block(house.show, ["A-1"]))
+        assert error.conflicts["A-1"].state == "pinned"
+        assert house.locker.unblock(house.show, ["A-1"]).unblocked == ()
+        assert house.refused("A-1") == {"A-1": ("pinned", None, False, False)}
+        assert house.refused("A-1", holder="ada", token=T1)["A-1"][0] == "pinned"
+        house.advance(3000)
+        assert house.locker.sweep(house.show) == 0
+    (state,) = house.locker.inspect(house.show, ["A-1"])
+    assert (state.state, state.consistent, state.holder, state.fence) == ("pinned", True, "ada", found.fence)
+    assert (state.booking, state.payment, state.expires_in) == (found.booking, "pay", None)
+    assert house.locker.availability(house.show).counts["pinned"] == 1
+    checked = house.locker.check(house.show)
+    assert (checked.counts["pinned"], checked.differences) == (1, ())
+    house.locker.set_channel(house.show, ["A-1"], "agency")
+    assert house.mirror("A-1") == "p0@1"
+    assert pinned(house, replace(hold, seats=("A-1",))) == found
+    finalised(house, booking_of(found), sold=False)
+    assert house.mirror("A-1") == "c0@1"
+
+
+@scenario
+def a_pass_ends_with_a_pin(house: House) -> None:
+    house.open(checkout="strict")
+    hall = Hall(house).open()
+    hall.room.prepare(house.show, hall.settings, required=True)
+    hall.joins("ada")
+    hall.let_in()
+    pinned(house, house.acquire("A-1"))
+    assert hall.members("passes") == {}
+
+
+# What the ledger has decided
+
+
+@scenario
+def a_pin_that_is_sold(house: House) -> None:
+    house.open(checkout="strict")
+    hold = house.acquire("A-1", "A-2", token=T1)
+    found = pinned(house, hold)
+    house.advance(60)
+    with house.one_change(A_1="s0", A_2="s1"):
+        assert finalised(house, booking_of(found)) == dict.fromkeys(hold.seats, "sold")
+    fields = ["s", T1, "ada", 1, 1, round(found.pinned_at * 1000), found.booking, "pay"]
+    assert house.lock("A-1") == house.lock("A-2") == fields
+    assert len(house.outbox()) == 1
+    with house.unchanged():
+        assert finalised(house, replace(booking_of(found), confirmed_at=9.0)) == dict.fromkeys(hold.seats, "sold")
+        assert pinned(house, hold) == replace(found, finalised=True)
+        assert house.failing(BookingConflict, lambda: pinned(house, hold, "other")).booking is not None
+    for seat in hold.seats:
+        house.put_mirror(seat, "p1")
+    house.put_due("A-1", house.now + 60_000)
+    with house.one_change(A_1="s1", A_2="s1"):
+        finalised(house, booking_of(found))
+    house.put_mirror("A-1", "p0")
+    with house.one_change(A_1="s0"):
+        assert pinned(house, hold).finalised
+    with house.one_change(A_1="f0", A_2="f1"):
+        assert set(finalised(house, booking_of(found), sold=False).values()) == {"free"}
+
+
+@scenario
+def a_pin_that_is_sold_in_part(house: House) -> None:
+    house.open(checkout="strict")
+    hold = house.acquire("A-1", "A-2", token=T1)
+    found = pinned(house, hold)
+    assert finalised(house, replace(booking_of(found), seats=("A-1",))) == {"A-1": "sold"}
+    with house.unchanged():
+        assert pinned(house, hold) == found
+
+
+@scenario
+def what_the_ledger_sold_though_redis_lost_it(house: House) -> None:
+    """Free, held in time or not, held under a payment, pinned by another, blocked, and sold by a mirror alone."""
+    house.open(checkout="strict", plan=PLAN)
+    late = house.acquire("A-1", token=T1)
+    other = pinned(house, house.acquire("A-2", holder="bo", token=T2))
+    house.put_mirror("B-2", "s1")
+    house.drop_lock("B-2")
+    booking = Booking("bk", house.show, ("A-1", "A-2", "A-3", "B-1", "B-2"), "dan", None, 2**40 + 77, 12.5)
+    with house.one_change(A_1="s0", A_2="s1", A_3="s1", B_1="s0"):
+        assert finalised(house, booking) == dict.fromkeys(booking.seats, "sold")
+    fields = ["s", "", "dan", 1, 77, 12_500, "bk", ""]
+    assert [house.lock(seat) for seat in booking.seats] == [fields] * 5
+    assert house.raw.pttl(house.key("lock:A-1")) == -1
+    assert house.due() == {}
+    with house.unchanged():
+        assert finalised(house, booking) == dict.fromkeys(booking.seats, "sold")
+        assert lost(house, lambda: pinned(house, late)) == {"A-1": "sold"}
+        assert finalised(house, booking_of(other)) == {"A-2": "foreign"}
+        assert finalised(house, booking_of(other), sold=False) == {"A-2": "gone"}
+        nobodys = Hold(house.show, ("A-3",), "dan", "0" * 32, booking.fence, 60.0, deadline=house.now)
+        assert lost(house, lambda: pinned(house, nobodys)) == {"A-3": "sold"}
+
+
+@scenario
+def what_the_ledger_sold_and_redis_cannot_sell(house: House) -> None:
+    house.open(checkout="strict")
+    house.put_lock("A-1", "something else")
+    house.acquire("A-4", token=T1)
+    house.drop_mirror("A-4")
+    booking = Booking("bk", house.show, ("A-1", "A-4", "B-2", "C-1"), "dan", "pay", 2**40 + 77, 12.5)
+    with house.unchanged():
+        assert finalised(house, booking) == {"A-1": "foreign", "A-4": "unknown", "B-2": "foreign", "C-1": "unknown"}
+        assert finalised(house, booking, sold=False) == dict.fromkeys(booking.seats, "gone")
+
+
+@scenario
+def a_booking_whose_mirrors_are_lost(house: House) -> None:
+    house.open(checkout="strict")
+    found = pinned(house, house.acquire("A-1", "A-2", "A-3", token=T1))
+    house.drop_mirror("A-1")
+    house.drop_mirror("A-2")
+    with house.one_change(A_1="s"):
+        assert finalised(house, replace(booking_of(found), seats=("A-1",))) == {"A-1": "sold"}
+    version = house.meta("version")
+    assert finalised(house, replace(booking_of(found), seats=("A-2",)), sold=False) == {"A-2": "free"}
+    assert house.meta("version") == version, "nothing is published of it"
+    house.put_mirror("A-3", "b1")
+    assert finalised(house, replace(booking_of(found), seats=("A-3",)), sold=False) == {"A-3": "free"}
+    assert (house.mirror("A-2"), house.mirror("A-3")) == (None, "b1")
+    assert [house.lock(seat) for seat in ("A-2", "A-3")] == [None, None]
+
+
+@scenario
+def a_pin_that_comes_free(house: House) -> None:
+    house.open(checkout="strict")
+    found = pinned(house, house.acquire("A-1", "A-2", token=T1))
+    booking = booking_of(found)
+    with house.unchanged():
+        for other in ({"id": "other"}, {"fence": found.fence + 1}, {"fence": found.fence + 2**40}):
+            assert set(finalised(house, replace(booking, **other), sold=False).values()) == {"gone"}
+    with house.one_change(A_1="f0", A_2="f1"):
+        assert finalised(house, booking, sold=False) == dict.fromkeys(found.seats, "free")
+    assert house.lock("A-1") is None
+    assert len(house.outbox()) == 1
+    with house.unchanged():
+        assert finalised(house, booking, sold=False) == dict.fromkeys(found.seats, "gone")
+    assert isinstance(house.acquire("A-1", holder="bo"), Hold)
+    assert finalised(house, booking, sold=False) == dict.fromkeys(found.seats, "gone")
+
+
+@scenario
+def decisions_in_a_batch(house: House) -> None:
+    """Later requests see what earlier ones leave behind; the same seat can be given back and sold in one call."""
+    house.open(checkout="strict")
+    first = booking_of(pinned(house, house.acquire("A-1", "A-2", token=T1)))
+    second = Booking("bk", house.show, ("A-1", "A-3"), "dan", None, 2**40 + 77, 12.5)
+    steps = ((first, False), (second, True), (first, True), (replace(second, seats=("A-3",)), False))
+    asks = [finalise("seatlock", booking, sold=sold) for booking, sold in steps]
+    with house.one_change(A_1="s0", A_2="s1", A_3="f1"):
+        answers = house.run(of_asks("seatlock", asks))
+    assert [list(answer.seats.values()) for answer in answers] == [
+        ["free", "free"],
+        ["sold", "sold"],
+        ["foreign", "sold"],
+        ["free"],
+    ]
+    found = [house.lock(seat) for seat in ("A-1", "A-2", "A-3")]
+    assert [lock and lock[6] for lock in found] == ["bk", first.id, None]
+
+
+@scenario
+def decisions_on_a_full_server(house: House) -> None:
+    house.open(checkout="strict", pools={"floor": 5})
+    found = pinned(house, house.acquire("A-1", token=T1, pools={"floor": 2}))
+    other, hold = pinned(house, house.acquire("A-2", token=T2)), house.acquire("A-3", token=T3)
+    before = house.dump()
+    with house.full():
+        house.failing(ScriptFailed, lambda: pinned(house, hold))
+        assert house.dump() == before
+        assert finalised(house, booking_of(other)) == {"A-2": "sold"}
+        assert amounts(house, booking_of(found), sold=False) == {"floor": 2}
+    assert house.counts() == "5 0 0"
+
+
+# Pools and lists
+
+
+@scenario
+def pins_of_pools(house: House) -> None:
+    house.open(checkout="strict", pools={"floor": 10, "balcony": 3})
+    hold = house.acquire("A-1", token=T1, pools={"floor": 4, "balcony": 1})
+    found = pinned(house, hold)
+    assert (house.counts(), house.counts("balcony")) == ("10 0 4", "3 0 1")
+    assert house.outbox()[0]["pools"].splitlines() == ["4 floor", "1 balcony"]
+    assert list(house.outbox()[0])[-2:] == ["token_hash", "pools"]
+    with house.unchanged():
+        assert pinned(house, hold) == found
+        less = replace(hold, pools={"floor": 3})
+        assert house.failing(BookingConflict, lambda: pinned(house, less)).booking is not None
+    before = house.pools()
+    assert amounts(house, booking_of(found)) == {"floor": 4, "balcony": 1}
+    assert house.pools() == before
+    with house.unchanged():
+        assert amounts(house, replace(booking_of(found), id="other")) == {"floor": 0, "balcony": 0}
+        assert amounts(house, replace(booking_of(found), id="other"), sold=False) == {"floor": 0, "balcony": 0}
+    assert amounts(house, booking_of(found), sold=False) == {"floor": 4, "balcony": 1}
+    assert (house.counts(), house.counts("balcony")) == ("10 0 0", "3 0 0")
+    with house.unchanged():
+        assert amounts(house, booking_of(found), sold=False) == {"floor": 0, "balcony": 0}
+
+
+@scenario
+def pins_of_pools_alone(house: House) -> None:
+    house.open(checkout="strict", plan=(), pools={"floor": 10})
+    hold = house.acquire(token=T1, pools={"floor": 4})
+    found = pinned(house, hold)
+    assert not found.finalised
+    assert (amounts(house, booking_of(found)), house.counts()) == ({"floor": 4}, "10 0 4")
+    assert pinned(house, hold) == found
+
+
+@scenario
+def sales_of_pools_that_redis_lost(house: House) -> None:
+    house.open(checkout="strict", pools={"floor": 10})
+    lost = Booking("bk", house.show, (), "dan", None, 2**40 + 77, 12.5, pools={"floor": 4})
+    with house.one_change(**{"pool\nfloor": "10 0 4"}):
+        assert amounts(house, lost) == {"floor": 4}
+    with house.unchanged():
+        assert amounts(house, lost) == {"floor": 4}
+    house.acquire(holder="bo", pools={"floor": 5}, ttl=60)
+    second = replace(lost, id="bk-2", fence=2**40 + 78)
+    with house.unchanged():
+        assert amounts(house, second) == {"floor": 0}, "a live claim is left: whoever pins it is told no"
+    house.advance(61)
+    assert amounts(house, second) == {"floor": 4}
+    assert house.counts() == "10 0 8"
+    assert house.locker.check(house.show).pool_differences == ()
+    assert amounts(house, lost, sold=False) == {"floor": 4}
+    assert house.counts() == "10 0 4"
+    with house.unchanged():
+        assert amounts(house, replace(lost, pools={"gallery": 1})) == {"gallery": 0}
+
+
+@scenario
+def pins_and_limits(house: House) -> None:
+    house.open(checkout="strict", limit=4, pools={"floor": 10})
+    hold = house.acquire("A-1", "A-2", token=T1, pools={"floor": 2})
+    with house.unchanged():
+        house.failing(ListsWanted, lambda: house.run(of_asks("seatlock", [pin("seatlock", hold, "pay", None)])))
+    found = pinned(house, hold)
+    step = of_asks("seatlock", [finalise("seatlock", booking_of(found), sold=True)])
+    with house.unchanged():
+        house.failing(ListsWanted, lambda: house.run(step))
+    lists = {field.decode(): value.decode() for field, value in house.raw.hgetall(house.key("holder:ada")).items()}
+    assert lists == {"A-1": "p0", "A-2": "p1", "s\nfloor\n1-1": "s 2"}
+    assert house.raw.pttl(house.key("holder:ada")) == -1
+    with house.unchanged():
+        assert pinned(house, hold) == found
+    assert set(finalised(house, replace(booking_of(found), pools={}, seats=("A-1",))).values()) == {"sold"}
+    assert house.raw.hget(house.key("holder:ada"), "A-1") == b"s0"
+    assert set(finalised(house, booking_of(found), sold=False).values()) == {"free"}
+    assert not house.raw.exists(house.key("holder:ada"))
+    # what Redis lost is on the list of whoever bought it, also where somebody else holds it
+    late = house.acquire("A-1", holder="bo", token=T2, ttl=60)
+    assert set(finalised(house, booking_of(found)).values()) == {"sold"}
+    assert house.raw.hlen(house.key("holder:ada")) == 3
+    assert house.raw.hlen(house.key("holder:bo")) == 1
+    house.failing(HoldLost, lambda: pinned(house, late))
+    assert house.raw.hlen(house.key("holder:bo")) == 0
+
+
+@scenario
+def lists_that_fell_behind(house: House) -> None:
+    house.open(checkout="strict", limit=4, pools={"floor": 10})
+    found = pinned(house, house.acquire("A-1", token=T1, pools={"floor": 2}))
+    key = house.key("holder:ada")
+    for sold in (True, False):
+        house.sound = False
+        house.raw.delete(key)
+        if not sold:
+            house.raw.hset(key, mapping={"A-1": "s0", "A-2": "p1", "s\nfloor\n1-1": "s 2"})
+        booking = replace(booking_of(found), seats=("A-1", "A-2")) if not sold else booking_of(found)
+        for _ in range(2):
+            finalised(house, booking, sold=sold)
+        assert house.raw.hlen(key) == (2 if sold else 0)

@@ -12,7 +12,7 @@ from seatlock import AsyncSeatLocker, SeatLocker, SeatLockError
 from tests.support.lockers import Blocking
 
 COLOURS: Final = ("sync", "async")
-_TIMES: Final = ("ttl", "deadline", "confirmed_at", "expires_in", "retry_after", "show")
+_TIMES: Final = ("ttl", "deadline", "confirmed_at", "pinned_at", "expires_in", "retry_after", "show")
 
 
 def door(colour: str, url: str, **options: Any) -> Any:

@@ -169,7 +169,7 @@ def pool_contradictions(found: Dump) -> list[str]:
             wrong.append(f"{pool!r} counts {counts!r}, it has {claims} and {sales}")
         if held + sold > capacity:
             wrong.append(f"{pool!r} is sold beyond its capacity: {counts!r}")
-        if owners != {(sale[0], sale[1]): key for key, sale in sales.items()}:
+        if owners != {(sale[0], sale[1]): key for key, sale in sales.items() if sale[0]}:  # else no token opens it
             wrong.append(f"{pool!r} has the sales {sales}, and not by owner: {owners}")
         wrong += [
             f"{pool!r}: the claim of {holder!r} is not due ({due})"
@@ -186,7 +186,7 @@ def _wrong_lists(found: Dump, now: int) -> list[str]:
     for name, (_, content, expires) in found.items():
         if name.startswith("holder:"):
             live = [field for field in content.values() if not _past(field, now)]
-            if expires == any(field.startswith(b"s") for field in live):
+            if expires == any(field[:1] in (b"s", b"p") for field in live):
                 return [f"the list {name} {'expires' if expires else 'stays for ever'}: {content}"]
     said, true = _said(found, now), _true(found, now)
     return [f"{each} is on no list" for each in true - said] + [f"{each} is on a list" for each in said - true]
@@ -199,7 +199,7 @@ def too_little(client: Client, show: str) -> dict[bytes, tuple[int, int]]:
     counts: dict[bytes, list[int]] = {}
     locks = [content.split(b"\n") for name, (_, content, _) in found.items() if name.startswith("lock:")]
     for lock in locks:  # whatever the mirrors say
-        if lock[2] and (lock[0] == b"s" or now <= int(lock[5])):
+        if lock[2] and (lock[0] in (b"s", b"p") or now <= int(lock[5])):
             counts.setdefault(lock[2], [0, 0])[1] += 1
     pools = {each for each in _of_pools(found) if not _past(each[2], now)}
     for place, entries in enumerate((_said(found, now), pools)):
@@ -273,6 +273,6 @@ def _disagreement(mirror: bytes, lock: tuple[str, bytes, bool] | None, score: fl
         if state != b"h" or int(mirror.partition(b":")[2]) != deadline:
             return "the mirror does not say held until then"
         return None if score is not None and score <= deadline else "it is not due"
-    if parts[0] != b"s" or lock[2]:
-        return "a sold seat's lock expires, or is no lock"
-    return None if state == b"s" else "the mirror does not say sold"
+    if parts[0] not in (b"s", b"p") or lock[2]:
+        return "the lock of a seat that is sold or pinned expires, or is no lock"
+    return None if state == parts[0] else "the mirror does not say sold, or pinned"

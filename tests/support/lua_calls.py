@@ -16,6 +16,7 @@ from seatlock import (
     _commands,
     _limits,
     _operators,
+    _pinning,
     _pools,
     _reads,
     _stocktaking,
@@ -90,10 +91,16 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     reclaims = [_commands.confirm("seatlock", hold, "paid", "booked", reclaim=True) for hold in _HOLDS]
     again = {"new_token": _commands.reclaiming_token(TOKEN).encode(), "new_booking": b"booked"}
     yield "reclaim", reclaims, {**sale, **again}
+    pins = [_pinning.pin("seatlock", hold, "paid", "booked") for hold in _HOLDS]
+    yield "pin", pins, {**sale, "token_hash": sha256(TOKEN.encode()).hexdigest().encode()}
     yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], {**owned, "undo": b"0"}
     bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 5 * 2**40 + 9, 0.0) for hold in _HOLDS]
     cancels = [_commands.cancel("seatlock", booking) for booking in bookings]
     yield "cancel", cancels, {"booking": b"booked", "epoch": b"5", "fence": b"9"}
+    bookings = [Booking("booked", SHOW, hold.seats, "ada", "paid", 5 * 2**40 + 9, 1.5) for hold in _HOLDS]
+    said = {"booking": b"booked", "holder": b"ada", "payment": b"paid"}
+    said |= {"sold": b"1", "epoch": b"5", "fence": b"9", "since_ms": b"1500"}
+    yield "finalise", [_pinning.finalise("seatlock", booking, sold=True) for booking in bookings], said
 
 
 def _force() -> Call:

@@ -36,6 +36,7 @@ from seatlock import (
 )
 from seatlock._operation import Again, ListsWanted
 from seatlock._operators import Compared
+from seatlock._pinning import Finalised, Pinned
 from seatlock._reads import Changes, Snapshot
 from seatlock._replies import NoneFree, Noted
 from seatlock._stocktaking import Found
@@ -50,6 +51,7 @@ from tests.support.lua_headers import Answer, Header
 from tests.support.lua_text import names, source
 
 FAST: Final = {"noshow": ShowNotFound, "strict": WrongCheckout}
+STRICT: Final = {"noshow": ShowNotFound, "fast": WrongCheckout}
 READ_AS: Final[dict[str, dict[str, type]]] = {
     "acquire": {
         "noshow": ShowNotFound,
@@ -92,6 +94,11 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     },
     "draw": {"noroom": ShowNotFound, "ok": tuple},
     "extend": {"noshow": ShowNotFound, "limits": ListsWanted, "held": Hold, "lost": HoldLost},
+    "finalise": {
+        **STRICT,
+        "limits": ListsWanted,
+        **dict.fromkeys(["sold", "foreign", "unknown", "free", "gone"], Finalised),
+    },
     "force_release": {
         "noshow": ShowNotFound,
         "limits": ListsWanted,
@@ -114,6 +121,14 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "open_at": {"noroom": ShowNotFound, "past": InvalidRequest, "ok": type(None)},
     "note_draw": {"noroom": ShowNotFound, "torn": type(None), "ok": DrawTerms},
     "note_tags": {"noroom": ShowNotFound, "ok": tuple},
+    "pin": {
+        **STRICT,
+        "limits": ListsWanted,
+        "booked": Pinned,
+        "again": Pinned,
+        "conflict": BookingConflict,
+        "lost": HoldLost,
+    },
     "place": {"noroom": ShowNotFound, **dict.fromkeys(["waiting", "admitted", "early", "gone"], Place)},
     "probe": {"": list},
     "reclaim": {

@@ -1,0 +1,46 @@
+-- pin: on a show with strict checkout, turns N holds into pins, which have no deadline: the ledger decides about them,
+-- and finalise does what it says. As confirm in all else; the outbox entry tells the ledger if nobody else does.
+--
+-- KEYS  meta seats due changes outbox passes grants queue | lock (one a seat)   then pools, then holder, with limits
+-- ARGV  requests | owner booking payment token_hash (deadline_ms seats)
+-- REPLY noshow
+--       fast                                            there is no ledger that decides; nothing was done
+--       limits                                          there are limits, and no lists came; nothing was done
+--       ok, then for each request one of
+--         booked epoch fence at_ms                      all of it is pinned to the booking; pools count it as sold
+--         again epoch fence at_ms booking place...      pinned before, with the same payment; the seats at these places
+--                                                       have been sold since
+--         conflict epoch fence at_ms booking payment (place quantity)...
+--                                                       pinned before, with another payment, other seats or other
+--                                                       quantities: the booking's own are at these places
+--         lost (place reason)...
+local FIXED_KEYS = 8
+local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local outbox_key, passes_key, grants_key, queue_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+-- @include clock
+-- @include terms
+-- @include strict
+-- @include lock
+-- @include read
+local LETTER, FACT = 'p', 'pinned'
+-- @include sale
+
+local BOUNDS = {0, 2 ^ 49, 0, 512}
+local reply = {'ok'}
+local argument, place = 2, 0
+local requests = integer(ARGV[1], 1, 512)
+if #ARGV > 5 * requests + 1 then
+  read_extras(5 * requests + 2, requests)
+end
+for request = 1, requests do
+  local terms = terms_of(ARGV[argument + 4], BOUNDS)
+  if terms[2] == 0 then
+    check_wants(request)
+  end
+  reply[request + 1] = confirm_hold(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2],
+    wants[request], ARGV[argument + 3])
+  argument, place = argument + 5, place + terms[2]
+end
+
+write_sales()
+return reply
