@@ -1,14 +1,16 @@
 -- retire: ends a show in one step, with its waiting room, unless holds or unread outbox entries remain. What is left of
--- it, the locks of sold seats, is then deleted in bounded steps along `retired`, the former availability hash.
+-- it, the locks of sold seats, is then deleted in bounded steps along `retired`, the former availability hash. Pins are
+-- counted before, in bounded steps too: see pins.
 --
 -- KEYS  meta seats due changes outbox plan retired blocks audit
 --       room queue passes grants early drawn here_0 here_1 kept_0 kept_1 admissions record pools |
 --       pool_due (one a pool)
--- ARGV  outbox |                                        keep: refuse while entries are unread; discard: drop them
+-- ARGV  outbox version |                                keep: refuse while entries are unread; discard: drop them
 -- REPLY noshow
 --       ok
 --       inuse holds unread
 --       pools                                           these are not all of the show's pools
+--       changed                                         strict checkout, and it was at another version without pins
 local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local outbox_key, plan_key, retired_key, blocks_key, audit_key = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local room_key, queue_key, passes_key, grants_key = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
@@ -53,9 +55,12 @@ local unread = redis.call('XLEN', outbox_key)
 if holds > 0 or (unread > 0 and ARGV[1] ~= 'discard') then
   return {'inuse', holds, unread}
 end
+local facts = redis.call('HMGET', meta_key, 'status', 'limits', 'checkout', 'version')
+if facts[3] == 'strict' and facts[4] ~= ARGV[2] then
+  return {'changed'}
+end
 -- With limits, those who bought of the pools have lists to be deleted, so the pools are walked along as well; also
 -- where nobody knows any more, since an earlier call was stopped. Without seats they are what is left.
-local facts = redis.call('HMGET', meta_key, 'status', 'limits')
 local walked = redis.call('EXISTS', pools_key) == 1 and (facts[2] or not facts[1])
 redis.call('UNLINK', meta_key, due_key, changes_key, outbox_key, plan_key, blocks_key, audit_key, room_key, queue_key,
   passes_key, grants_key, early_key, drawn_key, here_keys[1], here_keys[2], kept_keys[1], kept_keys[2], admissions_key,

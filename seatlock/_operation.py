@@ -27,7 +27,7 @@ MAX_BATCH_SEATS: Final = 512
 READERS: Final = frozenset(
     [
         *("availability", "changes", "check", "claimed", "compare", "held", "holds", "inspect", "place", "pooled"),
-        *("remnants", "room_changes", "served", "server", "vitals"),
+        *("pins", "remnants", "room_changes", "served", "server", "vitals"),
     ]
 )
 """The scripts that write nothing."""

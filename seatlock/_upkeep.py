@@ -44,20 +44,42 @@ def set_status(namespace: str, show: str, status: SaleStatus, at: int = 0) -> Op
 
 
 def retire(
-    namespace: str, show: str, unread: Literal["keep", "discard"], pools: Sequence[str] = ()
+    namespace: str,
+    show: str,
+    unread: Literal["keep", "discard"],
+    pools: Sequence[str] = (),
+    version: int | None = None,
 ) -> Operation[tuple[int, int] | None]:
-    """End a show; gives its live holds and unread outbox entries where those forbid it, else None."""
+    """End a show; gives its live holds and unread outbox entries where those forbid it, else None.
+
+    ``version`` is the one at which a show with strict checkout was found without pins.
+    """
     keys = keys_of(namespace, show)
 
     def decode(reply: list[Any]) -> tuple[int, int] | None:
         check_show(reply, show)
-        if reply[0] == b"pools":
-            raise Again("the pools are others.")
+        if reply[0] in (b"pools", b"changed"):
+            raise Again("the show has changed.")
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
     fixed += [keys.audit, *keys.room.all(), keys.pools]
-    return Operation(load("retire"), show, [*fixed, *keys.pool_dues(pools)], [unread.encode()], decode)
+    args = [unread.encode(), b"" if version is None else b"%d" % version]
+    return Operation(load("retire"), show, [*fixed, *keys.pool_dues(pools)], args, decode)
+
+
+def pins(namespace: str, show: str, cursor: bytes) -> Operation[tuple[int, bytes, tuple[str, ...]] | None]:
+    """Some of the seats that are pinned: the version of the show, the cursor to go on from, and the seats.
+
+    None where the ledger decides nothing, so that nothing is pinned.
+    """
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> tuple[int, bytes, tuple[str, ...]] | None:
+        check_show(reply, show)
+        return None if reply[0] == b"fast" else (reply[1], reply[2], tuple([seat.decode() for seat in reply[3:]]))
+
+    return Operation(load("pins"), show, [keys.meta, keys.seats], [cursor], decode)
 
 
 def server(namespace: str, show: str) -> Operation[tuple[str, str]]:

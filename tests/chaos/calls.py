@@ -114,6 +114,11 @@ def _finalise_others_pools(locker: SeatLocker, _: redis.Redis, show: str) -> Ope
     return _commands.of_asks(NS, [_pinning.finalise(NS, booking, sold=True)])
 
 
+def _pins(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+    pin(locker, strict_hold(locker, show))
+    return _upkeep.pins(NS, show, b"0")
+
+
 def _force_release(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     hold = hold_of(locker, show)
     return _operators.force_release_of(
@@ -265,6 +270,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "check": _warm_step("check"),
     "found": _found,
     "retire": lambda _locker, _raw, show: _upkeep.retire(NS, show, "keep"),
+    "pins": _pins,
     "remnants": _retired("remnants"),
     "forget": _retired("forget"),
     "inspect": lambda locker, _raw, show: _reads.inspect(NS, show, hold_of(locker, show).seats, ("",)),
@@ -293,6 +299,7 @@ CALLS: Final[dict[str, Prepare]] = {
 READS: Final = frozenset(
     [
         "check",
+        "pins",
         "remnants",
         "inspect",
         "vitals",

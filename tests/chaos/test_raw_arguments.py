@@ -162,7 +162,9 @@ def test_numbers_that_are_too_few_too_many_or_badly_parted(raw: redis.Redis, nam
     assert held_locks_expire(dump(raw, show))
 
 
-@pytest.mark.parametrize("name", [*(name for name in NUMBERS if "_pools" not in name), "warm", "check", "remnants"])
+@pytest.mark.parametrize(
+    "name", [*(name for name in NUMBERS if "_pools" not in name), "warm", "check", "remnants", "pins"]
+)
 def test_arguments_that_are_missing(raw: redis.Redis, name: str) -> None:
     locker = SeatLocker(raw)
     show = fresh_show(locker)
@@ -201,6 +203,7 @@ def test_counts_that_do_not_fit_the_keys(raw: redis.Redis, name: str) -> None:
         ("status", 0, ""),
         ("closing time", 0, "paused"),
         ("remnants", 0, "x"),
+        ("pins", 0, "x"),
         ("warm", 0, "-1"),
         ("warm", 1, ""),
         ("warm", 1, "held"),

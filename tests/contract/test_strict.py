@@ -16,6 +16,7 @@ from seatlock import (
     InvalidRequest,
     PlanConflict,
     SeatsUnavailable,
+    ShowInUse,
     WrongCheckout,
 )
 from tests.support.stage import SEATS, Stage, only_on
@@ -159,6 +160,34 @@ def test_what_the_ledger_sold_is_taken_from_whoever_has_it(strict: Stage) -> Non
     assert lost.value.reason == "sold"
     assert dict(finalise(strict.locker, booking_of(other)).seats) == {"A-2": "foreign"}
     assert dict(finalise(strict.locker, booking_of(other), sold=False).seats) == {"A-2": "gone"}
+
+
+def test_a_show_with_pins_is_not_retired(strict: Stage) -> None:
+    held = strict.acquire("A-3")
+    pinned = pin(strict.locker, strict.acquire("A-1", "A-2"))
+    strict.raw.xtrim(strict.key("outbox"), maxlen=0, approximate=False)
+    before = strict.everything()
+    with pytest.raises(ShowInUse, match="2 seats are pinned") as refusal:
+        strict.locker.retire(strict.show)
+    assert (refusal.value.holds, refusal.value.pins, refusal.value.outbox) == (1, 2, 0)
+    assert strict.everything() == before
+    strict.locker.release(held)
+    with pytest.raises(ShowInUse) as refusal:
+        strict.locker.retire(strict.show, unread="discard")
+    assert (refusal.value.holds, refusal.value.pins) == (0, 2)
+    finalise(strict.locker, booking_of(pinned))
+    strict.locker.retire(strict.show)
+    assert strict.keys() == set()
+
+
+def test_a_large_show_is_searched_for_pins(stage: Stage) -> None:
+    seats = [f"S-{number}" for number in range(1500)]
+    stage.open(seats, checkout="strict")
+    for first in range(0, 1500, 150):
+        pin(stage.locker, stage.acquire(*seats[first : first + 2]))
+    with pytest.raises(ShowInUse) as refusal:
+        stage.locker.retire(stage.show, unread="discard")
+    assert refusal.value.pins == 20
 
 
 def test_pins_and_limits(stage: Stage) -> None:

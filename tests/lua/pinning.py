@@ -16,11 +16,13 @@ from seatlock import (
     PlanConflict,
     ScriptFailed,
     SeatsUnavailable,
+    ShowInUse,
     ShowNotFound,
     WrongCheckout,
+    _upkeep,
 )
 from seatlock._commands import derived_booking_id, of_asks
-from seatlock._operation import ListsWanted
+from seatlock._operation import Again, ListsWanted
 from seatlock._pinning import Pinned, finalise, pin
 from tests.lua.hall import Hall
 from tests.lua.holding import lost
@@ -479,3 +481,23 @@ def lists_that_fell_behind(house: House) -> None:
         for _ in range(2):
             finalised(house, booking, sold=sold)
         assert house.raw.hlen(key) == (2 if sold else 0)
+
+
+@scenario
+def a_show_that_is_retired_while_it_sells(house: House) -> None:
+    """What is pinned after the pins were counted is not lost."""
+    house.open(checkout="strict")
+    house.failing(ShowNotFound, lambda: house.run(_upkeep.pins("seatlock", "elsewhere", b"0")))
+    version, cursor, seats = house.run(_upkeep.pins("seatlock", house.show, b"0"))
+    assert (version, cursor, seats) == (int(house.meta("version")), b"0", ())
+    found = pinned(house, house.acquire("A-1"))
+    with house.unchanged():
+        for version_then in (version, None):
+            step = _upkeep.retire("seatlock", house.show, "discard", (), version_then)
+            house.failing(Again, lambda step=step: house.run(step))
+        assert house.run(_upkeep.pins("seatlock", house.show, b"0"))[2] == ("A-1",)
+        assert house.failing(ShowInUse, lambda: house.locker.retire(house.show)).pins == 1
+    finalised(house, booking_of(found))
+    house.locker.retire(house.show, unread="discard")
+    house.open()
+    assert house.run(_upkeep.pins("seatlock", house.show, b"0")) is None

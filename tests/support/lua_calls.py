@@ -180,7 +180,8 @@ def calls() -> dict[str, Call]:
     count = b"%d" % _reads.CHANGES_STEP
     add(_reads.changes("seatlock", SHOW, 3, 4, ["floor"]), epoch=b"3", version=b"4", count=count)
     add(_rooms.require_admission("seatlock", SHOW, required=True), required=b"1")
-    add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"]), outbox=b"keep")
+    add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"], 7), outbox=b"keep", version=b"7")
+    add(_upkeep.pins("seatlock", SHOW, b"7"), cursor=b"7")
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_upkeep.remnants("seatlock", SHOW, b"7"), cursor=b"7")

@@ -129,6 +129,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "conflict": BookingConflict,
         "lost": HoldLost,
     },
+    "pins": {"noshow": ShowNotFound, "fast": type(None), "ok": tuple},
     "place": {"noroom": ShowNotFound, **dict.fromkeys(["waiting", "admitted", "early", "gone"], Place)},
     "probe": {"": list},
     "reclaim": {
@@ -149,7 +150,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "remnants": {"": tuple},
     "renew": {"noroom": ShowNotFound, "admitted": Pass, "spent": NotAdmitted, "gone": NotAdmitted},
     "require_admission": {"noshow": ShowNotFound, "ok": type(None)},
-    "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple, "pools": Again},
+    "retire": {"noshow": ShowNotFound, "ok": type(None), "inuse": tuple, "pools": Again, "changed": Again},
     "room": {"ok": tuple},
     "room_changes": {"noroom": ShowNotFound, "ok": RoomChanges},
     "room_status": {"noroom": ShowNotFound, "undrawn": InvalidRequest, "undue": type(None), "ok": str},

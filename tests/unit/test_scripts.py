@@ -58,7 +58,7 @@ OPTIONS: Final[dict[str, set[str]]] = {
 """The commands that scripts may send, with the options they may take: all of them are in Redis 6.2."""
 
 ONLY_IN: Final = {
-    "HSCAN": {"remnants", "pooled"},  # a step of a walk, as the next
+    "HSCAN": {"remnants", "pooled", "pins"},  # a step of a walk, as the next
     "ZSCAN": {"held"},
     "INFO": {"server"},  # what the server says of itself
 }
