@@ -27,6 +27,13 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("extend", "set"): "meta changes holder",
     ("confirm", "persist"): "outbox meta changes holder",
     ("confirm", "mset"): "outbox meta changes holder",
+    ("pin", "persist"): "outbox meta changes holder",
+    ("pin", "mset"): "outbox meta changes holder",
+    ("finalise", "hset"): "",
+    ("finalise", "mset"): "meta changes holder seats",
+    ("finalise_free", "del"): "meta changes seats",
+    ("finalise_free", "hdel"): "meta changes seats lock",
+    ("finalise_free_pools", "hdel"): "meta changes seats pools",
     ("release", "hdel"): "meta changes seats due lock",
     ("cancel", "hdel"): "outbox meta changes seats lock",
     ("acquire_pools", "pexpireat"): "meta changes due holder",
@@ -80,8 +87,9 @@ def prepared(locker: SeatLocker, raw: redis.Redis, verb: str) -> tuple[str, Oper
 
 
 VERBS: Final = (
-    *("acquire", "extend", "confirm", "release", "cancel"),
+    *("acquire", "extend", "confirm", "release", "cancel", "pin", "finalise", "finalise_free"),
     *("acquire_pools", "extend_pools", "confirm_pools", "release_pools", "cancel_pools"),
+    *("pin_pools", "finalise_pools", "finalise_free_pools"),
 )
 
 
@@ -110,11 +118,11 @@ def test_a_full_server_takes_nothing_and_gives_back(locker: SeatLocker, raw: red
     with full(raw):
         answers = {verb: carry_out(locker, call) for verb, (_, call) in calls.items()}
     for verb, (show, _) in calls.items():
-        refused = verb.removesuffix("_pools") in ("acquire", "extend", "confirm")
+        refused = verb.removesuffix("_pools") in ("acquire", "extend", "confirm", "pin")
         assert isinstance(answers[verb], Exception) == refused, answers[verb]
         assert (dump(raw, show) == before[verb]) == refused
         assert contradictions(raw, show) == []
-        assert raw.exists(list_key(show)) == (verb.removesuffix("_pools") in ("extend", "confirm"))
+        assert raw.exists(list_key(show)) == (verb.removesuffix("_pools") in ("extend", "confirm", "pin", "finalise"))
 
 
 @pytest.mark.parametrize(("verb", "lacking"), LEFT_BEHIND)
@@ -125,7 +133,7 @@ def test_where_it_stops_and_that_it_can_be_done_again(
     before = dump(raw, show)
     limited.lack(lacking)
     answer = carry_out(limited.locker, call)
-    doubtful = verb.removesuffix("_pools") in ("confirm", "cancel")
+    doubtful = verb.removesuffix("_pools") in ("confirm", "cancel", "pin")
     assert isinstance(answer, OutcomeUnknown if doubtful else ScriptFailed)
     assert changed(before, dump(raw, show)) == set(LEFT_BEHIND[verb, lacking].split())
     assert not isinstance(carry_out(locker, call)[0], Exception)

@@ -280,3 +280,12 @@ def the_largest_batches(house: House) -> None:
         assert house.locker.availability(house.show).counts["sold"] == 512
         each(lambda booking: commands.cancel("seatlock", booking), bookings)
         assert set(house.states().values()) == {"free"}
+        house.raw.hset(house.key("meta"), "checkout", "strict")
+        holds = each(lambda want: acquire(want.seats[0], want.holder), wanted)
+        pins = each(lambda hold: _pinning.pin("seatlock", hold, None, None), holds)
+        assert house.locker.availability(house.show).counts["pinned"] == 512
+        decided = [booking_of(found) for found in pins]
+        for sold in (True, False):
+            each(lambda booking, sold=sold: _pinning.finalise("seatlock", booking, sold=sold), decided)
+            assert house.locker.availability(house.show).counts["sold" if sold else "free"] == (512 if sold else 513)
+        house.raw.hset(house.key("meta"), "checkout", "fast")

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
-from seatlock import SeatsUnavailable, _commands, _pools
+from seatlock import Hold, SeatsUnavailable, _commands, _pools
 from tests.lua.house import PLAN, T1, House
 from tests.lua.test_half_way import MOST_COMMANDS, WRITES, clock, fails, houses, server
+from tests.support import strict
 from tests.support.clock import Clock
 from tests.support.keyspace import too_little
 from tests.support.servers import RedisServer
@@ -122,6 +124,34 @@ def cancelling(house: House) -> Prepared:
     return lambda: house.locker.cancel(booking), {"floor": "10 0 0", "bal cony": "3 0 0"}
 
 
+def strict_hold(house: House) -> Hold:
+    """A hold on a show where the ledger decides."""
+    limited = house.raw.hexists(house.key("meta"), "limits")
+    house.locker.warm(house.show, PLAN, pools=POOLS, checkout="strict", **({"limit": 20} if limited else {}))
+    return house.acquire("A-1", pools=WANTED)
+
+
+def pinning(house: House) -> Prepared:
+    hold = strict_hold(house)
+    return lambda: strict.pin(house.locker, hold), {"floor": "10 0 2", "bal cony": "3 0 3"}
+
+
+def finalising(house: House) -> Prepared:
+    booking = strict.booking_of(strict.pin(house.locker, strict_hold(house)))
+    return lambda: strict.finalise(house.locker, booking), {"floor": "10 0 2", "bal cony": "3 0 3"}
+
+
+def giving_up_a_pin(house: House) -> Prepared:
+    booking = strict.booking_of(strict.pin(house.locker, strict_hold(house)))
+    return lambda: strict.finalise(house.locker, booking, sold=False), {"floor": "10 0 0", "bal cony": "3 0 0"}
+
+
+def finalising_what_redis_lost(house: House) -> Prepared:
+    booking = replace(strict.booking_of(strict.pin(house.locker, strict_hold(house))), seats=("A-2",), id="bk")
+    lost = replace(booking, fence=booking.fence + 7, pools={"floor": 8})
+    return lambda: strict.finalise(house.locker, lost), {"floor": "10 0 10", "bal cony": "3 0 3"}
+
+
 def sweeping(house: House) -> Prepared:
     house.acquire("A-1", pools=WANTED, ttl=60)
     house.advance(61)
@@ -158,6 +188,7 @@ def stocking(house: House) -> Prepared:
         releasing,
         freeing_by_force,
         cancelling,
+        *(pinning, finalising, giving_up_a_pin, finalising_what_redis_lost),
         sweeping,
         stocking,
     ],
@@ -192,6 +223,7 @@ def test_counts_and_claims_never_part(
         facts = {str({**fact, "at": ""}) for fact in house.outbox()}
         # a cancel that was stopped between pools and locks tells what is left again, by itself
         bookings = int(prepare.__name__.startswith(("confirming", "reclaiming", "cancelling")))
+        bookings += prepare in (pinning, finalising, giving_up_a_pin, finalising_what_redis_lost)
         bookings += prepare is confirming_part_among_late_payments
         most = 3 if prepare is cancelling else bookings
         assert min(most, 2) <= len(facts) <= most
