@@ -22,13 +22,11 @@ local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEY
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
 check_changes()
-local replaced, places = {}, {} -- places whose locks change
+local places = {} -- whose locks change, one perhaps twice
 local last = {} -- whose list is looked at once all else is written: a holder and a place, or a pool and its sale
 
 local function put_lock(place, value)
-  if not replaced[place] then
-    replaced[place], places[#places + 1] = true, place
-  end
+  places[#places + 1] = place
   replace_lock(place, value)
 end
 

@@ -15,6 +15,7 @@ from tests.lua.arguments import NUMBERS, WITHOUT_ZERO, refused
 from tests.lua.house import PLAN, SEATS, T1, T2, T3, House
 from tests.lua.scenario import scenario
 from tests.lua.warming import found, load
+from tests.support.strict import booking_of, finalise, pin
 
 LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
 
@@ -56,12 +57,33 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "unblock", {*asked, "lock:B-1"}, lambda: locker.unblock(show, ["B-1"])
 
 
+def strict_checkout(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]]:
+    """The same of the scripts of strict checkout."""
+    hold = house.acquire("A-1", "A-2", token=T1)
+    booking = booking_of(pin(house.locker, house.acquire("A-3", holder="bo", token=T2)))
+    fixed = {"meta", "seats", "due", "changes"}
+    yield "pin", {*fixed, "outbox", "lock:A-2"}, lambda: pin(house.locker, hold)
+    yield "pins", {"meta", "seats"}, lambda: house.run(_upkeep.pins("seatlock", house.show, b"0"))
+    yield "finalise", {*fixed, "lock:A-3"}, lambda: finalise(house.locker, booking)
+
+
 @scenario
 def keys_of_another_type(house: House) -> None:
     house.open()
     house.acquire("A-4", holder="early", ttl=60)  # something for the sweep
     calls = list(everything(house))
     house.advance(90)
+    refused_by_type(house, calls)
+
+
+@scenario
+def keys_of_another_type_with_strict_checkout(house: House) -> None:
+    house.open(checkout="strict")
+    refused_by_type(house, list(strict_checkout(house)))
+
+
+def refused_by_type(house: House, calls: list[tuple[str, set[str], Callable[[], Any]]]) -> None:
+    """Each key that a call needs is in turn of another type."""
     for name, needed, call in calls:
         for key in sorted(needed):
             house.raw.rename(house.key(key), "aside") if house.raw.exists(house.key(key)) else house.raw.delete("aside")
@@ -128,6 +150,18 @@ def a_change_stream_that_is_ahead(house: House) -> None:
     house.raw.xadd(house.key("changes"), {"": "x"}, id="2-0")
     with house.unchanged():
         house.failing(ScriptFailed, lambda: house.acquire("A-4"))
+
+
+@scenario
+def a_change_stream_that_is_ahead_with_strict_checkout(house: House) -> None:
+    house.open(checkout="strict")
+    calls = list(strict_checkout(house))
+    house.sound = False
+    house.raw.xadd(house.key("changes"), {"": "x"}, id=f"1-{int(house.meta('version')) + 1}")
+    for name, needed, call in calls:
+        if "changes" in needed:
+            with house.unchanged():
+                assert "ahead of the version" in str(house.failing(ScriptFailed, call)), name
 
 
 @scenario
