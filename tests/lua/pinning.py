@@ -430,6 +430,9 @@ def sales_of_pools_that_redis_lost(house: House) -> None:
     with house.unchanged():
         assert amounts(house, second) == {"floor": 0}, "a live claim is left: whoever pins it is told no"
     house.advance(61)
+    first = replace(second, id="bk-1", pools={"floor": 1})
+    assert (amounts(house, first), house.counts()) == ({"floor": 1}, "10 5 5"), "there are enough without a sweep"
+    assert amounts(house, first, sold=False) == {"floor": 1}
     assert amounts(house, second) == {"floor": 4}
     assert house.counts() == "10 0 8"
     assert house.locker.check(house.show).pool_differences == ()
@@ -465,6 +468,34 @@ def pins_and_limits(house: House) -> None:
     assert house.raw.hlen(house.key("holder:bo")) == 1
     house.failing(HoldLost, lambda: pinned(house, late))
     assert house.raw.hlen(house.key("holder:bo")) == 0
+
+
+@scenario
+def pools_that_redis_lost_and_limits(house: House) -> None:
+    house.open(checkout="strict", limit=4, pools={"floor": 2})
+    lost = Booking("bk", house.show, (), "dan", None, 2**40 + 77, 12.5, pools={"floor": 3})
+    with house.unchanged():
+        assert amounts(house, lost) == {"floor": 0}
+    assert amounts(house, replace(lost, pools={"floor": 1})) == {"floor": 1}
+    assert house.raw.hgetall(house.key("holder:dan")) == {b"s\nfloor\n1-77": b"s 1"}
+
+
+@scenario
+def the_largest_numbers_of_a_decision(house: House) -> None:
+    house.open(checkout="strict")
+    booking = Booking("bk", house.show, ("A-1",), "dan", None, 0, 0.0)
+    step = of_asks("seatlock", [finalise("seatlock", booking, sold=True)])
+    for numbers in ((0, 0, 0), (2**40, 2**40 - 1, 2**49)):
+        step.args[-1] = b"1 %d %d %d 1" % numbers
+        assert house.run(step)[0].seats == {"A-1": "sold"}
+        lock = house.lock("A-1")
+        assert lock
+        assert lock[3:5] == list(numbers[:2])
+        assert lock[5] == 0, "since when it is sold stays"
+    other = replace(booking, id="other", seats=("A-2",))
+    step = of_asks("seatlock", [finalise("seatlock", other, sold=True)])
+    step.args[-1] = b"1 1 1 %d 1" % 2**49
+    assert house.run(step)[0].seats == {"A-2": "sold"}
 
 
 @scenario

@@ -11,7 +11,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
     "Lua takes the place 0 of a text for 1": [
         ("acquire.lua", "local state = lock and lock.state or string.sub(mirror, 1, 1)", "1 → 0"),
         ("include/sale.lua", "if lock and string.find(lock, head, 1, true) == 1 then", "1 → 0"),
-        ("include/sale.lua", "if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= 's' then", "1 → 0"),
+        ("include/sale.lua", "if mirrors[place] and string.sub(mirrors[place], 1, 1) ~= state then", "1 → 0"),
         ("include/lock.lua", "return string.sub(owner, 1, TOKEN_LENGTH)", "1 → 0"),
         ("include/ownership.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
         ("include/state.lua", "local state = mirror and string.sub(mirror, 1, 1)", "1 → 0"),
@@ -44,6 +44,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("include/keep.lua", "if #fields > 0 then", "0 → 1"),
         ("include/keep.lua", "if #later > 0 then", "0 → 1"),
         ("cancel.lua", "if #fields > 0 then", "0 → 1"),
+        ("finalise.lua", "if #values > 0 then", "0 → 1"),
         ("check.lua", "if #conflicts > 0 then", "0 → 1"),
         ("include/sale.lua", "if #fields > 0 then", "0 → 1"),
         ("include/sale.lua", "if #values > 0 then", "0 → 1"),
@@ -58,6 +59,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
     ],
     "the first write asks for the same type of the same key, and changes nothing by itself": [
         ("cancel.lua", "redis.call('ZCARD', due_key)", "statement → nothing"),
+        ("finalise.lua", "redis.call('ZCARD', due_key)", "statement → nothing"),
         ("release.lua", "redis.call('ZCARD', due_key)", "statement → nothing"),
     ],
     "no hold has fence 0, and equal fences have the same epoch": [
@@ -71,7 +73,7 @@ _BECAUSE: Final[dict[str, list[Key]]] = {
         ("include/batch.lua", "if lock.fence >= hold.fence then", ">= → >"),
     ],
     "a letter without a number behind it has no category, whatever the letter": [
-        ("include/sale.lua", "local mirror = 's' .. category_of(mirrors[place] or 's')", "'s' → 'x' (2)"),
+        ("finalise.lua", "put_mirror(place, 's' .. kind_of(mirror or 's'))", "'s' → 'x' (2)"),
         ("extend.lua", "local mirror = held_field(mirrors[place] or 'h', deadline)", "'h' → 'x'"),
     ],
     "only the length of the text counts": [
