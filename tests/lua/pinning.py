@@ -492,6 +492,11 @@ def the_largest_numbers_of_a_decision(house: House) -> None:
         assert lock
         assert lock[3:5] == list(numbers[:2])
         assert lock[5] == 0, "since when it is sold stays"
+    hold = house.acquire("A-3")
+    pins = of_asks("seatlock", [pin("seatlock", hold, None, None)])
+    for told in (0, 2**49):
+        pins.args[-1] = b"%d 1" % told
+        assert house.run(pins)[0].fence == hold.fence
     other = replace(booking, id="other", seats=("A-2",))
     step = of_asks("seatlock", [finalise("seatlock", other, sold=True)])
     step.args[-1] = b"1 1 1 %d 1" % 2**49
