@@ -72,3 +72,10 @@ def whoever_comes_is_in_the_newer_bitmaps(house: House) -> None:
         assert house.raw.getbit(house.key(f"{kind}:{newer}"), place) == 1
         assert house.raw.getbit(house.key(f"{kind}:{before}"), place) == 0
     hall.audit()
+
+
+@scenario
+def who_is_early_twice_in_a_batch_counts_once(house: House) -> None:
+    hall = Hall(house, max_length=2).prepare()
+    assert hall.joins("ada", "ada", "bo", "bo", "cy") == ["early"] * 4 + ["WaitingRoomFull"]
+    assert hall.members("early") == {"ada": 0, "bo": 0}
