@@ -79,3 +79,15 @@ def who_is_early_twice_in_a_batch_counts_once(house: House) -> None:
     hall = Hall(house, max_length=2).prepare()
     assert hall.joins("ada", "ada", "bo", "bo", "cy") == ["early"] * 4 + ["WaitingRoomFull"]
     assert hall.members("early") == {"ada": 0, "bo": 0}
+
+
+@scenario
+def whoever_comes_again_has_no_old_pass(house: House) -> None:
+    """It would be in time again if the clock were set back."""
+    hall = Hall(house).open()
+    hall.joins("ada", "bo")
+    hall.let_in()
+    house.advance(121)
+    assert hall.joins("ada", "cy", "bo") == [3, 4, 5]
+    assert hall.members("passes") == hall.grants() == {}
+    hall.audit()
