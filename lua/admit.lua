@@ -12,7 +12,7 @@
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local here_keys, admissions_key = {KEYS[5], KEYS[6]}, KEYS[7]
 -- @include waiting
--- @include rate
+-- @include pace
 -- @include news
 -- @include walk
 

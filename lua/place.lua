@@ -3,7 +3,7 @@
 -- KEYS  room queue passes grants early drawn |
 -- ARGV  | holder
 -- REPLY noroom
---       ok status now_ms served moved span_ms poll_ms opens_ms, then for each request one of
+--       ok status now_ms served slow fast poll_ms opens_ms, then for each request one of
 --         waiting place ahead
 --         admitted place left_ms deadline_ms renewals
 --         early

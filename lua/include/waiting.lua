@@ -29,18 +29,29 @@ if room.status ~= 'early' and room.status ~= 'drawing' and room.status ~= 'pause
   opens = 0
 end
 
--- What every answer about places begins with: how the room is, the clock, the place up to which it has been served, how
--- many serving moved lately and in how many milliseconds (-1 where that is not known), how often to ask, and how long
--- until it opens by itself (-1 where no time is set, or where it is open or has ended).
-local function serving()
-  local since, from = string.match(room.pace, '^(%d+) (%d+)')
-  local span, moved = -1, 0
-  if since and room.status == 'open' then
-    span, moved = math.max(now - integer(since, 0, 2 ^ 49), 0), served - integer(from, 0, MOST_PLACES)
+-- The pace of the line, at least and at most, in places an hour; -1 where it is not known. Where nobody has been let in
+-- for longer than between marks before (see pace), it may be as slow as that makes it.
+local RANGE = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+);'
+local function pace_range()
+  local slow, fast, since, moved, last, gap = string.match(room.pace, RANGE)
+  if not slow or room.status ~= 'open' then
+    return -1, -1
   end
+  slow = integer(slow, 0, 2 ^ 49)
+  if now - integer(last, 0, 2 ^ 49) > 3 * integer(gap, 0, 2 ^ 49) then
+    slow = math.min(slow, math.floor(integer(moved, 0, MOST_PLACES) * 3600000 / (now - integer(since, 0, 2 ^ 49))))
+  end
+  return slow, integer(fast, 0, 2 ^ 49)
+end
+
+-- What every answer about places begins with: how the room is, the clock, the place up to which it has been served, its
+-- pace, how often to ask, and how long until it opens by itself (-1 where no time is set, or where it is open or has
+-- ended).
+local function serving()
+  local slow, fast = pace_range()
   local opens_in = -1
   if opens > 0 then
     opens_in = math.max(opens - now, 0)
   end
-  return room.status, now, served, moved, span, integer(room.poll, 1, 86400000), opens_in
+  return room.status, now, served, slow, fast, integer(room.poll, 1, 86400000), opens_in
 end

@@ -14,7 +14,7 @@ from seatlock._procedures import Procedure
 from seatlock._replies import seconds_left
 from seatlock._script import load
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
-from seatlock.waiting_room.estimate import estimate, pace
+from seatlock.waiting_room.estimate import estimate
 from seatlock.waiting_room.model import Admission, Admitted, Estimate, RoomSettings, RoomStatus, Served
 
 T = TypeVar("T")
@@ -26,22 +26,22 @@ PARTS: Final = 8  # of the record, that one call reads
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What every answer about places begins with; ``moved`` places were served in the last ``span`` seconds."""
+    """What every answer about places begins with; the pace is between ``slow`` and ``fast``, in places a second."""
 
     room: RoomStatus
     now: int
     served: int
-    moved: int
-    span: float | None
+    slow: float | None
+    fast: float | None
     poll: float
     opens_in: float | None
 
     @classmethod
     def read(cls, raw: Sequence[Any]) -> Facts:
         """Read what a script tells."""
-        status, now, served, moved, span, poll, opens = raw
-        left = seconds_left(opens)
-        return cls(status.decode(), now, served, moved, seconds_left(span), poll / 1000, left)
+        status, now, served, *paces, poll, opens = raw
+        slow, fast = [None if pace < 0 else pace / 3600 for pace in paces]
+        return cls(status.decode(), now, served, slow, fast, poll / 1000, seconds_left(opens))
 
 
 FACTS: Final = len(Facts.__struct_fields__)
@@ -141,7 +141,7 @@ def served(namespace: str, show: str) -> Operation[Served]:
         check_room(reply, show)
         behind, length, live, early, admitted = reply[1:-FACTS]
         facts = Facts.read(reply[-FACTS:])
-        observed = pace(facts.moved, facts.span)
+        observed = None if facts.slow is None or facts.fast is None else (facts.slow + facts.fast) / 2
         return Served(
             show,
             facts.room,
@@ -374,4 +374,4 @@ def recorded(namespace: str, show: str, first: int) -> Command[list[bytes]]:
 
 def line_estimate(facts: Facts, place: int) -> Estimate | None:
     """How long a place has to wait, as far as can be said."""
-    return estimate(place - facts.served, facts.moved, facts.span) if facts.room == "open" else None
+    return estimate(place - facts.served, facts.slow, facts.fast) if facts.room == "open" else None

@@ -104,8 +104,8 @@ class Served(msgspec.Struct, frozen=True):
 
     ``number`` is the highest place that an admission has looked at; ``behind`` how many places up to it wait still, for
     they were silent. ``length`` is all who wait, ``live`` the passes in time, ``admitted`` all who ever were let in,
-    ``early`` how many came before the opening. ``pace`` is how many places a second are served lately, None if unknown.
-    ``opens_in`` is the seconds until the room opens by itself, None where no time is set.
+    ``early`` how many came before the opening. ``pace`` is about how many places a second are served lately, None if
+    unknown. ``opens_in`` is the seconds until the room opens by itself, None where no time is set.
     """
 
     show: str

@@ -44,11 +44,11 @@ def test_a_place_is_small_and_a_long_line_costs_little_more() -> None:
 @pytest.mark.parametrize("case", estimates.STEADY, ids=lambda case: case.name)
 def test_nine_of_ten_estimates_are_within_a_fifth(client: redis.Redis, clock: Clock, case: estimates.Case) -> None:
     found = estimates.simulate(client, clock, case, 2500)
-    assert found.told > 1000
+    assert found.told > 900
     assert found.close >= 0.9 * found.told
     assert found.users_close >= 0.85 * found.users, "also of those who asked several times"
     assert found.inside >= 0.9 * found.told
-    assert found.nothing < 0.2 * found.told
+    assert found.nothing < 0.3 * found.told
 
 
 @pytest.mark.parametrize("case", estimates.CHANGING, ids=lambda case: case.name)

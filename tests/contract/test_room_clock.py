@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
-from seatlock.waiting_room import RoomSettings, WaitingRoom
+from seatlock.waiting_room import Estimate, RoomSettings, WaitingRoom
 from tests.support.clock import Clock
 from tests.support.fixtures import PrivateServer
 
@@ -245,3 +246,45 @@ def test_a_rest_does_not_make_the_estimate_wrong_for_long(room: WaitingRoom, clo
             left = place.ahead / 10  # type: ignore[operator]
             assert place.wait.low <= left + 2, "never so much too long"
             assert place.wait.high >= left - 2
+
+
+def width(wait: Estimate) -> float:
+    return (wait.high - wait.low) / (wait.high + wait.low)
+
+
+def test_an_estimate_widens_or_vanishes_while_nobody_is_let_in(room: WaitingRoom, clock: Clock) -> None:
+    """The pumps stand: nobody knows for how long, so a narrow range is wrong whatever it says."""
+    opened(room, 2000, rate=20, per=1.0, burst=20)
+    steady(room, clock, 60, lambda _: None)
+    before = room.status(ROOM, "h-1999").wait
+    assert before is not None
+    clock.advance(45)
+    wait = room.status(ROOM, "h-1999").wait
+    assert wait is None or width(wait) > 2 * width(before)
+
+
+@pytest.mark.parametrize(("first", "then"), [(20, 8), (8, 20)])
+def test_an_estimate_after_a_change_of_the_rate_is_wide_or_right(
+    room: WaitingRoom, clock: Clock, first: int, then: int
+) -> None:
+    settings = {"per": 1.0, "burst": 20}
+    opened(room, 2500, rate=first, **settings)
+    steady(room, clock, 60, lambda _: None)
+    room.prepare(ROOM, msgspec.structs.replace(room.settings(ROOM), rate=then))
+    for _ in range(6):
+        steady(room, clock, 5, lambda _: None)
+        place = room.status(ROOM, "h-2499")
+        assert place.ahead is not None
+        real = place.ahead / then
+        wait = place.wait
+        assert wait is None or wait.low - 2 <= real <= wait.high + 2
+
+
+def test_an_estimate_right_after_a_stall_is_no_narrow_one(room: WaitingRoom, clock: Clock) -> None:
+    opened(room, 2500, rate=20, per=1.0, burst=20)
+    steady(room, clock, 60, lambda _: None)
+    clock.advance(60)
+    steady(room, clock, 5, lambda _: None)
+    place = room.status(ROOM, "h-2499")
+    assert place.ahead is not None
+    assert place.wait is None or place.wait.low - 2 <= place.ahead / 20 <= place.wait.high + 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from seatlock import NotAdmitted, ScriptFailed
 from seatlock.waiting_room import Pass
 from seatlock.waiting_room import _commands as commands
@@ -198,10 +200,15 @@ def how_fast_the_line_moves(house: House) -> None:
         house.advance(20)
     served = hall.room.served(hall.show)
     assert served.pace is not None
-    assert 0.3 < served.pace < 0.6
+    assert served.pace == pytest.approx(1.0, rel=0.05)
     assert (served.number, served.length, served.live, served.admitted, served.behind) == (80, 10, 80, 80, 0)
     assert (served.room, served.early, served.ask_again) == ("open", 0, hall.settings.poll)
-    assert hall.room.status(hall.show, "h90").wait is not None
+    before = hall.room.status(hall.show, "h90").wait
+    assert before is not None
+    house.advance(100)  # nobody is let in, so it may take longer than it did
+    wait = hall.room.status(hall.show, "h90").wait
+    assert wait is not None
+    assert (wait.low, wait.high > 2 * before.high) == (before.low, True)
     hall.audit()
 
 
@@ -214,11 +221,11 @@ def the_pace_behind_a_full_bucket(house: House) -> None:
         assert len(hall.let_in()) == 10
         assert hall.fact("pace") == ""
     assert len(hall.let_in()) == 10
-    assert hall.fact("pace") == f"{house.now} 100 {house.now} 100"
+    assert hall.fact("pace") == f";{house.now} 100"
     for _ in range(25):
         house.tick_to(house.now + 1000)
         assert len(hall.let_in()) == 1
-    assert hall.room.served(hall.show).pace == 1.0
+    assert hall.room.served(hall.show).pace == pytest.approx(1.0, rel=0.001)
     place = hall.room.status(hall.show, "h325")
     assert place.wait is not None
     assert place.wait.low < 200 < place.wait.high
@@ -232,7 +239,7 @@ def the_pace_where_passes_are_the_bound(house: House) -> None:
     hall.crowd(200)
     assert [len(hall.let_in()), hall.fact("pace")] == [10, ""]
     assert len(hall.let_in()) == 5
-    assert hall.fact("pace") == f"{house.now} 15 {house.now} 15"
+    assert hall.fact("pace") == f";{house.now} 15"
     hall.audit()
 
 
@@ -243,7 +250,7 @@ def the_pace_when_the_clock_is_set_back(house: House) -> None:
     hall.let_in(most=10)
     house.tick_to(house.now - 50_000)
     assert len(hall.let_in(most=10)) == 10
-    assert hall.fact("pace") == f"{house.now} 20 {house.now} 20"
+    assert hall.fact("pace") == f";{house.now} 20"
     assert hall.room.served(hall.show).pace is None
     hall.audit()
 
