@@ -254,6 +254,11 @@ def open_at(namespace: str, show: str, at: int) -> Operation[None]:
                 f"the time for the waiting room of show {show!r} to open has passed by the server's clock; nothing was "
                 "changed: give a time to come, or open it now."
             )
+        if reply[0] == b"over":
+            raise InvalidRequest(
+                f"the waiting room of show {show!r} is {reply[1].decode().replace('_', ' ')}, so no pump opens it when "
+                "a time comes; nothing was changed: open it by hand, or pause it first."
+            )
 
     return Operation(load("open_at"), show, [room.room], [b"%d" % at], decode)
 

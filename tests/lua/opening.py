@@ -88,11 +88,15 @@ def a_room_that_opens_by_itself(house: House) -> None:
     assert hall.room.served(hall.show).opens_in is None
     hall.room.pause(hall.show)
     assert hall.room.served(hall.show).opens_in is None, "what is done by hand forgets the time"
-    for word in ("pause", "open"):
+    hall.room.open_at(hall.show, at + 7200)
+    hall.room.pause(hall.show)
+    assert hall.fact("opens") == "0", "also where it is so already"
+    for word in ("open", "close_room", "sold_out"):
         getattr(hall.room, word)(hall.show)
-        hall.room.open_at(hall.show, at + 7200)
-        getattr(hall.room, word)(hall.show)
-        assert hall.fact("opens") == "0", "also where it is so already"
+        with house.unchanged():
+            error = house.failing(InvalidRequest, lambda: hall.room.open_at(hall.show, at + 7200))
+            hall.room.open_at(hall.show, None)
+        assert "no pump opens it" in str(error)
     hall.room.pause(hall.show)
     hall.room.open_at(hall.show, at + 7200)
     hall.room.open_at(hall.show, None)

@@ -109,7 +109,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "over": WaitingRoomClosed,
     },
     "leave": {"noroom": ShowNotFound, **dict.fromkeys(["left", "gone", "kept"], bool)},
-    "open_at": {"noroom": ShowNotFound, "past": InvalidRequest, "ok": type(None)},
+    "open_at": {"noroom": ShowNotFound, "past": InvalidRequest, "over": InvalidRequest, "ok": type(None)},
     "note_draw": {"noroom": ShowNotFound, "torn": type(None), "ok": DrawTerms},
     "note_tags": {"noroom": ShowNotFound, "ok": tuple},
     "place": {"noroom": ShowNotFound, **dict.fromkeys(["waiting", "admitted", "early", "gone"], Place)},
