@@ -14,7 +14,7 @@ from seatlock._procedures import Procedure
 from seatlock._replies import seconds_left
 from seatlock._script import load
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
-from seatlock.waiting_room.estimate import estimate
+from seatlock.waiting_room.estimate import estimate, middle
 from seatlock.waiting_room.model import Admission, Admitted, Estimate, RoomSettings, RoomStatus, Served
 
 T = TypeVar("T")
@@ -26,13 +26,17 @@ PARTS: Final = 8  # of the record, that one call reads
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What every answer about places begins with; the pace is between ``slow`` and ``fast``, in places a second."""
+    """What every answer about places begins with; the pace is between ``slow`` and ``fast``, in places a second.
+
+    ``people`` are let in, at least, in a second: fewer, where some are silent.
+    """
 
     room: RoomStatus
     now: int
     served: int
     slow: float | None
     fast: float | None
+    people: float | None
     poll: float
     opens_in: float | None
 
@@ -40,8 +44,8 @@ class Facts(msgspec.Struct, frozen=True):
     def read(cls, raw: Sequence[Any]) -> Facts:
         """Read what a script tells."""
         status, now, served, *paces, poll, opens = raw
-        slow, fast = [None if pace < 0 else pace / 3600 for pace in paces]
-        return cls(status.decode(), now, served, slow, fast, poll / 1000, seconds_left(opens))
+        slow, fast, people = [None if pace < 0 else pace / 3600 for pace in paces]
+        return cls(status.decode(), now, served, slow, fast, people, poll / 1000, seconds_left(opens))
 
 
 FACTS: Final = len(Facts.__struct_fields__)
@@ -141,7 +145,7 @@ def served(namespace: str, show: str) -> Operation[Served]:
         check_room(reply, show)
         behind, length, live, early, admitted = reply[1:-FACTS]
         facts = Facts.read(reply[-FACTS:])
-        observed = None if facts.slow is None or facts.fast is None else (facts.slow + facts.fast) / 2
+        observed = middle(facts.slow, facts.fast)
         return Served(
             show,
             facts.room,
@@ -377,6 +381,8 @@ def recorded(namespace: str, show: str, first: int) -> Command[list[bytes]]:
     return Command(show, ["HMGET", keys_of(namespace, show).room.record, *range(first, first + PARTS)], decode)
 
 
-def line_estimate(facts: Facts, place: int) -> Estimate | None:
-    """How long a place has to wait, as far as can be said."""
-    return estimate(place - facts.served, facts.slow, facts.fast) if facts.room == "open" else None
+def line_estimate(facts: Facts, place: int, back: int) -> Estimate | None:
+    """How long a place has to wait, as far as can be said, if so many were passed over before it and have come back."""
+    if facts.room != "open":
+        return None
+    return estimate(place - facts.served, facts.slow, facts.fast, back, facts.people)

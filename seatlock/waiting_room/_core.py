@@ -103,7 +103,7 @@ class RoomCore(Opening):
         facts: Facts = answer[0]
         word, *rest = answer[1:]
         if word == b"waiting":
-            wait = _commands.line_estimate(facts, rest[0])
+            wait = _commands.line_estimate(facts, rest[0], rest[2])
             return Place(
                 ask.show,
                 ask.holder,

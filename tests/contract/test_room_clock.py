@@ -280,6 +280,25 @@ def test_an_estimate_after_a_change_of_the_rate_is_wide_or_right(
         assert wait is None or wait.low - 2 <= real <= wait.high + 2
 
 
+def test_estimates_know_of_those_who_come_back(room: WaitingRoom, clock: Clock) -> None:
+    """Half of the line was passed over; when it comes back it is let in first."""
+    line = opened(room, 1200, rate=20, per=1.0, burst=20, grace=30.0)
+    for _ in range(4):
+        for _ in range(3):
+            clock.advance(10)
+            room.tidy(ROOM)
+            for holder in line[600:]:
+                room.heartbeat(ROOM, holder)
+    steady(room, clock, 20, lambda _: None)
+    for holder in line[:600]:
+        room.heartbeat(ROOM, holder)
+    steady(room, clock, 2, lambda _: None)
+    for holder in (line[599], line[1199]):
+        place = room.status(ROOM, holder)
+        assert place.ahead is not None
+        assert place.wait is None or place.wait.low - 2 <= place.ahead / 20 <= place.wait.high + 2
+
+
 def test_an_estimate_right_after_a_stall_is_no_narrow_one(room: WaitingRoom, clock: Clock) -> None:
     opened(room, 2500, rate=20, per=1.0, burst=20)
     steady(room, clock, 60, lambda _: None)

@@ -221,7 +221,7 @@ def the_pace_behind_a_full_bucket(house: House) -> None:
         assert len(hall.let_in()) == 10
         assert hall.fact("pace") == ""
     assert len(hall.let_in()) == 10
-    assert hall.fact("pace") == f";{house.now} 100"
+    assert hall.fact("pace") == f";{house.now} 100 100"
     for _ in range(25):
         house.tick_to(house.now + 1000)
         assert len(hall.let_in()) == 1
@@ -239,7 +239,30 @@ def the_pace_where_passes_are_the_bound(house: House) -> None:
     hall.crowd(200)
     assert [len(hall.let_in()), hall.fact("pace")] == [10, ""]
     assert len(hall.let_in()) == 5
-    assert hall.fact("pace") == f";{house.now} 15"
+    assert hall.fact("pace") == f";{house.now} 15 15"
+    hall.audit()
+
+
+@scenario
+def who_comes_back_is_let_in_first_and_all_behind_know(house: House) -> None:
+    hall = Hall(house, rate=1000, burst=100).open()
+    hall.crowd(90)
+    raw, bits = house.raw, house.key("here:0")
+    raw.setrange(bits, 0, b"\0" * 5)  # places below 40 are silent
+    for _ in range(4):
+        hall.let_in(most=8)
+        house.advance(5)
+    before = hall.room.status(hall.show, "h90").wait
+    assert before is not None
+    hall.room.heartbeat(hall.show, "h30")
+    for number in range(1, 30):
+        hall.room.heartbeat(hall.show, f"h{number}")
+    assert [one.holder for one in hall.room.admit(hall.show, most=2).admitted] == ["h1", "h2"]
+    early, late = (hall.room.status(hall.show, holder).wait for holder in ("h30", "h90"))
+    assert early is not None
+    assert late is not None
+    assert (early.low, early.high > 27, late.low < before.high) == (0.0, True, True)
+    assert late.high > before.high + 27
     hall.audit()
 
 
@@ -250,7 +273,7 @@ def the_pace_when_the_clock_is_set_back(house: House) -> None:
     hall.let_in(most=10)
     house.tick_to(house.now - 50_000)
     assert len(hall.let_in(most=10)) == 10
-    assert hall.fact("pace") == f";{house.now} 20"
+    assert hall.fact("pace") == f";{house.now} 20 20"
     assert hall.room.served(hall.show).pace is None
     hall.audit()
 

@@ -40,7 +40,21 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due", "quantity", "held", "sold"], 2),
     "names": b"",
     **dict.fromkeys(
-        ["slow", "fast", "served", "renewals", "ahead", "live", "length", "behind", "admitted", "early"], 3
+        [
+            "slow",
+            "fast",
+            "people",
+            "back",
+            "served",
+            "renewals",
+            "ahead",
+            "live",
+            "length",
+            "behind",
+            "admitted",
+            "early",
+        ],
+        3,
     ),
     **dict.fromkeys(["freed", "expired", "remaining", "more", "gap"], 1),
     **dict.fromkeys(["seed", "commitment", "participants", "outside"], b"text"),

@@ -289,7 +289,7 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("admit", "here_keys, admissions_key", "kept_keys, admissions_key"),
         ("draw", "ARGV[2 * at]", "ARGV[2 * at - 1]"),
         ("join", "{'over'}", "{'shut'}"),
-        ("join", "served, slow, fast", "served, fast"),
+        ("join", "served, slow, fast, people", "served, fast"),
         ("leave", "{'kept'}", "{'left'}"),
         ("renew", "ARGV[2 * request]", "ARGV[3 * request]"),
         ("room", "{'rate', 1, 10 ^ 6}, {'period', 1, DAY}", "{'period', 1, DAY}, {'rate', 1, 10 ^ 6}"),
