@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -37,12 +38,20 @@ class Transactions:
             raise InvalidRequest("give the URL instead of an engine: only PostgreSQL needs no setting up.")
         self.at_once = AT_ONCE[self.engine.dialect.name]
         self._foreign: tuple[type[Exception], ...] = (exc.SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
+        self._lock = threading.Lock()
+        self._under_way = 0
         self._closed = False
 
     def close(self) -> None:
-        """Close the connections; nothing can be asked any more."""
-        self._closed = True
-        if self._owned is not None:
+        """Close the connections, each when nothing is under way on it; nothing can be asked any more."""
+        with self._lock:
+            self._closed = True
+        self._dispose()
+
+    def _dispose(self) -> None:
+        with self._lock:
+            idle = self._closed and not self._under_way
+        if idle and self._owned is not None:
             self._owned.dispose()
 
     def check_open(self) -> None:
@@ -55,8 +64,18 @@ class Transactions:
 
         Where the answer to COMMIT was lost, it is carried out again as well: what it did then, it finds.
         """
-        self.check_open()
-        attempts = Attempts(what, self.patience)
+        with self._lock:
+            self.check_open()
+            self._under_way += 1
+        try:
+            return self._attempt(Attempts(what, self.patience), work, reads=reads)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+            if self._closed:
+                self._dispose()
+
+    def _attempt(self, attempts: Attempts, work: Callable[[Connection], T], *, reads: bool) -> T:
         while True:
             try:
                 with self.engine.connect() as connection:

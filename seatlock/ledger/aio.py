@@ -72,6 +72,7 @@ class AsyncLedger:
         self._free = self._transactions.at_once
         self._threads = ThreadPoolExecutor(self._free + VISITS, thread_name_prefix="seatlock-ledger")
         self._visits = asyncio.Semaphore(VISITS)
+        self._visitors = 0
         self._line: Line[_Caller] = Line()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = False
@@ -206,8 +207,9 @@ class AsyncLedger:
     async def _visit(self, work: Callable[[], T]) -> T:
         """Carry something out on a thread, a few at once, in order; it goes on if nobody waits for it any more."""
         self._check_open()
-        if len(self._under_way) >= MOST_VISITS:
-            raise LedgerUnavailable(f"{len(self._under_way):,} requests wait for the ledger already; ask again later.")
+        if self._visitors >= MOST_VISITS:
+            raise LedgerUnavailable(f"{self._visitors:,} requests wait for the ledger already; ask again later.")
+        self._visitors += 1
         stay = asyncio.get_running_loop().create_future()
         self._under_way.add(stay)
         try:
@@ -216,6 +218,7 @@ class AsyncLedger:
             future.add_done_callback(lambda _: self._visits.release(), context=Context())
             return await asyncio.shield(future)
         finally:
+            self._visitors -= 1
             self._under_way.discard(stay)
             stay.cancel()
 
