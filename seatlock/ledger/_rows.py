@@ -43,21 +43,29 @@ def upserting(dialect: Dialect, table: Table) -> postgresql.Insert | sqlite.Inse
     return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def insert_new(
-    connection: Connection, table: Table, rows: Sequence[Row], returning: Sequence[str]
-) -> list[tuple[Any, ...]]:
-    """Insert those of the rows, in their order, whose primary key is not there; gives columns of those inserted.
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> int:
+    """Insert those of the rows, in their order, whose primary key is not there; gives how many were inserted.
 
     Where another transaction is about to insert the same key, PostgreSQL waits for its end.
     """
+    statement = _inserting_new(connection.dialect, table, rows)
+    return connection.execute(statement, argument(rows), execution_options={"preserve_rowcount": True}).rowcount
+
+
+def insert_new_returning(
+    connection: Connection, table: Table, rows: Sequence[Row], names: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    """As `insert_new`, but gives columns of the rows that were inserted."""
     if not rows:
         return []
-    dialect = connection.dialect
+    statement = _inserting_new(connection.dialect, table, rows).returning(*(table.c[name] for name in names))
+    return [tuple(row) for row in connection.execute(statement, argument(rows)).all()]
+
+
+def _inserting_new(dialect: Dialect, table: Table, rows: Sequence[Row]) -> postgresql.Insert | sqlite.Insert:
     names = list(rows[0])
     told = sa.select(*asked(dialect, table, names).values()).where(sa.true())  # else SQLite takes ON for a join's
-    statement = upserting(dialect, table).from_select(names, told).on_conflict_do_nothing()
-    returned = statement.returning(*(table.c[name] for name in returning))
-    return [tuple(row) for row in connection.execute(returned, argument(rows))]
+    return upserting(dialect, table).from_select(names, told).on_conflict_do_nothing()
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:

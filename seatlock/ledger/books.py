@@ -31,7 +31,7 @@ def cancel(connection: Connection, show: str, booking: str, *, by: str, reason: 
     known = outcome(connection, show, booking, lock=True)
     if known is None:
         row = {"show": show, "id": booking, "status": "cancelled", "seats": "[]", "pools": "{}", "reason": reason}
-        if insert_new(connection, bookings, [row], ["id"]):
+        if insert_new(connection, bookings, [row]):
             _mark_cancelled(connection, show, booking, reason)
         known = outcome(connection, show, booking, lock=True)  # somebody may have decided it in between
     if known is not None and known.status == "confirmed":

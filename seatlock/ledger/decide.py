@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from seatlock.ledger._records import read_back, record_of, row_of, text_of
-from seatlock.ledger._rows import among, argument, insert, insert_new
+from seatlock.ledger._rows import among, argument, insert, insert_new, insert_new_returning
 from seatlock.ledger.model import Claim, Conflicts, Decision, Key, Record
 from seatlock.ledger.schema import audit, bookings, pools, shows, sold_seats
 
@@ -91,7 +91,7 @@ def _read_epochs(connection: Connection, wanted: Iterable[str], *, lock: bool = 
 def _lock_epochs(connection: Connection, wanted: set[str]) -> Mapping[str, int]:
     epochs = _read_epochs(connection, wanted, lock=True)
     if new := wanted - epochs.keys():
-        insert_new(connection, shows, [{"show": show, "epoch": FIRST_EPOCH} for show in sorted(new)], ["show"])
+        insert_new(connection, shows, [{"show": show, "epoch": FIRST_EPOCH} for show in sorted(new)])
         epochs |= _read_epochs(connection, new, lock=True)
     return epochs
 
@@ -99,7 +99,7 @@ def _lock_epochs(connection: Connection, wanted: set[str]) -> Mapping[str, int]:
 def _enter(connection: Connection, rows: Iterable[Mapping[str, object]]) -> dict[Key, float]:
     """Insert bookings that are not there: gives when each of those was decided."""
     ordered = sorted(rows, key=lambda row: (row["show"], row["id"]))
-    new = insert_new(connection, bookings, ordered, ["show", "id", "decided_at"])
+    new = insert_new_returning(connection, bookings, ordered, ["show", "id", "decided_at"])
     return {(show, booking): at for show, booking, at in new}
 
 
@@ -159,18 +159,17 @@ def _take_seats(connection: Connection, wanted: Mapping[Key, str]) -> Mapping[Ke
     missing = dict(wanted)
     while missing:  # again only for seats whose booking was cancelled between the two statements
         rows = [{"show": key[0], "seat": key[1], "booking": missing[key]} for key in sorted(missing)]
-        for show, seat in insert_new(connection, sold_seats, rows, ["show", "seat"]):
-            del missing[show, seat]
-        for key, booking in _owners(connection, missing).items():
-            sold[key] = booking
-            del missing[key]
+        if insert_new(connection, sold_seats, rows) == len(rows):
+            break
+        owners = _owners(connection, missing)
+        # a seat of one of these bookings is ours: they were entered in this transaction
+        sold |= {key: owner for key, owner in owners.items() if owner != missing[key]}
+        missing = {key: booking for key, booking in missing.items() if key not in owners}
     return sold
 
 
 def _owners(connection: Connection, seats: Iterable[Key]) -> Mapping[Key, str]:
     told = argument({"show": show, "seat": seat} for show, seat in seats)
-    if told["rows"] == "[]":
-        return {}
     found = sa.select(sold_seats).where(among(connection.dialect, sold_seats, ("show", "seat")))
     return {(show, seat): booking for show, seat, booking in connection.execute(found, told)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Final, Literal
 
 import msgspec
@@ -27,7 +28,7 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class Claim(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What is asked of the ledger: that these seats and quantities of pools become the booking of this holder.
 
     ``epoch`` and ``fence`` are those of the pin or the confirm. Raises `seatlock.InvalidRequest` for what no hold can
@@ -61,7 +62,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         """What the ledger knows the booking by."""
         return self.show, self.booking
 
-    @property
+    @cached_property
     def request_hash(self) -> str:
         """SHA-256 over the content in one canonical form.
 
