@@ -156,7 +156,7 @@ def _decide_in_order(claims: Iterable[Claim], sold: Mapping[Key, str], left: dic
 def _take_seats(connection: Connection, wanted: Mapping[Key, str]) -> Mapping[Key, str]:
     """Insert the seats that are not sold: gives those that are, each with the booking that has it."""
     sold: dict[Key, str] = {}
-    missing = dict(wanted)
+    missing: dict[Key, str] = dict(wanted)
     while missing:  # again only for seats whose booking was cancelled between the two statements
         rows = [{"show": key[0], "seat": key[1], "booking": missing[key]} for key in sorted(missing)]
         if insert_new(connection, sold_seats, rows) == len(rows):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("seatlock.ledger", reason="run: pip install 'seatlock-redis[ledger]'")
+from sqlalchemy import event
 
 from loadtests.bench.postgres import Postgres, PostgresMissing
 from seatlock import new_token
@@ -83,6 +83,24 @@ def ledger(url: str) -> Iterator[Ledger]:
     """A ledger of this test's."""
     with Ledger(url) as made:
         yield made
+
+
+@pytest.fixture
+def untroubled(ledger: Ledger) -> Iterator[Ledger]:
+    """The ledger, which has to do all that this test asks without a statement that fails: nothing is asked again."""
+    with no_errors(ledger):
+        yield ledger
+
+
+@contextmanager
+def no_errors(ledger: Ledger) -> Iterator[None]:
+    """Find out of every statement that the database refused, also where the claims were then decided one by one."""
+    errors: list[str] = []
+    event.listen(
+        ledger._transactions.engine, "handle_error", lambda context: errors.append(str(context.original_exception))
+    )
+    yield
+    assert errors == []
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 import pytest
 from sqlalchemy import event
 
-from seatlock.ledger import Conflicts, Ledger, PoolStock
+from seatlock.ledger import Conflicts, Decision, Ledger, PoolStock, Record
 from tests.ledger.databases import claim, contradictions, query
 from tests.ledger.faults import Hook, at_commit, lose_before, once
 from tests.support.waiting import until
@@ -247,34 +248,71 @@ def test_a_seat_that_is_cancelled_between_two_statements_is_had(postgres_url: st
         assert contradictions(one) == []
 
 
-@pytest.mark.parametrize("same", ["bookings", "seats", "pools"])
+def test_cancels_of_what_was_decided_after_they_had_looked(postgres_url: str, show: str) -> None:
+    """Two find nothing to cancel, then it is decided: what it had is given back once."""
+    with (
+        Ledger(postgres_url, patience=20) as one,
+        Ledger(postgres_url, patience=20) as other,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        one.set_pools(show, {"floor": 9})
+        one.decide(claim(show, "b-0", pools={"floor": 4}))
+        second: list[Future[Record]] = []
+        decided: list[Decision] = []
+
+        def come_between(_: object, __: object, statement: str, *___: object) -> None:
+            if statement.startswith("INSERT INTO bookings") and not decided:
+                decided.append(other.decide(claim(show, "b-1", ["A-1"], pools={"floor": 2})))
+            if statement.startswith("DELETE FROM sold_seats") and not second:
+                second.append(threads.submit(other.cancel, show, "b-1", by="bob"))
+                until(lambda: waiting(one) or second[0].done(), "the second waits")
+
+        event.listen(one._transactions.engine, "before_cursor_execute", come_between)
+        assert one.cancel(show, "b-1", by="eve") == second[0].result()
+        assert one.pools(show) == {"floor": PoolStock(9, 4)}
+        assert [entry.who for entry in one.history(show, "A-1")] == ["ann", "eve"]
+
+
+TAKING = {"bookings": "INSERT INTO bookings", "seats": "INSERT INTO sold_seats", "pools": "SELECT pools"}
+"""The statement that takes what two want, by what it is."""
+
+
+@pytest.mark.parametrize("same", TAKING)
 def test_batches_in_opposite_orders_do_not_end_in_deadlocks(postgres_url: str, show: str, same: str) -> None:
     """Whoever wants the same takes it in the same order, so that waiting never goes round in a circle."""
     errors: list[str] = []
-    pools = {f"pool-{number:02}": 100_000 for number in range(30)}
+    pools = [f"pool-{number:02}" for number in range(30)]
+    both = threading.Barrier(2)
+
+    def meet(_: object, __: object, statement: str, *___: object) -> None:
+        if statement.startswith(TAKING[same]):
+            with suppress(threading.BrokenBarrierError):  # somebody asks again, alone
+                both.wait(5)
 
     def sell(ledger: Ledger, turn: int, seller: int) -> None:
-        batch = []
-        for number in range(30):
-            booking = f"{turn}-{number}" if same == "bookings" else f"{turn}-{number}-{seller}"
-            seats = [f"{turn}-{number}"] if same == "seats" else [f"{turn}-{number}-{seller}"]
-            if same == "bookings":
-                seats = [f"{turn}-{number}"]
-            quantities = {f"pool-{number:02}": 1} if same == "pools" else None
-            batch.append(claim(show, booking, seats, pools=quantities))
+        mine = f"{turn}-{seller}"
+        batch = [
+            claim(
+                show,
+                f"{turn if same == 'bookings' else mine}-{number}",
+                [f"{mine if same == 'pools' else turn}-{number}"],
+                pools={pools[number]: 1} if same == "pools" else None,
+            )
+            for number in range(30 if same == "pools" else 200)
+        ]
         ledger.decide_many(batch if seller else batch[::-1])
 
     with Ledger(postgres_url) as one, Ledger(postgres_url) as other, ThreadPoolExecutor(2) as threads:
-        one.set_pools(show, dict(list(pools.items())[:32]))
+        one.set_pools(show, dict.fromkeys(pools, 100_000))
+        one.decide(claim(show, "first", ["first"]))  # who decides the first of a show keeps the others waiting
         for ledger in (one, other):
-            event.listen(
-                ledger._transactions.engine,
-                "handle_error",
-                lambda context: errors.append(type(context.original_exception).__name__),
-            )
-        for turn in range(60):
-            both = [threads.submit(sell, ledger, turn, seller) for seller, ledger in enumerate((one, other))]
-            for future in both:
+            engine = ledger._transactions.engine
+            event.listen(engine, "before_cursor_execute", meet)
+            event.listen(engine, "handle_error", lambda context: errors.append(str(context.original_exception)))
+        for turn in range(20):
+            both.reset()
+            asked = [threads.submit(sell, ledger, turn, seller) for seller, ledger in enumerate((one, other))]
+            for future in asked:
                 future.result()
         assert errors == []
         assert contradictions(one) == []
