@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from seatlock._nothing import NOTHING
+
 Row = Mapping[str, Any]
 _ARGUMENT: Final = "rows"
 _encode: Final = msgspec.json.encode
@@ -73,6 +75,24 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     if rows:
         told = asked(connection.dialect, table, list(rows[0]))
         connection.execute(sa.insert(table).from_select(list(told), sa.select(*told.values())), argument(rows))
+
+
+def update(
+    connection: Connection,
+    table: Table,
+    keys: Sequence[str],
+    rows: Sequence[Row],
+    *,
+    same: Mapping[str, str] = NOTHING,
+    add: bool = False,
+) -> None:
+    """Update the rows with these keys to what the others of their columns say, or add that; and all to the ``same``."""
+    if not rows:
+        return
+    told = asked(connection.dialect, table, list(rows[0]))
+    new = {name: table.c[name] + value if add else value for name, value in told.items() if name not in keys}
+    found = sa.and_(*(table.c[key] == told[key] for key in keys))
+    connection.execute(sa.update(table).where(found).values({**new, **same}), argument(rows))
 
 
 def among(dialect: Dialect, table: Table, names: Sequence[str]) -> ColumnElement[bool]:

@@ -18,9 +18,9 @@ MOST_ATTEMPTS: Final = 100  # a bound on top of the patience
 MOST_TOLD: Final = 300  # characters of a foreign error's text
 
 _AGAIN: Final = frozenset({"40001", "40P01", "55P03"})  # serialisation failure, deadlock, lock timeout
-_DOWN: Final = frozenset(
-    {"57P01", "57P02", "57P03", "57P05", "57014", "53300", "53400", "25006", "25P03"}
-)  # shutting down, crashed, starting up, idle too long, statement timeout, too many connections, a standby
+_DOWN: Final = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "57014", "25006", "25P03"})
+# shutting down, crashed, starting up, dropped, idle too long, statement timeout, a standby, idle too long
+_DOWN_CLASSES: Final = ("08", "53", "58")  # connections, resources such as disk and memory, the system itself
 _NO_TABLES: Final = frozenset({"42P01", "42703", "3F000"})
 _BUSY: Final = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
 _UNFIT: Final = frozenset({8, 10, 13, 14, 15})  # SQLite: read-only, I/O, full, cannot open, locking protocol
@@ -43,7 +43,7 @@ def fate_of(error: BaseException) -> Fate:
     state: str | None = getattr(original, "sqlstate", None)
     if state in _AGAIN:
         return Fate.AGAIN
-    if getattr(error, "connection_invalidated", False) or state in _DOWN or (state or "").startswith("08"):
+    if getattr(error, "connection_invalidated", False) or state in _DOWN or (state or "").startswith(_DOWN_CLASSES):
         return Fate.DOWN
     if (code := getattr(original, "sqlite_errorcode", None)) is not None:
         primary = code & 0xFF  # the rest tells more

@@ -78,10 +78,8 @@ class Transactions:
     def _attempt(self, attempts: Attempts, work: Callable[[Connection], T], *, reads: bool) -> T:
         while True:
             try:
-                with self.engine.connect() as connection:
-                    with connection.execution_options(**{READS: reads}).begin():
-                        result = work(connection)
-                    return result  # noqa: RET504 - not before the commit
+                with self.engine.connect() as connection, connection.execution_options(**{READS: reads}).begin():
+                    return work(connection)  # once it is committed, which is done on the way out
             except self._foreign as error:
                 pause = attempts.failed(error)
             time.sleep(pause)

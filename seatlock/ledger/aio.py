@@ -187,7 +187,13 @@ class AsyncLedger:
                 return
             self._free -= 1
             claims = [caller.claim for caller in batch]
-            work = self._on_thread(partial(self._transactions.decide, claims))
+            try:
+                work = self._on_thread(partial(self._transactions.decide, claims))
+            except RuntimeError as bug:  # the interpreter is about to end, and starts no threads any more
+                self._free += 1
+                for caller, answer in zip(batch, broken(bug, claims), strict=True):
+                    caller.tell(answer)
+                continue
             work.add_done_callback(partial(self._answer, batch), context=Context())
 
     def _answer(self, batch: Sequence[_Caller], work: asyncio.Future[list[Answer]]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from seatlock.errors import PlanConflict
 from seatlock.ledger._records import record
 from seatlock.ledger._rows import argument, asked, insert, insert_new, upserting
-from seatlock.ledger.decide import FIRST_EPOCH, add_sold, remove_seats
+from seatlock.ledger.decide import FIRST_EPOCH, add_sold, lock_pools, remove_seats
 from seatlock.ledger.model import AuditEntry, PoolStock, Record, SoldSeat
 from seatlock.ledger.schema import audit, bookings, pools, shows, sold_seats
 
@@ -36,8 +36,8 @@ def cancel(connection: Connection, show: str, booking: str, *, by: str, reason: 
         known = outcome(connection, show, booking, lock=True)  # somebody may have decided it in between
     if known is not None and known.status == "confirmed":
         remove_seats(connection, [(show, seat) for seat in known.seats])
-        if known.pools:
-            add_sold(connection, {(show, pool): -quantity for pool, quantity in sorted(known.pools.items())})
+        lock_pools(connection, {(show, pool) for pool in known.pools})
+        add_sold(connection, {(show, pool): -quantity for pool, quantity in known.pools.items()})
         note = {"show": show, "what": "cancelled", "who": by, "booking": booking, "reason": reason}
         insert(connection, audit, [{**note, "seat": seat} for seat in known.seats])
         _mark_cancelled(connection, show, booking, reason)

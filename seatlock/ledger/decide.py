@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from seatlock.ledger._records import read_back, record_of, row_of, text_of
-from seatlock.ledger._rows import among, argument, insert, insert_new, insert_new_returning
+from seatlock.ledger._rows import among, argument, insert, insert_new, insert_new_returning, update
 from seatlock.ledger.model import Claim, Conflicts, Decision, Key, Record
 from seatlock.ledger.schema import audit, bookings, pools, shows, sold_seats
 
@@ -118,11 +118,10 @@ def _sell(connection: Connection, claims: Sequence[Claim], entered: Mapping[Key,
         for seat in claim.seats:
             wanted.setdefault((claim.show, seat), claim.booking)
     sold = _take_seats(connection, wanted)
-    left = _lock_pools(connection, {(claim.show, pool) for claim in claims for pool in claim.pools})
+    left = lock_pools(connection, {(claim.show, pool) for claim in claims for pool in claim.pools})
     sale = _decide_in_order(claims, sold, left)
     _settle_seats(connection, {seat: first for seat, first in wanted.items() if seat not in sold}, sale.owners)
-    if sale.taken:
-        add_sold(connection, dict(sorted(sale.taken.items())))
+    add_sold(connection, sale.taken)
     _reject(connection, sale.refused)
     _note(connection, claims, sale.refused)
     return {
@@ -177,13 +176,11 @@ def _owners(connection: Connection, seats: Iterable[Key]) -> Mapping[Key, str]:
 def _settle_seats(connection: Connection, inserted: Mapping[Key, str], owners: Mapping[Key, str]) -> None:
     """Give the seats that were inserted for the first who wanted them to those who got them, or back."""
     moved = [
-        {"of_show": seat[0], "of_seat": seat[1], "owner": owner}
+        {"show": seat[0], "seat": seat[1], "booking": owner}
         for seat, owner in owners.items()
         if inserted[seat] != owner
     ]
-    if moved:
-        place = (sold_seats.c.show == sa.bindparam("of_show")) & (sold_seats.c.seat == sa.bindparam("of_seat"))
-        connection.execute(sa.update(sold_seats).where(place).values(booking=sa.bindparam("owner")), moved)
+    update(connection, sold_seats, ("show", "seat"), moved)
     if orphans := inserted.keys() - owners.keys():
         remove_seats(connection, orphans)
 
@@ -194,7 +191,7 @@ def remove_seats(connection: Connection, seats: Iterable[Key]) -> None:
     connection.execute(sa.delete(sold_seats).where(among(connection.dialect, sold_seats, ("show", "seat"))), told)
 
 
-def _lock_pools(connection: Connection, wanted: set[Key]) -> dict[Key, int]:
+def lock_pools(connection: Connection, wanted: set[Key]) -> dict[Key, int]:
     """Lock the rows of pools, sorted: gives how many are left of each that the ledger knows."""
     if not wanted:
         return {}
@@ -205,26 +202,14 @@ def _lock_pools(connection: Connection, wanted: set[Key]) -> dict[Key, int]:
 
 
 def add_sold(connection: Connection, quantities: Mapping[Key, int]) -> None:
-    """Add to what is sold of pools, or take from it; in the order given, which is to be sorted."""
-    pool = (pools.c.show == sa.bindparam("of_show")) & (pools.c.pool == sa.bindparam("of_pool"))
-    change = sa.update(pools).where(pool).values(sold=pools.c.sold + sa.bindparam("quantity"))
-    connection.execute(
-        change,
-        [{"of_show": key[0], "of_pool": key[1], "quantity": quantity} for key, quantity in quantities.items()],
-    )
+    """Add to what is sold of pools, or take from it; their rows are locked already."""
+    rows = [{"show": key[0], "pool": key[1], "sold": quantity} for key, quantity in quantities.items()]
+    update(connection, pools, ("show", "pool"), rows, add=True)
 
 
 def _reject(connection: Connection, refused: Mapping[Key, Conflicts]) -> None:
-    if not refused:
-        return
-    booking = (bookings.c.show == sa.bindparam("of_show")) & (bookings.c.id == sa.bindparam("of_id"))
-    change = (
-        sa.update(bookings).where(booking).values(status="rejected", reason=UNAVAILABLE, conflicts=sa.bindparam("told"))
-    )
-    connection.execute(
-        change,
-        [{"of_show": key[0], "of_id": key[1], "told": text_of(conflicts)} for key, conflicts in refused.items()],
-    )
+    rows = [{"show": key[0], "id": key[1], "conflicts": text_of(why)} for key, why in refused.items()]
+    update(connection, bookings, ("show", "id"), rows, same={"status": "rejected", "reason": UNAVAILABLE})
 
 
 def _note(connection: Connection, claims: Iterable[Claim], refused: Mapping[Key, Conflicts]) -> None:
