@@ -55,7 +55,8 @@ def _postgres(url: str, patience: float) -> dict[str, Any]:
 
 def _sqlite(url: str, patience: float, common: dict[str, Any]) -> sa.Engine:
     engine = engine_of(url, connect_args={"timeout": patience}, poolclass=sa.QueuePool, **common)
-    if engine.url.database in (None, "", ":memory:") or "mode=memory" in str(engine.url.database):
+    file = engine.url.database
+    if not file or ":memory:" in file or engine.url.query.get("mode") == "memory":
         raise InvalidRequest("a ledger in memory would forget its bookings: name a file, as in sqlite:///ledger.db")
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

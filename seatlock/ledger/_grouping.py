@@ -12,6 +12,7 @@ Rules of this module:
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -158,12 +159,19 @@ class Grouping:
     def __init__(self, carry_out: CarryOut, transactions: int, patience: float) -> None:
         self._patience = patience
         self._carry_out = carry_out
-        self._free = transactions
+        self._transactions = transactions
+        self._start()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._free = self._transactions
         self._lock = threading.Lock()
         self._line: Line[_Caller] = Line()
 
     def decide(self, claim: Claim) -> Decision:
         """Decide a claim together with others."""
+        if self._process != os.getpid():
+            self._start()  # after a fork: those who led or waited are the parent's
         caller = _Caller(claim, time.monotonic() + self._patience)
         with self._lock:
             self._line.push(caller)

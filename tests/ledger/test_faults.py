@@ -235,7 +235,14 @@ def test_no_message_has_the_password_or_what_was_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://ann:s3cret@host:port/x", "sqlite:///:memory:", "mysql://u:s3cret@h/x", ""]
+    "url",
+    [
+        "postgresql://ann:s3cret@host:port/x",
+        "sqlite:///:memory:",
+        "sqlite:///file:x?mode=memory&uri=true",
+        "mysql://u:s3cret@h/x",
+        "",
+    ],
 )
 def test_a_url_that_will_not_do_is_refused(url: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -110,6 +113,26 @@ def test_where_the_leader_is_interrupted_the_others_are_told_and_the_next_leads(
         desk.bug = None
         assert grouping.decide(claim("show", "b-10", ["A"])).booking == "b-10"
     assert grouping._free == 1
+
+
+def test_a_forked_process_does_not_wait_for_its_parents_leader(desk: Desk) -> None:
+    grouping = Grouping(desk.carry_out, 1, 20)
+
+    def child() -> None:
+        desk.open = threading.Event()
+        desk.open.set()
+        os._exit(0 if grouping.decide(claim("show", "b-9", ["A"])).booking == "b-9" else 1)
+
+    with ThreadPoolExecutor(10) as threads:
+        futures = ask(threads, grouping, range(3))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forks where there are threads
+            forked = multiprocessing.get_context("fork").Process(target=child)
+            forked.start()
+        forked.join(30)
+        assert forked.exitcode == 0
+        desk.open.set()
+        assert [future.result().booking for future in futures] == ["b-0", "b-1", "b-2"]
 
 
 def test_who_waits_too_long_is_told_so_without_another_attempt(desk: Desk) -> None:
