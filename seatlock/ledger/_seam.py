@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import random
 import re
 import time
@@ -14,42 +13,47 @@ from seatlock.errors import LedgerFailed, LedgerUnavailable, SeatLockError
 
 FIRST_PAUSE: Final = 0.005  # seconds
 LONGEST_PAUSE: Final = 0.25  # seconds
-MOST_ATTEMPTS: Final = 100  # a bound on top of the patience
+MOST_ATTEMPTS: Final = 1000  # a bound on top of the patience
 MOST_TOLD: Final = 300  # characters of a foreign error's text
 
-_AGAIN: Final = frozenset({"40001", "40P01", "55P03"})  # serialisation failure, deadlock, lock timeout
-_DOWN: Final = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "57014", "25006", "25P03"})
-# shutting down, crashed, starting up, dropped, idle too long, statement timeout, a standby, idle too long
-_DOWN_CLASSES: Final = ("08", "53", "58")  # connections, resources such as disk and memory, the system itself
+_PASSING: Final = frozenset(
+    {
+        "40001",  # serialisation failure
+        "40P01",  # deadlock
+        "55P03",  # lock timeout
+        "57014",  # statement timeout
+        "57P01",  # shutting down
+        "57P02",  # another backend crashed
+        "57P03",  # starting up
+        "57P04",  # the database is being replaced
+        "57P05",  # idle for too long
+        "25P03",  # likewise, in a transaction
+        "25006",  # a standby: the writer may be elsewhere by now
+    }
+)
+_AWAY: Final = ("08", "53", "58")  # classes: connections, resources such as disk and memory, the system itself
+_PASSING_OF_SQLITE: Final = frozenset({5, 6, 8, 10, 13, 14, 15})
+# busy, locked, read-only, input or output, full, cannot open, locking protocol
 _NO_TABLES: Final = frozenset({"42P01", "42703", "3F000"})
-_BUSY: Final = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
-_UNFIT: Final = frozenset({8, 10, 13, 14, 15})  # SQLite: read-only, I/O, full, cannot open, locking protocol
 _SECRET: Final = re.compile(r"[0-9a-f]{32,}|(?<=password=)\S+|(?<=://)[^@\s]*(?=@)")
 
 
-class Fate(enum.Enum):
-    """What a failure means for the transaction."""
+def may_pass(error: BaseException) -> bool:
+    """Whether the same transaction may succeed when it is carried out again: it is idempotent, whatever became of it.
 
-    AGAIN = "it was rolled back because of a neighbour: carry it out again"
-    DOWN = "the database is away, and may have committed or not: carry it out again, it is idempotent"
-    BROKEN = "it will fail again"
-
-
-def fate_of(error: BaseException) -> Fate:
-    """What a failure means."""
+    So it is where a neighbour was in the way, and where the database is away; else it would fail again.
+    """
     if isinstance(error, exc.TimeoutError):  # of the pool
-        return Fate.DOWN
+        return True
     original: Any = getattr(error, "orig", None) or error
     state: str | None = getattr(original, "sqlstate", None)
-    if state in _AGAIN:
-        return Fate.AGAIN
-    if getattr(error, "connection_invalidated", False) or state in _DOWN or (state or "").startswith(_DOWN_CLASSES):
-        return Fate.DOWN
+    if getattr(error, "connection_invalidated", False) or state in _PASSING:
+        return True
+    if state is not None:
+        return state.startswith(_AWAY)
     if (code := getattr(original, "sqlite_errorcode", None)) is not None:
-        primary = code & 0xFF  # the rest tells more
-        return Fate.AGAIN if primary in _BUSY else Fate.DOWN if primary in _UNFIT else Fate.BROKEN
-    # psycopg has no code for a connection that could not be made, or was lost
-    return Fate.DOWN if state is None and type(original).__name__ == "OperationalError" else Fate.BROKEN
+        return code & 0xFF in _PASSING_OF_SQLITE  # the rest of it tells more
+    return type(original).__name__ == "OperationalError"  # psycopg's for a connection that was not made, or was lost
 
 
 class Attempts:
@@ -65,7 +69,7 @@ class Attempts:
     def failed(self, error: BaseException) -> float:
         """Take note of a failure: gives the seconds to pause before the next attempt, or raises the final error."""
         self._count += 1
-        if fate_of(error) is Fate.BROKEN:
+        if not may_pass(error):
             raise _failure(self._what, error) from error
         pause = min(FIRST_PAUSE * 2.0 ** min(self._count - 1, 10), LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
         if self._count >= MOST_ATTEMPTS or time.monotonic() + pause > self._deadline:
