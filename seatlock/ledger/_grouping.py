@@ -118,6 +118,17 @@ def batches(claims: Sequence[Claim]) -> Iterator[Sequence[Claim]]:
         yield claims[start:]
 
 
+def carried(carry_out: CarryOut, claims: Sequence[Claim]) -> Sequence[Answer]:
+    """Carry out a batch: an answer for each, also where that breaks."""
+    try:
+        answers = carry_out(claims)
+    except Exception as bug:  # noqa: BLE001 - whatever it is, everybody is told
+        return broken(bug, claims)
+    if len(answers) != len(claims):
+        return broken(LookupError(f"{len(answers)} answers to {len(claims)} claims"), claims)
+    return answers
+
+
 def broken(bug: BaseException, claims: Sequence[Claim]) -> list[Answer]:
     """The answers of a batch that broke: each its own error."""
     if isinstance(bug, Exception):
@@ -215,17 +226,18 @@ class Grouping:
 
     def _carry(self, batch: list[_Caller]) -> None:
         claims = [caller.claim for caller in batch]
-        answers: Sequence[Answer] = ()
         try:
-            answers = self._carry_out(claims)
-        except BaseException as bug:
-            answers = broken(bug, claims)
-            if not isinstance(bug, Exception):
-                raise
-        finally:
-            for caller, answer in zip(batch, answers, strict=True):
-                caller.answer = answer
-                caller.woken.set()
+            answers = carried(self._carry_out, claims)
+        except BaseException as interruption:
+            self._tell(batch, broken(interruption, claims))
+            raise
+        self._tell(batch, answers)
+
+    @staticmethod
+    def _tell(batch: Sequence[_Caller], answers: Sequence[Answer]) -> None:
+        for caller, answer in zip(batch, answers, strict=True):
+            caller.answer = answer
+            caller.woken.set()
 
     def _hand_on(self, caller: _Caller) -> None:
         """Have the next who waits lead, or give the transaction back; the lock is held."""

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from seatlock._base import DEFAULT_PATIENCE
 from seatlock.errors import InvalidRequest, LedgerUnavailable, SeatLockError
-from seatlock.ledger._grouping import Answer, Line, broken, too_late
+from seatlock.ledger._grouping import Answer, Line, broken, carried, too_late
 from seatlock.ledger.ledger import DEFAULT_URL, Ledger, transactions_of
 from seatlock.ledger.migrate import Migrated
 from seatlock.ledger.model import AuditEntry, Claim, Decision, PoolStock, Record, SoldSeat
@@ -188,7 +188,7 @@ class AsyncLedger:
             self._free -= 1
             claims = [caller.claim for caller in batch]
             try:
-                work = self._on_thread(partial(self._transactions.decide, claims))
+                work = self._on_thread(partial(carried, self._transactions.decide, claims))
             except RuntimeError as bug:  # the interpreter is about to end, and starts no threads any more
                 self._free += 1
                 for caller, answer in zip(batch, broken(bug, claims), strict=True):
@@ -196,9 +196,10 @@ class AsyncLedger:
                 continue
             work.add_done_callback(partial(self._answer, batch), context=Context())
 
-    def _answer(self, batch: Sequence[_Caller], work: asyncio.Future[list[Answer]]) -> None:
+    def _answer(self, batch: Sequence[_Caller], work: asyncio.Future[Sequence[Answer]]) -> None:
         self._free += 1
         claims = [caller.claim for caller in batch]
+        answers: Sequence[Answer]
         if work.cancelled():
             answers = broken(asyncio.CancelledError(), claims)
         else:

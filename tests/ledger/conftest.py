@@ -32,7 +32,7 @@ def started() -> Postgres:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """The session's server; a test makes a database of its own in it."""
+    """The server of the whole run; a test makes a database of its own in it."""
     with started() as server:
         yield server
 
@@ -60,7 +60,7 @@ def empty_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_url(postgres: Postgres) -> str:
-    """The session's database in PostgreSQL, with the tables: tests sell shows of their own."""
+    """The run's database in PostgreSQL, with the tables: tests sell shows of their own."""
     return migrated(url_of(postgres, new_database=True))
 
 

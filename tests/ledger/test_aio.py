@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
-from seatlock.errors import InvalidRequest, LedgerUnavailable, PlanConflict
+from seatlock.errors import InvalidRequest, LedgerFailed, LedgerUnavailable, PlanConflict
 from seatlock.ledger import AsyncLedger, Decision, Ledger, Migrated, PoolStock
 from seatlock.ledger import aio as module
 from tests.ledger.databases import claim, contradictions
@@ -176,6 +176,16 @@ async def test_everyone_gets_an_answer_where_the_database_is_away(url: str, show
         assert len({id(answer) for answer in answers}) == 700, "each has its own"
         end()
         assert (await made.decide(claim(show, "b-1", ["A-1"]))).status == "confirmed"
+
+
+async def test_where_no_thread_can_be_had_everyone_is_told(made: AsyncLedger, show: str) -> None:
+    """As when the interpreter is about to end."""
+    free = made._free
+    made._threads.shutdown()
+    for _ in range(3):
+        with pytest.raises(LedgerFailed, match="shutdown"):
+            await made.decide(claim(show, "b-1", ["A-1"]))
+    assert made._free == free
 
 
 async def test_visits_are_bounded(made: AsyncLedger, show: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,12 @@ def test_a_bug_answers_everyone_of_its_batch_and_nobody_else(desk: Desk) -> None
     assert grouping._free == 1
 
 
+def test_a_missing_answer_leaves_nobody_waiting() -> None:
+    grouping = Grouping(lambda _: [], 1, 20)
+    with pytest.raises(LedgerFailed, match="0 answers to 1 claims"):
+        grouping.decide(claim("show", "b-1", ["A"]))
+
+
 def test_where_the_leader_is_interrupted_the_others_are_told_and_the_next_leads(desk: Desk) -> None:
     grouping = Grouping(desk.carry_out, 1, 20)
     with ThreadPoolExecutor(10) as threads:
