@@ -97,7 +97,8 @@ class Ledger:
 
         The next page is the one ``after`` the last seat of this one; a page with fewer than ``limit`` is the last.
         """
-        return self._read(show, partial(books.sold, show=_bounds.show_id(show), after=after, limit=_page(limit)))
+        last = _bounds.seat_id(after) if after else ""
+        return self._read(show, partial(books.sold, show=_bounds.show_id(show), after=last, limit=_page(limit)))
 
     def epoch(self, show: str) -> int:
         """Tell the epoch of a show: 1 until it is raised."""

@@ -218,6 +218,8 @@ def test_the_pages_of_what_is_sold_and_of_a_history(ledger: Ledger, show: str) -
     ledger.cancel(show, "b-0", by="eve")
     first = ledger.history(show, "é-1", limit=1)
     assert [entry.what for entry in ledger.history(show, "é-1", after=first[0].id)] == ["cancelled"]
+    with pytest.raises(InvalidRequest, match="control character"):
+        ledger.sold(show, after="A\x00")
     for limit in (0, 10_001, True):
         with pytest.raises(InvalidRequest, match="limit"):
             ledger.sold(show, limit=limit)
