@@ -18,16 +18,17 @@ local PLACES = 500 -- places that a call looks at
 local grace, keep, here_at, kept_at, walked, tidied = unpack(
   redis.call('HMGET', room_key, 'grace', 'keep', 'here_at', 'kept_at', 'walked', 'tidied'))
 grace, keep, tidied = integer(grace, 1, 86400000), integer(keep, 1, 86400000), integer(tidied, 0, 2 ^ 49)
-local changed = {'tidied', digits(now)}
+local changed = {}
 
 local function set(name, value)
   changed[#changed + 1], changed[#changed + 2] = name, value
 end
+set('tidied', digits(now))
 
 -- Which of two bitmaps is the newer one from now on. The time of one is over after `span`. Nobody is silent who could
--- not be heard, since the server was away or its clock jumped: of the time in which nothing was tidied half a grace time
--- counts; and where the last half a grace time before the turn had not begun before, it begins now. So everybody has had
--- it whole, before or after, to be heard in.
+-- not be heard, since the server was away or its clock jumped: of the time in which nothing was tidied half a grace
+-- time counts; and where the last half a grace time before the turn had not begun before, it begins now. So everybody
+-- has had it whole, before or after, to be heard in.
 local half = math.ceil(grace / 2)
 local function turned(newer, newer_at, current, since, span)
   local from, last = integer(since, 0, 2 ^ 49), span - half
