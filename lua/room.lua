@@ -65,5 +65,5 @@ redis.call('HSET', room_key, 'status', 'early', 'made', digits(now), 'version', 
   'reached', '1', 'served', '0', 'here', '0', 'here_at', digits(now), 'kept', '0', 'kept_at', digits(now),
   'walked', '-', 'pace', '', 'filled', digits(now), 'level', digits(value_of.burst * value_of.period),
   'admitted', '0', 'early', '0', 'seed', seed, 'commitment', commitment, 'participants', '', 'outside', '',
-  'opens', '0', 'gone', '0', 'told', '0 0', 'trim', '0 0 0', unpack(fields))
+  'opens', '0', 'gone', '0', 'told', '0 0', 'trim', '0 0 0', 'tidied', digits(now), unpack(fields))
 return {'ok', 1, 'early', commitment}

@@ -33,7 +33,7 @@ if room.status ~= wanted then
   redis.call('HSET', room_key, 'version', digits(version), 'pace', '')
   publish_standing('status', wanted)
   if wanted == 'open' and room.status ~= 'paused' then -- nobody was silent while nobody could be let in
-    redis.call('HSET', room_key, 'here_at', digits(now), 'kept_at', digits(now), 'walked', '-')
+    redis.call('HSET', room_key, 'here_at', digits(now), 'kept_at', digits(now), 'tidied', digits(now), 'walked', '-')
   end
   redis.call('HSET', room_key, 'status', wanted, 'opens', '0') -- last: asking again does what is left to do
 elseif room.opens ~= '0' then

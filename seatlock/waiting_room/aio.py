@@ -174,9 +174,10 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         return await self._follow(self._core.admit(show, most, most_live))
 
     async def tidy(self, show: str) -> tuple[int, int]:
-        """Do what time asks for: end passes, have silent places leave; gives how many. At least every few seconds.
+        """Do what time asks for: end passes, have silent places leave; gives how many. At least every half of grace.
 
-        Without it nobody falls silent, and the line waits for those who went away.
+        Where it comes less often silence takes longer to be noticed; without it nobody falls silent, and the line waits
+        for those who went away.
         """
         return await self._follow(self._core.tidy(show))
 

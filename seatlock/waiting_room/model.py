@@ -21,8 +21,9 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
     can be renewed ``renewals`` times. Who was not heard of for ``grace`` to twice ``grace`` seconds is passed over, and
     loses the place after ``keep`` to twice ``keep`` seconds. ``poll`` is how often clients are told to ask.
 
-    ``grace`` is at least 1.2 times ``poll`` (clients add up to a fifth at random), ``keep`` at least ``grace``, and
-    ``reservation`` at least ``poll``: other settings are refused, since with them who does as told is passed over.
+    ``grace`` is at least 2.4 times ``poll`` (clients add up to a fifth at random, and after an outage half of ``grace``
+    is left to be heard in), ``keep`` at least ``grace``, and ``reservation`` at least ``poll``: other settings are
+    refused, since with them who does as told is passed over.
     """
 
     max_length: int = 100_000

@@ -223,7 +223,7 @@ def test_it_waits_for_the_opening_and_through_a_pause(server: RedisServer, pump:
 
 
 def test_it_keeps_the_room_tidy(server: RedisServer, pump: Start) -> None:
-    times = {"reservation": 0.05, "grace": 0.05, "keep": 0.1}
+    times = {"reservation": 0.05, "grace": 0.05, "keep": 0.05}
     with opened(server, 5, rate=1, per=3600.0, burst=1, **times) as (room, _), pump(server):
         until(lambda: room.served(SHOW).length == 0, "the silent have left")
         until(lambda: room._client.zcard(f"seatlock:{{{SHOW}}}:passes") == 1, "and the pass is gone")

@@ -110,20 +110,50 @@ def test_who_came_again_has_no_old_pass_beside_the_new_place(room: WaitingRoom, 
     assert let_in(room) == [line[1], line[2], line[0]]
 
 
+def elapse(room: WaitingRoom, clock: Clock, seconds: int, *heard: str) -> int:
+    """Let time pass as where a pump tidies, with heartbeats every five seconds: gives how many lost their places."""
+    left = 0
+    for second in range(1, seconds + 1):
+        clock.advance(1)
+        left += room.tidy(ROOM)[1]
+        for holder in heard if second % 5 == 0 else ():
+            room.heartbeat(ROOM, holder)
+    return left
+
+
 def test_a_gap_in_which_nobody_tidied_makes_nobody_silent(room: WaitingRoom, clock: Clock) -> None:
-    """As when the pumps were away: the first turn only begins the time in which people can be heard of."""
+    """As when the pumps were away: half a grace time of it counts, and the rest comes after."""
     line = opened(room, 4, grace=30.0, keep=300.0)
-    clock.advance(3600)
-    assert room.tidy(ROOM) == (0, 0)
+    for away in (3600, 31, 16):
+        clock.advance(away)
+        assert room.tidy(ROOM) == (0, 0)
     assert let_in(room, most=1) == line[:1]
-    clock.advance(29)
-    room.tidy(ROOM)
+    assert elapse(room, clock, 13) == 0
     assert let_in(room, most=1) == line[1:2]
     room.heartbeat(ROOM, line[2])
-    clock.advance(2)
-    room.tidy(ROOM)
+    assert elapse(room, clock, 4) == 0
     assert let_in(room) == line[2:3], "the last one was not heard of for a whole grace time"
     assert room.heartbeat(ROOM, line[3]).position == 1
+
+
+@pytest.mark.parametrize(("kind", "away"), [("here", 31), ("here", 10**7), ("kept", 901), ("kept", 10**7)])
+def test_an_outage_just_after_a_turn(room: WaitingRoom, clock: Clock, kind: str, away: int) -> None:
+    """When hardly anybody is in the newer bitmaps: the order stays, and all places do."""
+    line = opened(room, 20, grace=30.0, keep=900.0, burst=2, rate=1, per=1.0)
+    fact = f"seatlock:{{{ROOM}}}:room"
+    while room._client.hget(fact, kind) == b"0":
+        elapse(room, clock, 5)
+        if room._client.hget(fact, kind) == b"0":
+            for holder in line:
+                room.heartbeat(ROOM, holder)
+    room.heartbeat(ROOM, line[-1])
+    clock.advance(away)
+    assert room.tidy(ROOM) == (0, 0)
+    assert let_in(room) == line[:2]
+    assert elapse(room, clock, 5, *line[2:]) == 0
+    assert elapse(room, clock, 100, *line[2:]) == 0
+    assert let_in(room) == line[2:4]
+    assert [room.heartbeat(ROOM, holder).position for holder in line[4:]] == list(range(1, 17))
 
 
 def test_a_clock_that_is_set_back_makes_nobody_silent(room: WaitingRoom, clock: Clock) -> None:

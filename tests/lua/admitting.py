@@ -286,10 +286,10 @@ def the_silent_are_passed_over(house: House) -> None:
     hall = Hall(house).open()
     hall.joins("ada", "bo", "cy", "di")
     for _ in range(2):
-        house.advance(hall.settings.grace + 1)
+        hall.elapse(hall.settings.grace / 2 + 1)
         assert [hall.present(place) for place in (1, 2, 3, 4)] == [True] * 4
         hall.beat("ada", "bo", "cy", "di")
-        hall.room.tidy(hall.show)
+        hall.elapse(hall.settings.grace / 2 + 1)
         assert [hall.present(place) for place in (1, 2, 3, 4)] == [True] * 4
     hall.silence("cy")
     assert hall.let_in() == ["cy"]
@@ -321,13 +321,11 @@ def all_are_silent(house: House) -> None:
 def the_silent_lose_their_places_in_the_end(house: House) -> None:
     hall = Hall(house, grace=30, keep=100).open()
     hall.crowd(600)
-    house.advance(101)
-    assert hall.room.tidy(hall.show) == (0, 0)
+    assert hall.elapse(105) == (0, 0)
     assert hall.beat("h3", "h599") == [3, 599]
-    house.advance(101)
-    assert hall.room.tidy(hall.show) == (0, 598)
+    assert hall.elapse(105) == (0, 598)
     assert hall.members("queue") == {"h3": 3, "h599": 599}
-    assert hall.beat("h3", "h4") == [3, "gone"]
+    assert hall.beat("h3", "h4", "h599") == [3, "gone", 599]
     assert hall.let_in() == ["h3", "h599"]
     hall.audit()
 
@@ -397,13 +395,11 @@ def who_goes_is_not_present(house: House) -> None:
     hall.joins("ada", "bo", "cy")
     hall.asked("leave", ["bo"])
     assert [hall.present(place) for place in (1, 2, 3)] == [True, False, True]
-    house.advance(51)
-    hall.room.tidy(hall.show)
+    hall.elapse(51)
     hall.prepare(grace=100)  # so that the two kinds of bitmaps are turned at different times
     hall.beat("ada", "cy")
     for seconds in (50, 101):
-        house.advance(seconds)
-        hall.room.tidy(hall.show)
+        hall.elapse(seconds, step=25)
         hall.beat("cy")
     assert hall.members("queue") == {"cy": 3}
     assert [hall.present(place) for place in (1, 2, 3)] == [False, False, True]

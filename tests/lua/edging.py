@@ -64,8 +64,7 @@ def whoever_comes_is_in_the_newer_bitmaps(house: House) -> None:
     hall = Hall(house).open()
     for kind, span in (("here", hall.settings.grace), ("kept", hall.settings.keep)):
         before = hall.fact(kind)
-        house.advance(span + 1)
-        hall.room.tidy(hall.show)
+        hall.elapse(span)
         newer = hall.fact(kind)
         assert newer != before
         (place,) = hall.joins(f"for-{kind}")
