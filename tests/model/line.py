@@ -194,7 +194,7 @@ class Line:
             self.here.turn(self.now, self.tidied, self.rules.grace, self.rules.grace / 2)
             self.walk_due |= self.kept.turn(self.now, self.tidied, self.rules.keep, self.rules.grace / 2)
         self.tidied = self.now
-        if not self.walk_due or self.status not in ("open", "paused"):
+        if not self.walk_due or self.status not in ("open", "paused"):  # who waits in a closed room keeps the place
             return set()
         self.walk_due = False
         gone = {holder for holder, place in self.queue.items() if place not in self.kept}
