@@ -40,6 +40,9 @@ median. Then one call lets 1,000 in while nine of ten people are silent: every t
 others*, the last 1,000 only. CPU is the server's, which a busy machine hardly changes.
 
 {table(head, rows)}
+
+What is no measurement but a proof, a million joins from several processes while twenty pumps run, and slots of those
+who never come that are filled again, is in [testing.md](testing.md) with the figures of its long run.
 """
 
 
@@ -66,7 +69,8 @@ let in. *Close*: the middle of the range is off by 20 % at most, or by the secon
 {table(head, steady)}
 
 Where the pace changes, a minute after the opening, nobody can know it before, so some of what was told cannot hold.
-Estimates look back 20 to 40 seconds; *later* are those told {SETTLED} seconds after all change and later.
+From then on a range holds both what the pace was and what it has become, for some 25 seconds; *later* are those told
+{SETTLED} seconds after all change and later.
 
 {table(("", "estimates", "within the range", "of those told later"), changing)}
 """
