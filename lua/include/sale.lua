@@ -6,7 +6,7 @@
 -- Selling what is held: what confirm and reclaim have in common. `confirm_hold` decides one request, `write_sales`
 -- writes what a batch of them decided.
 redis.call('ZCARD', due_key) -- type-checked before the first write
-local bought -- holders whose passes end, on a show that requires admission
+local bought -- holders whose passes end, on a show that has a waiting room
 if facts[9] then
   bought = {}
   redis.call('ZCARD', passes_key)

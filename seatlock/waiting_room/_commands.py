@@ -219,10 +219,18 @@ def settings(namespace: str, show: str) -> Command[RoomSettings]:
     return Command(show, ["HMGET", keys_of(namespace, show).room.room, *whole, *times], decode)
 
 
-def require_admission(namespace: str, show: str, *, required: bool) -> Operation[None]:
-    """Have the sale of a show ask for passes, or not."""
-    keys = [keys_of(namespace, show).meta]
-    return Operation(load("require_admission"), show, keys, [b"%d" % required], lambda reply: check_show(reply, show))
+def require_admission(namespace: str, show: str, *, required: bool | None) -> Operation[None]:
+    """Have the sale of a show ask for passes, or not, and end those of buyers; None leaves it as it is.
+
+    Raises `ShowNotFound` where the show is not warmed, unless it is None.
+    """
+
+    def decode(reply: list[Any]) -> None:
+        if required is not None:
+            check_show(reply, show)
+
+    asked = b"2" if required is None else b"%d" % required
+    return Operation(load("require_admission"), show, [keys_of(namespace, show).meta], [asked], decode)
 
 
 def set_status(namespace: str, show: str, status: RoomStatus, *, due: bool = False) -> Operation[RoomStatus | None]:

@@ -160,8 +160,8 @@ class RoomCore(Opening):
             raise InvalidRequest(f"settings must be seatlock.RoomSettings, not {type(settings).__name__}.")
         milliseconds = checked(settings)
         show = yield from self._ready(show)
-        if required is not None:  # first, so that nothing is made for a show that is not there
-            yield _commands.require_admission(self.namespace, show, required=required)
+        # first, so that nothing is made for a show that is not there
+        yield _commands.require_admission(self.namespace, show, required=required)
         seed = secrets.token_hex(32)
         made = _commands.prepare(self.namespace, show, settings, milliseconds, seed, commitment_of(seed))
         _, _, commitment = yield made

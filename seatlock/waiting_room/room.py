@@ -103,9 +103,10 @@ class WaitingRoom(Door[RoomCore]):
         """Make the waiting room of a show, or change its settings; may be repeated.
 
         A new room is ``early`` until `open`. With ``required`` the sale of the show gives new holds only to those who
-        have a pass (`NotAdmitted`), and a pass ends when its holder confirms; False takes that back, None leaves it as
-        it is. Gives the commitment to the seed of the draw: publish it before anybody comes. Raises `ShowNotFound`
-        where ``required`` is given and the show is not warmed.
+        have a pass (`NotAdmitted`); False takes that back, None leaves it as it is. Either way a pass ends when its
+        holder confirms, if the show is warmed by now: else prepare the room again then. Gives the commitment to the
+        seed of the draw: publish it before anybody comes. Raises `ShowNotFound` where ``required`` is given and the
+        show is not warmed.
         """
         return self._follow(self._core.make(show, settings, required))
 

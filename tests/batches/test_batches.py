@@ -249,7 +249,7 @@ def test_a_call_keeps_its_bounds(
     pieces = [names[n * seats : (n + 1) * seats] for n in range(requests)]
     holds = noting.acquire_many(show, [AcquireRequest(piece, "ada") for piece in pieces])
     assert sent(holds, 5) == calls
-    assert sent(noting.confirm_many(show, [ConfirmRequest(hold) for hold in holds]), 7) == calls
+    assert sent(noting.confirm_many(show, [ConfirmRequest(hold) for hold in holds]), 8) == calls
     assert sent(noting.release_many(show, holds), 4) == calls
     assert [type(hold) for hold in holds] == [Hold] * requests
     assert noting.availability(show).counts["sold"] == requests * seats
