@@ -12,7 +12,7 @@
 local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local here_keys, admissions_key = {KEYS[5], KEYS[6]}, KEYS[7]
 -- @include waiting
--- @include rate
+-- @include pace
 -- @include news
 -- @include walk
 
@@ -94,7 +94,8 @@ if #let_in == 0 then
   take_off_ended() -- first, for a full server
   if moved or from > low or bucket.anew or line_ends and room.pace ~= '' then
     version = version + (moved and 1 or 0)
-    redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served), 'level',
+    redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'reached',
+      allowed > 0 and digits(from) or room.reached, 'served', digits(served), 'level',
       digits(bucket.level), 'filled', digits(bucket.filled), 'pace', line_ends and '' or room.pace)
   end
   clear_looked()
@@ -121,9 +122,9 @@ local marks, first = trimmed()
 -- What is spent goes first, so that a script that is stopped later lets in too few, never too many; then passes, what
 -- they say before they count, then the stream. Whoever has a pass and still a place loses the place when told of the
 -- pass: see `present`.
-redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'served', digits(served),
-  'level', digits(bucket.level), 'filled', digits(bucket.filled),
-  'pace', line_ends and '' or paced(served, #let_in == batch),
+redis.call('HSET', room_key, 'version', digits(version), 'low', digits(from), 'reached', digits(from),
+  'served', digits(served), 'level', digits(bucket.level), 'filled', digits(bucket.filled),
+  'pace', line_ends and '' or paced(served, admitted, #let_in == batch),
   'admitted', digits(admitted), 'trim', marks)
 take_off_ended()
 redis.call('HSET', grants_key, unpack(grants))

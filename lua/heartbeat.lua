@@ -3,8 +3,8 @@
 -- KEYS  room queue passes grants early drawn here_0 here_1 kept_0 kept_1 |
 -- ARGV  | holder
 -- REPLY noroom
---       ok status now_ms served moved span_ms poll_ms opens_ms, then for each request one of
---         waiting place ahead
+--       ok status now_ms served slow fast people poll_ms opens_ms, then for each request one of
+--         waiting place ahead back
 --         admitted place left_ms deadline_ms renewals
 --         early
 --         gone                                       has no place, and no pass in time

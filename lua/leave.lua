@@ -3,7 +3,7 @@
 -- KEYS  room queue passes grants early drawn here_0 here_1 |
 -- ARGV  | holder
 -- REPLY noroom
---       ok status now_ms served moved span_ms poll_ms opens_ms, then for each request one of
+--       ok status now_ms served slow fast people poll_ms opens_ms, then for each request one of
 --         left
 --         gone                                       had no place, and no pass in time
 --         kept                                       early, and their list cannot change while it is drawn

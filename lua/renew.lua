@@ -4,7 +4,7 @@
 -- KEYS  room passes grants |
 -- ARGV  | holder renewals
 -- REPLY noroom
---       ok status now_ms served moved span_ms poll_ms opens_ms, then for each request one of
+--       ok status now_ms served slow fast people poll_ms opens_ms, then for each request one of
 --         admitted place left_ms deadline_ms renewals
 --         spent place left_ms deadline_ms renewals   no renewal is left; nothing was changed
 --         gone                                       no pass in time

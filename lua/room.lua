@@ -62,8 +62,8 @@ redis.call('HSET', grants_key, '', '')
 redis.call('HSET', record_key, '', '')
 redis.call('XADD', admissions_key, digits(now) .. '-1', 'served', '0', 'gone', '0', 'status', 'early')
 redis.call('HSET', room_key, 'status', 'early', 'made', digits(now), 'version', '1', 'next', '0', 'low', '1',
-  'served', '0', 'here', '0', 'here_at', digits(now), 'kept', '0', 'kept_at', digits(now), 'walked', '-', 'pace', '',
-  'filled', digits(now), 'level', digits(value_of.burst * value_of.period), 'admitted', '0', 'early', '0', 'seed', seed,
-  'commitment', commitment, 'participants', '', 'outside', '', 'opens', '0', 'gone', '0', 'told', '0 0',
-  'trim', '0 0 0', unpack(fields))
+  'reached', '1', 'served', '0', 'here', '0', 'here_at', digits(now), 'kept', '0', 'kept_at', digits(now),
+  'walked', '-', 'pace', '', 'filled', digits(now), 'level', digits(value_of.burst * value_of.period),
+  'admitted', '0', 'early', '0', 'seed', seed, 'commitment', commitment, 'participants', '', 'outside', '',
+  'opens', '0', 'gone', '0', 'told', '0 0', 'trim', '0 0 0', 'tidied', digits(now), unpack(fields))
 return {'ok', 1, 'early', commitment}

@@ -24,13 +24,16 @@ if undrawn > 0 and wanted ~= 'closed' and wanted ~= 'sold_out' then
   return {'undrawn', undrawn}
 end
 check_news()
+-- A full server lets a script go on once it has begun with a delete; this one deletes nothing, for no id has a line
+-- break in it. Pausing or closing a room must be possible then, too.
+redis.call('ZREM', early_key, '\n')
 if room.status ~= wanted then
   version = version + 1
   -- How it moved before says nothing, and an opening time is forgotten: what somebody did by hand comes later.
   redis.call('HSET', room_key, 'version', digits(version), 'pace', '')
   publish_standing('status', wanted)
   if wanted == 'open' and room.status ~= 'paused' then -- nobody was silent while nobody could be let in
-    redis.call('HSET', room_key, 'here_at', digits(now), 'kept_at', digits(now), 'walked', '-')
+    redis.call('HSET', room_key, 'here_at', digits(now), 'kept_at', digits(now), 'tidied', digits(now), 'walked', '-')
   end
   redis.call('HSET', room_key, 'status', wanted, 'opens', '0') -- last: asking again does what is left to do
 elseif room.opens ~= '0' then

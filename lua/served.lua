@@ -4,7 +4,7 @@
 -- KEYS  room queue passes |
 -- ARGV  |
 -- REPLY noroom
---       ok behind length live early admitted status now_ms served moved span_ms poll_ms opens_ms
+--       ok behind length live early admitted status now_ms served slow fast people poll_ms opens_ms
 --                                                      behind: places up to the one served that wait still
 local room_key, queue_key, passes_key = KEYS[1], KEYS[2], KEYS[3]
 -- @include waiting

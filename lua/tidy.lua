@@ -1,6 +1,6 @@
 -- tidy: does for a waiting room what time asks for, a bounded part a call: turns the bitmaps of those who are present,
 -- takes ended passes off, has places leave that were silent for too long, and publishes how the line moved. Without it
--- nobody falls silent.
+-- nobody falls silent, and where it comes less often than every half a grace time, silence is noticed later.
 --
 -- KEYS  room queue passes grants early drawn here_0 here_1 kept_0 kept_1 admissions |
 -- ARGV  |
@@ -15,24 +15,35 @@ local admissions_key = KEYS[11]
 
 local PASSES = 500 -- ended passes that a call takes off
 local PLACES = 500 -- places that a call looks at
-local grace, keep, here_at, kept_at, walked = unpack(
-  redis.call('HMGET', room_key, 'grace', 'keep', 'here_at', 'kept_at', 'walked'))
+local grace, keep, here_at, kept_at, walked, tidied = unpack(
+  redis.call('HMGET', room_key, 'grace', 'keep', 'here_at', 'kept_at', 'walked', 'tidied'))
+grace, keep, tidied = integer(grace, 1, 86400000), integer(keep, 1, 86400000), integer(tidied, 0, 2 ^ 49)
 local changed = {}
 
 local function set(name, value)
   changed[#changed + 1], changed[#changed + 2] = name, value
 end
+set('tidied', digits(now))
 
--- Which of two bitmaps is the newer one from now on. The time of one is over after `span`; a gap in which nothing was
--- tidied, because the server was away, turns them once, not twice: nobody is silent who could not be heard.
+-- Which of two bitmaps is the newer one from now on. The time of one is over after `span`. Nobody is silent who could
+-- not be heard, since the server was away or its clock jumped: of the time in which nothing was tidied half a grace
+-- time counts; and where the last half a grace time before the turn had not begun before, it begins now. So everybody
+-- has had it whole, before or after, to be heard in.
+local half = math.ceil(grace / 2)
 local function turned(newer, newer_at, current, since, span)
-  local from = integer(since, 0, 2 ^ 49)
+  local from, last = integer(since, 0, 2 ^ 49), span - half
+  local begun = math.min(from + math.max(now - tidied - half, 0), now)
+  if tidied - from < last then
+    begun = math.max(begun, now - last)
+  end
   if now < from then -- a clock that was set back
     set(newer_at, digits(now))
-  elseif now - from >= integer(span, 1, 86400000) then
+  elseif now - begun >= span then
     set(newer, digits(1 - current))
     set(newer_at, digits(now))
     return 1 - current
+  elseif begun > from then
+    set(newer_at, digits(begun))
   end
 end
 
@@ -81,7 +92,9 @@ if moved then
   set('version', digits(version))
 end
 
--- What frees memory goes first, for a full server; what comes last is done again if the script is stopped before.
+-- A delete of nothing, since no id has a line break in it: so the silent leave a full server, too. Then what frees
+-- memory; what comes last is done again if the script is stopped before.
+redis.call('ZREM', queue_key, '\n')
 if #ended > 0 then
   redis.call('HDEL', grants_key, unpack(ended))
   redis.call('ZREM', passes_key, unpack(ended))
@@ -97,9 +110,7 @@ for _, turn in ipairs({{here_keys, new_here}, {kept_keys, new_kept}}) do
     redis.call('SETBIT', key, digits(last_place), '0') -- as long as it will be, at once
   end
 end
-if #changed > 0 then
-  redis.call('HSET', room_key, unpack(changed))
-end
+redis.call('HSET', room_key, unpack(changed))
 if moved then
   publish_standing()
 end

@@ -22,6 +22,8 @@ __all__ = [
     "HolderLimitExceeded",
     "InvalidPlan",
     "InvalidRequest",
+    "LedgerFailed",
+    "LedgerUnavailable",
     "LostReason",
     "NotAdmitted",
     "OutcomeUnknown",
@@ -256,4 +258,19 @@ class ScriptFailed(SeatLockError):
     """A script was refused or failed: a key holds something foreign, a command is not permitted, memory is full.
 
     Safe to ask again, with the same token, once the cause is mended.
+    """
+
+
+class LedgerUnavailable(SeatLockError):
+    """The ledger's database could not be asked in the time given, or did not tell what became of it.
+
+    What was asked may have been done: ask again, with the same arguments, and the answer is what was decided then, or
+    is decided now. Until there is an answer, nobody may be told yes or no.
+    """
+
+
+class LedgerFailed(SeatLockError):
+    """The ledger's database refused: its tables are not there or not of this version, or it holds something foreign.
+
+    Nothing was changed. Asking again gives the same until the cause is mended.
     """

@@ -1,6 +1,7 @@
 """``python -m loadtests.bench``: runs the measurements, writes the results, the page and the figures.
 
-A whole run goes into docs/: benchmarks.md, benchmarks/results.json and the figures; anything less into build/bench.
+A whole run goes into docs/: benchmarks.md, benchmarks/results.json and the figures; anything less into build/bench,
+unless it is added to them by `--add`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from loadtests.bench import (
+    estimates,
     growth,
     hot_seat,
     one_call,
@@ -22,7 +24,9 @@ from loadtests.bench import (
     report,
     scaling,
     several_seats,
+    shuffle,
     throughput,
+    waiting_room,
 )
 from loadtests.bench.machine import Machine
 from loadtests.bench.progress import say
@@ -45,6 +49,9 @@ MEASUREMENTS: Final[dict[str, Callable[[Stage, Settings], Any]]] = {
     "scaling": scaling.measure,
     "several_seats": lambda stage, settings: asyncio.run(several_seats.measure(stage, settings)),
     "profile": lambda stage, settings: asyncio.run(profiling.measure(stage, settings)),
+    "waiting_room": waiting_room.measure,
+    "estimates": estimates.measure,
+    "shuffle": lambda _, settings: shuffle.measure(settings),
 }
 _ON_DATABASE: Final = {"throughput", "hot_seat", "several_seats"}
 
@@ -63,10 +70,19 @@ def measure(names: list[str], settings: Settings, server: str) -> Results:
     return results
 
 
-def publish(results: Results, folder: Path) -> None:
-    """Write the page and the figures."""
+def publish(results: Results, folder: Path, names: list[str]) -> None:
+    """Write the page, and the figures of these measurements."""
     (folder / "benchmarks.md").write_text(report.page(results), encoding="utf-8")
-    plots.draw(results, folder / "benchmarks")
+    plots.draw(results, folder / "benchmarks", names)
+
+
+def added(others: Results, results: Results, names: list[str]) -> Results:
+    """The results of an earlier run with some of this one in their place; which, and when, is noted."""
+    assert results.about is not None
+    for name in names:
+        setattr(others, name, getattr(results, name))
+        others.added[name] = results.about
+    return others
 
 
 def _names(text: str) -> list[str]:
@@ -79,25 +95,28 @@ def _names(text: str) -> list[str]:
 def main() -> None:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="all measurements in small, under a minute")
+    parser.add_argument("--quick", action="store_true", help="all measurements in small, about a minute")
     parser.add_argument("--only", type=_names, default=list(MEASUREMENTS), help="some measurements, by commas")
     which = "the Redis to run: auto, a name, or a program's path (default %(default)s)"
     parser.add_argument("--server", default=usual_server(), help=which)
     parser.add_argument("--out", type=Path, help="the folder for the results")
     parser.add_argument("--page-only", action="store_true", help="write page and figures anew from results.json")
+    parser.add_argument("--add", action="store_true", help="put what is measured beside the others on the page")
     options = parser.parse_args()
     whole = not options.quick and options.only == list(MEASUREMENTS)
-    folder: Path = options.out or (_ROOT / "docs" if whole else _LESS)
+    folder: Path = options.out or (_ROOT / "docs" if whole or options.add else _LESS)
     file = folder / "benchmarks" / "results.json"
     if options.page_only:
-        publish(Results.load(file), folder)
+        publish(Results.load(file), folder, options.only)
         return
     if os.getloadavg()[0] > report.IDLE:
         say(f"the machine is busy (load {os.getloadavg()[0]:.1f}): the figures will be too low")
     settings = QUICK if options.quick else FULL
     results = measure(options.only, settings, options.server)
+    if options.add:
+        results = added(Results.load(file), results, options.only)
     results.save(file)
-    publish(results, folder)
+    publish(results, folder, options.only)
     for target in targets(results):
         print(f"{'met   ' if target.met else 'MISSED'}  {target.name}: {target.measured}; wanted {target.wanted}")
     say(f"written to {folder}")

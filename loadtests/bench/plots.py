@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
-from matplotlib import pyplot as plt
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
+from loadtests.bench import room_plots
+from loadtests.bench.canvas import PLAIN, STYLE, canvas, errors, log_ticks
 from loadtests.bench.contestants.seats import Seatlock
 from loadtests.bench.results import OpenLoad, Profile, Results, Scaling, Series, Spread
 from loadtests.bench.targets import RATE, best
@@ -26,26 +26,10 @@ _COLOURS: Final = {
     "PostgreSQL SKIP LOCKED": "#79b98f",
 }
 _OTHER: Final = ("#1f5fbf", "#79b98f", "#e08a1e", "#c8372d")
-_PLAIN: Final = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:g}")
-_STYLE: Final = {
-    "font.size": 10.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e4e7eb",
-    "axes.axisbelow": True,
-    "axes.edgecolor": "#8a929c",
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 12,
-    "legend.frameon": False,
-    "svg.hashsalt": "seatlock",  # the same picture gives the same file
-    "figure.facecolor": "white",
-}
 
 
-def draw(results: Results, folder: Path) -> None:
-    """Draw a figure for every measurement that was made."""
+def draw(results: Results, folder: Path, names: Collection[str]) -> None:
+    """Draw the figures of these measurements, as far as they were made."""
     mpl.use("Agg")
     folder.mkdir(parents=True, exist_ok=True)
     figures: list[tuple[str, Any, Callable[[Path, Any], None]]] = [
@@ -57,24 +41,14 @@ def draw(results: Results, folder: Path) -> None:
         ("scaling", results.scaling, _scaling),
         ("several_seats", results.several_seats, _several_seats),
         ("profile", results.profile, _profile),
+        ("waiting_room", results.waiting_room, room_plots.size),
+        ("estimates", results.estimates, room_plots.estimates),
+        ("shuffle", results.shuffle, room_plots.shuffle),
     ]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         for name, found, figure in figures:
-            if found:
+            if found and (name in names or (name == "cpu" and "throughput" in names)):
                 figure(folder / name, found)
-
-
-@contextmanager
-def _figure(path: Path, width: float = 9.0, height: float = 4.8, parts: int = 1) -> Iterator[Any]:
-    figure, axes = plt.subplots(1, parts, figsize=(width, height), layout="constrained")
-    yield axes
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-    figure.savefig(path.with_suffix(".png"), dpi=130)
-    plt.close(figure)
-
-
-def _errors(spreads: Sequence[Spread]) -> list[list[float]]:
-    return [[one.median - one.low for one in spreads], [one.high - one.median for one in spreads]]
 
 
 def _bars(axes: Any, names: Sequence[str], spreads: Sequence[Spread], unit: str) -> None:
@@ -82,20 +56,20 @@ def _bars(axes: Any, names: Sequence[str], spreads: Sequence[Spread], unit: str)
     places = range(len(names))
     colours = [_COLOURS.get(name, "#9aa7b5") for name in names]
     values = [one.median for one in spreads]
-    axes.barh(places, values, xerr=_errors(spreads), color=colours, height=0.62, ecolor="#333333", capsize=2.5)
+    axes.barh(places, values, xerr=errors(spreads), color=colours, height=0.62, ecolor="#333333", capsize=2.5)
     most = max(one.high for one in spreads)
     for place, one in zip(places, spreads, strict=True):
         axes.text(one.high + most * 0.012, place, f"{one.median:,.0f} {unit}".rstrip(), va="center")
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set_xlim(0, most * 1.16)
-    axes.xaxis.set_major_formatter(_PLAIN)
+    axes.xaxis.set_major_formatter(PLAIN)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
 
 
 def _throughput(path: Path, series: list[Series]) -> None:
-    with _figure(path, height=5.4) as axes:
+    with canvas(path, height=5.4) as axes:
         names = list(dict.fromkeys(one.contestant for one in series))
         for name in names:
             mine = sorted((one for one in series if one.contestant == name), key=lambda one: one.buyers)
@@ -104,7 +78,7 @@ def _throughput(path: Path, series: list[Series]) -> None:
             axes.errorbar(
                 [one.buyers for one in mine],
                 [one.median for one in spreads],
-                yerr=_errors(spreads),
+                yerr=errors(spreads),
                 label=name,
                 color=_COLOURS.get(name),
                 linewidth=3 if ours else 1.7,
@@ -125,20 +99,13 @@ def _throughput(path: Path, series: list[Series]) -> None:
         )
         axes.set_xscale("log")
         axes.set_yscale("log")
-        _log_ticks(axes.yaxis, (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000), axes.get_ylim())
+        log_ticks(axes.yaxis, (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000), axes.get_ylim())
         axes.set_xticks(sorted({one.buyers for one in series}))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(_PLAIN)
+        axes.xaxis.set_major_formatter(PLAIN)
         axes.set_xlabel("buyers at once (asyncio tasks in one process)")
         axes.set_title("Bookings a second (both scales logarithmic)")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9.5)
-
-
-def _log_ticks(axis: Any, candidates: Sequence[float], limits: tuple[float, float]) -> None:
-    axis.set_ticks([tick for tick in candidates if limits[0] <= tick <= limits[1]])
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter(_PLAIN)
 
 
 def _cpu(path: Path, series: list[Series]) -> None:
@@ -146,7 +113,7 @@ def _cpu(path: Path, series: list[Series]) -> None:
     chosen = [one for name in names if (one := best(series, name)) is not None]
     client = [Spread.of([sample.client_us for sample in one.samples]).median for one in chosen]
     server = [Spread.of([sample.server_us or 0.0 for sample in one.samples]).median for one in chosen]
-    with _figure(path, height=4.4) as axes:
+    with canvas(path, height=4.4) as axes:
         places = range(len(names))
         axes.barh(places, client, color="#1f5fbf", height=0.62, label="client")
         axes.barh(places, server, left=client, color="#e08a1e", height=0.62, label="server")
@@ -164,7 +131,7 @@ def _cpu(path: Path, series: list[Series]) -> None:
 
 
 def _hot_seat(path: Path, found: list[Any]) -> None:
-    with _figure(path, height=3.4) as axes:
+    with canvas(path, height=3.4) as axes:
         spreads = [Spread.of([run.seconds * 1000 for run in one.runs]) for one in found]
         _bars(axes, [one.contestant for one in found], spreads, "ms")
         axes.set_title(f"One hot seat: {found[0].buyers:,} buyers at once, until everyone has an answer")
@@ -177,13 +144,13 @@ def _growth(path: Path, found: list[Any]) -> None:
         ("client, in groups", "client_us", "#1f5fbf"),
         ("server, called alone", "server_alone_us", "#f2c38b"),
     )
-    with _figure(path, width=10, height=4.4, parts=2) as (left, right):
+    with canvas(path, width=10, height=4.4, parts=2) as (left, right):
         for label, name, colour in lines:
             spreads = [Spread.of([getattr(run, name) for run in one.rounds]) for one in found]
             left.errorbar(
                 [one.seats for one in found],
                 [one.median for one in spreads],
-                yerr=_errors(spreads),
+                yerr=errors(spreads),
                 label=label,
                 color=colour,
                 marker="o",
@@ -197,20 +164,20 @@ def _growth(path: Path, found: list[Any]) -> None:
             values = [Spread.of(getattr(one, name)).median for one in found]
             right.plot([one.seats for one in found], values, label=label, color=colour, marker="o", linewidth=2)
         right.set_yscale("log")
-        _log_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000), right.get_ylim())
+        log_ticks(right.yaxis, (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000), right.get_ylim())
         right.set_title("Reading the availability, milliseconds")
         right.legend(loc="upper left")
         for axes in (left, right):
             axes.set_xscale("log")
             axes.set_xticks([one.seats for one in found])
             axes.xaxis.set_minor_locator(NullLocator())
-            axes.xaxis.set_major_formatter(_PLAIN)
+            axes.xaxis.set_major_formatter(PLAIN)
             axes.set_xlabel("seats in the show")
 
 
 def _open_load(path: Path, found: list[OpenLoad]) -> None:
     names = list(dict.fromkeys(one.contestant for one in found))
-    with _figure(path) as axes:
+    with canvas(path) as axes:
         for name in names:
             mine = [one for one in found if one.contestant == name]
             rates = [one.maximum * one.percent / 100 for one in mine]
@@ -219,7 +186,7 @@ def _open_load(path: Path, found: list[OpenLoad]) -> None:
                 axes.errorbar(
                     rates,
                     [one.median for one in spreads],
-                    yerr=_errors(spreads),
+                    yerr=errors(spreads),
                     label=f"{name}, {'p99.9' if part == 'p999' else part}",
                     color=_COLOURS.get(name),
                     linestyle=style,
@@ -237,8 +204,8 @@ def _open_load(path: Path, found: list[OpenLoad]) -> None:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
         axes.set_ylim(low / 1.5, high)
-        _log_ticks(axes.xaxis, (300, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000), axes.get_xlim())
-        _log_ticks(axes.yaxis, (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000), axes.get_ylim())
+        log_ticks(axes.xaxis, (300, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000), axes.get_xlim())
+        log_ticks(axes.yaxis, (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000), axes.get_ylim())
         axes.set_xlabel("arrivals a second; the labels are percents of each one's own maximum")
         axes.set_title("From arrival to booking, milliseconds (both scales logarithmic)")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9.5)
@@ -247,27 +214,27 @@ def _open_load(path: Path, found: list[OpenLoad]) -> None:
 def _scaling(path: Path, found: list[Scaling]) -> None:
     setups = list(dict.fromkeys(one.setup for one in found))
     processes = sorted({one.processes for one in found})
-    with _figure(path, height=4.2) as axes:
+    with canvas(path, height=4.2) as axes:
         width = 0.8 / len(setups)
         for index, setup in enumerate(setups):
             mine = sorted((one for one in found if one.setup == setup), key=lambda one: one.processes)
             spreads = [Spread.of([run.rate for run in one.runs]) for one in mine]
             places = [place + (index - (len(setups) - 1) / 2) * width for place in range(len(mine))]
             values = [one.median for one in spreads]
-            axes.bar(places, values, width * 0.92, yerr=_errors(spreads), label=setup, color=_OTHER[index], capsize=2.5)
+            axes.bar(places, values, width * 0.92, yerr=errors(spreads), label=setup, color=_OTHER[index], capsize=2.5)
             for place, one in zip(places, spreads, strict=True):
                 axes.annotate(
                     f"{one.median:,.0f}", (place, one.high), (0, 3), textcoords="offset points", ha="center", fontsize=9
                 )
         axes.set_xticks(range(len(processes)), [f"{n} process{'es' if n > 1 else ''}" for n in processes])
-        axes.yaxis.set_major_formatter(_PLAIN)
+        axes.yaxis.set_major_formatter(PLAIN)
         axes.grid(visible=False, axis="x")
         axes.set_title("Bookings a second of all processes together (loopback TCP)")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _several_seats(path: Path, series: list[Series]) -> None:
-    with _figure(path, height=3.4) as axes:
+    with canvas(path, height=3.4) as axes:
         spreads = [Spread.of([sample.rate for sample in one.samples]) for one in series]
         _bars(axes, [one.contestant for one in series], spreads, "")
         axes.set_title("Four-seat holds a second")
@@ -282,7 +249,7 @@ def _profile(path: Path, profiles: list[Profile]) -> None:
     if profile.run.server_us is not None:
         server.insert(0, ("sockets and protocol", max(profile.run.server_us - script_us, 0.0)))
     client = [(line.where, line.percent / 100 * profile.run.seconds / profile.run.work * 1e6) for line in profile.parts]
-    with _figure(path, width=11, height=4.2, parts=2) as (left, right):
+    with canvas(path, width=11, height=4.2, parts=2) as (left, right):
         for axes, title, rows, colour in (
             (left, "Client, µs a booking", client, "#1f5fbf"),
             (right, "Server, µs a booking", server[:10], "#e08a1e"),

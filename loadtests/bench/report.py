@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from loadtests.bench import sections
+from loadtests.bench import room_sections, sections
 from loadtests.bench.contestants.base import POOL
 from loadtests.bench.contestants.database import CONNECTIONS
 from loadtests.bench.contestants.roster import ASYNC, BASE, THREADS
@@ -27,12 +27,14 @@ benchmark fails. The raw figures are in [results.json](benchmarks/results.json).
 
 _REPEAT: Final = """## How to repeat it
 
-    make bench                                         # everything: about ten minutes, on an idle machine
-    make bench BENCH_ARGS=--quick                      # all measurements in small, under a minute
+    make bench                                         # everything: about a quarter of an hour, on an idle machine
+    make bench BENCH_ARGS=--quick                      # all measurements in small, about a minute
     make bench BENCH_ARGS='--only throughput,hot_seat' # some of them
+    make bench BENCH_ARGS='--only estimates --add'     # some of them, to stand beside the others on this page
     make bench BENCH_ARGS='--server /path/to/redis-server'
 
-Only a whole run writes this page; less goes into `build/bench`.
+Only a whole run writes this page anew; less goes into `build/bench`, but for what is added to it. The greatest waiting
+room takes 1.3 GB of memory.
 
 The client and the server each want a core of their own: on a machine that does other things the figures are lower, and
 those of the fastest contestants suffer most.
@@ -53,8 +55,11 @@ def page(results: Results) -> str:
         sections.open_load(results),
         sections.scaling(results),
         sections.several_seats(results),
+        room_sections.size(results),
+        room_sections.estimates(results),
+        room_sections.shuffle(results),
         sections.profile(results),
-        _machine(results.about),
+        _machine(results),
         _REPEAT,
     ]
     return "\n".join(part for part in parts if part)
@@ -175,7 +180,10 @@ entry, the change feed, the seat map. Throughput is what the asyncio locker and 
 """
 
 
-def _machine(about: About) -> str:
+def _machine(results: Results) -> str:
+    about = results.about
+    assert about is not None
+
     def rows() -> Iterator[tuple[str, str]]:
         yield "processor", about.cpu
         yield "cores", str(about.cores)
@@ -190,4 +198,13 @@ def _machine(about: About) -> str:
         yield from about.versions.items()
 
     left_out = "".join(f"\nLeft out: {name}, because: {reason}.\n" for name, reason in about.left_out.items())
-    return f"## Machine and versions\n\n{table(('', ''), rows())}\n{left_out}"
+    added = "".join(
+        f"\nMeasured at another time: {name}, on {other.date}, {_server(other)}, load before {other.load_before:.2f}"
+        f"{': the machine had other work' * (other.load_before > IDLE)}.\n"
+        for name, other in results.added.items()
+    )
+    return f"## Machine and versions\n\n{table(('', ''), rows())}\n{left_out}{added}"
+
+
+def _server(about: About) -> str:
+    return ", ".join(f"{name} {about.versions[name]}" for name in ("Redis", "Valkey") if name in about.versions)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
+
+_NUMBERS: Final = re.compile(r"\[[\d\s,.eE+-]+\]")
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -163,6 +167,88 @@ class Profile(msgspec.Struct, frozen=True):
     commands: list[Command]
 
 
+class LetIn(msgspec.Struct, frozen=True):
+    """One call that let 1,000 in: milliseconds of the script on the clock, and of the server's CPU."""
+
+    clock_ms: float
+    cpu_ms: float | None
+
+    @property
+    def ms(self) -> float:
+        """CPU where the system tells, for on a busy machine a script also waits."""
+        return self.clock_ms if self.cpu_ms is None else self.cpu_ms
+
+
+class RoomSize(msgspec.Struct, frozen=True):
+    """A waiting room of so many people. Times are the server's, but ``join_ms`` and ``status_ms`` a lone caller's.
+
+    ``let_in`` is 1,000 admissions while nine of ten are silent, ``behind`` while all are but the last.
+    """
+
+    people: int
+    uuids: bool
+    joined_seconds: float
+    bytes_a_place: float
+    join_us: list[float]
+    status_us: list[float]
+    join_ms: list[float]
+    status_ms: list[float]
+    let_in: list[LetIn]
+    behind: LetIn
+
+
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """One estimate, in seconds: when it was given, counted from the opening, its range, and how long it took."""
+
+    at: float
+    low: float
+    high: float
+    real: float
+
+
+class TenSeconds(msgspec.Struct, frozen=True):
+    """Ten seconds, from ``at`` on: how many asked, were told something, and were told what came."""
+
+    at: float
+    asked: int
+    told: int
+    inside: int
+
+
+class Estimates(msgspec.Struct, frozen=True):
+    """What those in one line were told: how often something, how often nothing, how often close or within the range.
+
+    ``late`` are those told once a change was over for as long as estimates look back, which is at ``settled``. ``some``
+    is a sample.
+    """
+
+    case: str
+    steady: bool
+    people: int
+    told: int
+    nothing: int
+    close: int
+    inside: int
+    users: int
+    users_close: int
+    settled: float
+    late: int
+    late_inside: int
+    by_time: list[TenSeconds]
+    some: list[Told]
+
+
+class Shuffle(msgspec.Struct, frozen=True):
+    """Rank correlations of arrival and order: their mean, their deviation, and how many lie where up to ``most``."""
+
+    draws: int
+    people: int
+    mean: float
+    deviation: float
+    most: float
+    counts: list[int]
+
+
 class About(msgspec.Struct, frozen=True):
     """What it ran on, when, and how."""
 
@@ -193,11 +279,17 @@ class Results(msgspec.Struct):
     scaling: list[Scaling] | None = None
     several_seats: list[Series] | None = None
     profile: list[Profile] | None = None
+    waiting_room: list[RoomSize] | None = None
+    estimates: list[Estimates] | None = None
+    shuffle: Shuffle | None = None
+    added: dict[str, About] = {}
+    """Of measurements that were made at another time than the others."""
 
     def save(self, path: Path) -> None:
-        """Write as JSON, for people too."""
+        """Write as JSON, for people too; a list of numbers stays on one line."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+        text = msgspec.json.format(msgspec.json.encode(self), indent=1).decode()
+        path.write_text(_NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Results:

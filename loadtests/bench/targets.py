@@ -10,6 +10,7 @@ import msgspec
 from loadtests.bench.contestants.nobody import AsyncioAlone
 from loadtests.bench.contestants.roster import BASE
 from loadtests.bench.contestants.seats import Seatlock
+from loadtests.bench.estimates import CHANGED
 from loadtests.bench.results import Results, Series, Spread
 
 RATE: Final = 50_000
@@ -17,6 +18,11 @@ RATIO: Final = 10
 BUSY: Final = 90
 HOT: Final = 15
 ONE: Final = 1.15
+PLACE: Final = 125
+FLAT: Final = 2
+LET_IN: Final = 10
+TOLD: Final = 90
+NOTICED: Final = 10
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -30,7 +36,8 @@ class Target(msgspec.Struct, frozen=True):
 
 def targets(results: Results) -> list[Target]:
     """Those whose measurements were made."""
-    return [*_throughput(results), *_hot_seat(results), *_one_call(results)]
+    kinds = (_throughput, _hot_seat, _one_call, _waiting_room, _estimates)
+    return [target for kind in kinds for target in kind(results)]
 
 
 def best(series: list[Series] | None, contestant: str) -> Series | None:
@@ -89,3 +96,39 @@ def _one_call(results: Results) -> Iterator[Target]:
             f"{ratio:.2f} ({verb})",
             ratio <= ONE,
         )
+
+
+def _waiting_room(results: Results) -> Iterator[Target]:
+    found = [one for one in results.waiting_room or [] if not one.uuids]
+    if not found:
+        return
+    small, great = found[0], found[-1]
+    who = f"{great.people:,} people in a waiting room"
+    most = max(one.bytes_a_place for one in found[1:] or found)
+    yield Target(f"{who}: bytes a place", f"at most {PLACE}", f"{most:.0f}", most <= PLACE)
+    for what, name in (("a join", "join_us"), ("a status", "status_us")):
+        first, last = (Spread.of(getattr(one, name)).median for one in (small, great))
+        yield Target(
+            f"{who}: {what}, times one among {small.people:,}",
+            f"at most {FLAT}",
+            f"{last / first:.2f} ({last:.0f} against {first:.0f} µs)",
+            last <= FLAT * first,
+        )
+    slowest = max(max(Spread.of([call.ms for call in one.let_in]).median, one.behind.ms) for one in found)
+    yield Target(
+        f"{who}: 1,000 let in, time of the server", f"below {LET_IN} ms", f"{slowest:.1f} ms", slowest < LET_IN
+    )
+
+
+def _estimates(results: Results) -> Iterator[Target]:
+    steady = [one for one in results.estimates or [] if one.steady]
+    if steady:
+        percent = 100 * min(one.close / one.told for one in steady)
+        name = "estimates within 20 % of the time to wait, where the pace is steady"
+        yield Target(name, f"at least {TOLD} %", f"{percent:.1f} %", percent >= TOLD)
+    for one in results.estimates or []:
+        after = [ten for ten in one.by_time if CHANGED + NOTICED <= ten.at < one.settled]
+        if not one.steady and after:
+            wrong = 100 * sum(ten.told - ten.inside for ten in after) / sum(ten.asked for ten in after)
+            name = f"{one.case}: told what does not hold, {NOTICED} s after the change until it is forgotten"
+            yield Target(name, f"at most {100 - TOLD} %", f"{wrong:.1f} %", wrong <= 100 - TOLD)

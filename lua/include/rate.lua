@@ -37,20 +37,3 @@ local function wait_ms()
   end
   return bucket.level >= cost and 0 or math.ceil((cost - bucket.level) / rate)
 end
-
--- How the line moves is told by how far it had been served some time ago: two marks, the newer made every so often.
--- What a full bucket lets in at once, batch by batch, says nothing about the time to come: marks begin behind it.
-local PACE_EVERY = 20000 -- milliseconds
-local plenty = bucket.level >= (integer(limits.batch, 1, 1000) + 1) * cost
-local function paced(served, whole_batch)
-  if plenty and whole_batch then
-    return ''
-  end
-  local since, from, at, was = string.match(room.pace, '^(%d+) (%d+) (%d+) (%d+)$')
-  if not since or now < integer(at, 0, 2 ^ 49) then
-    since, from, at, was = digits(now), digits(served), digits(now), digits(served)
-  elseif now - integer(at, 0, 2 ^ 49) >= PACE_EVERY then
-    since, from, at, was = at, was, digits(now), digits(served)
-  end
-  return table.concat({since, from, at, was}, ' ')
-end

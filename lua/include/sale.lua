@@ -7,7 +7,7 @@
 -- writes what a batch of them decided. The script says by LETTER what becomes of a seat, sold or pinned, and by FACT
 -- what the outbox is told.
 redis.call('ZCARD', due_key) -- type-checked before the first write
-local bought -- holders whose passes end, on a show that requires admission
+local bought -- holders whose passes end, on a show that has a waiting room
 if facts[9] then
   bought = {}
   redis.call('ZCARD', passes_key)

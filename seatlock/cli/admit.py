@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
@@ -26,6 +30,7 @@ from seatlock.waiting_room.record import to_json
 REFRESH = 0.5  # seconds between two pictures
 REPORT = 10.0  # seconds between two lines where there is no terminal
 LOOK_EVERY = 2.0  # seconds for which one look at the seats is good
+OUTSIDE_TIMEOUT = 30.0  # seconds that the command of --outside may take
 MOST = 10**9  # passes in time that a bound can be
 
 Seats = Annotated[
@@ -39,8 +44,9 @@ Outside = Annotated[
     str | None,
     typer.Option(
         "--outside",
-        metavar="VALUE",
-        help="For the draw at the time of room-open --at: what nobody could know when the early time ended.",
+        metavar="COMMAND",
+        help="For the draw at the time of room-open --at: a command that is run once the early time has ended, and "
+        "prints what nobody could know before, such as a public beacon's value.",
         show_default=False,
     ),
 ]
@@ -58,35 +64,46 @@ Record = Annotated[
 class Opener(Usher):
     """What `run` opens a room with, and where the record of the draw goes."""
 
-    outside: str | None = None
     note = ""
+    _command: str | None = None
     _record: Path | None = None
-    _file: IO[bytes] | None = None
 
     def prepare_draw(self, show: str, outside: str | None, record: Path | None) -> None:
-        """Make the file of the record, unless the room has been opened before: then nothing is drawn."""
-        self.outside, self._record = outside, record
+        """See whether the record can be written, unless the room has been opened before: then nothing is drawn."""
+        self._command = outside
         if record is not None and self.served(show).room in ("early", "drawing"):
-            self._file = reserve(record)
+            reserve(record).close()
+            record.unlink()  # a file of a pump that was ended before its draw would be in the way of the next one
+            self._record = record
+
+    @property
+    def outside(self) -> Callable[[], str] | None:
+        """What gives the value from outside, where there is a command for it."""
+        return None if self._command is None else partial(printed, self._command)
 
     def keep(self, drawn: Draw | None) -> None:
         """Write the record of a draw."""
         if drawn is None:
             return
-        self.note = f"The order of {drawn.count:,} people who came early was drawn; "
-        if self._file is None:
-            self.note += f"seatlock room-record {drawn.show} FILE writes its record."
-        else:
-            self._file.write(to_json(drawn))
-            self._file.close()
-            self._file = None
-            self.note += f"its record is {self._record}."
+        where = f"seatlock room-record {drawn.show} FILE writes its record."
+        if self._record is not None:
+            try:
+                with self._record.open("xb") as file:
+                    file.write(to_json(drawn))
+                where = f"its record is {self._record}."
+            except OSError as error:
+                where = f"{self._record} cannot be written ({error.strerror}): {where}"
+        self.note = f"The order of {drawn.count:,} people who came early was drawn; {where}"
 
-    def drop_record(self) -> None:
-        """Remove the file of a record that was not written."""
-        if self._file is not None and self._record is not None:
-            self._file.close()
-            self._record.unlink()
+
+def printed(command: str) -> str:
+    """What a command prints. Raises where it fails, takes too long or prints nothing."""
+    done = subprocess.run(  # noqa: S603 - the operator's own
+        shlex.split(command), capture_output=True, text=True, timeout=OUTSIDE_TIMEOUT, check=True
+    )
+    if not (value := done.stdout.strip()):
+        raise ValueError(f"{command} printed nothing")
+    return value
 
 
 class Stock:
@@ -140,13 +157,12 @@ class Work:
 
     def _run(self) -> None:
         try:
-            value = self.usher.outside
             self.usher.run(
                 self.show,
                 stop=self._stop,
                 most_live=self.stock,
                 on_admission=self._note,
-                outside=None if value is None else lambda: value,
+                outside=self.usher.outside,
                 on_open=self.usher.keep,
             )
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
@@ -179,7 +195,6 @@ def admit(
             stock = Stock(opened.enter_context(Desk.at(redis, namespace)), show, returns)
             stock()
         usher.prepare_draw(show, outside, record)
-        opened.callback(usher.drop_record)
         work = Work(usher, show, stock)
         try:
             work.start()

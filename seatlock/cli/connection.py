@@ -119,7 +119,7 @@ class Usher(WaitingRoom):
     def asks_for_passes(self, show: str) -> bool:
         """Whether the sale of the show requires admission."""
         meta = keys_of(self._core.namespace, show).meta
-        return self._run(Command(show, ["HMGET", meta, "admission"], lambda reply: reply[0] is not None)) is True
+        return self._run(Command(show, ["HMGET", meta, "admission"], lambda reply: reply[0] == b"1")) is True
 
 
 def _without_sentinel(reply: int) -> int:

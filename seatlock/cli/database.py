@@ -11,8 +11,9 @@ from typing import Any, Final, cast
 import sqlalchemy
 from sqlalchemy import exc
 
+from seatlock._database import engine_of
 from seatlock.cli.terminal import terminal
-from seatlock.errors import InvalidPlan, InvalidRequest, ServerUnavailable
+from seatlock.errors import InvalidPlan, ServerUnavailable
 from seatlock.plan import Seat, SeatingPlan, SeatStatus
 
 COLUMNS: Final = ("id", "section", "row", "number", "category", "status")
@@ -37,7 +38,7 @@ def read_seats(url: str, query: str) -> SeatingPlan:
 
 @contextmanager
 def _connection(url: str) -> Generator[sqlalchemy.Connection]:
-    engine = _engine(url)
+    engine = engine_of(url, poolclass=sqlalchemy.NullPool)
     try:
         with engine.connect() as connection:
             yield connection.execution_options(stream_results=True, yield_per=ROWS_AT_ONCE)
@@ -47,22 +48,6 @@ def _connection(url: str) -> Generator[sqlalchemy.Connection]:
         raise InvalidPlan(f"the query did not work out: {_reason(error)}") from error
     finally:
         engine.dispose()
-
-
-def _engine(url: str) -> sqlalchemy.Engine:
-    try:
-        target = sqlalchemy.make_url(url)
-        if target.drivername in ("postgresql", "postgres"):
-            target = target.set(drivername="postgresql+psycopg")  # the driver that the extra brings
-        return sqlalchemy.create_engine(target, poolclass=sqlalchemy.NullPool)
-    except (exc.NoSuchModuleError, ModuleNotFoundError) as error:
-        raise InvalidRequest(f"the driver of that database is not installed: {error}") from error
-    except (exc.ArgumentError, ValueError):
-        # what it says may quote pieces of the URL
-        raise InvalidRequest(
-            "the URL of the database cannot be understood: write dialect://user:password@host:port/name, with special "
-            "characters of the password percent-encoded."
-        ) from None
 
 
 def _reason(error: exc.SQLAlchemyError) -> str:

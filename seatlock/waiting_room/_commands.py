@@ -14,7 +14,7 @@ from seatlock._procedures import Procedure
 from seatlock._replies import seconds_left
 from seatlock._script import load
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
-from seatlock.waiting_room.estimate import estimate, pace
+from seatlock.waiting_room.estimate import estimate, middle
 from seatlock.waiting_room.model import Admission, Admitted, Estimate, RoomSettings, RoomStatus, Served
 
 T = TypeVar("T")
@@ -26,22 +26,26 @@ PARTS: Final = 8  # of the record, that one call reads
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What every answer about places begins with; ``moved`` places were served in the last ``span`` seconds."""
+    """What every answer about places begins with; the pace is between ``slow`` and ``fast``, in places a second.
+
+    ``people`` are let in, at least, in a second: fewer, where some are silent.
+    """
 
     room: RoomStatus
     now: int
     served: int
-    moved: int
-    span: float | None
+    slow: float | None
+    fast: float | None
+    people: float | None
     poll: float
     opens_in: float | None
 
     @classmethod
     def read(cls, raw: Sequence[Any]) -> Facts:
         """Read what a script tells."""
-        status, now, served, moved, span, poll, opens = raw
-        left = seconds_left(opens)
-        return cls(status.decode(), now, served, moved, seconds_left(span), poll / 1000, left)
+        status, now, served, *paces, poll, opens = raw
+        slow, fast, people = [None if pace < 0 else pace / 3600 for pace in paces]
+        return cls(status.decode(), now, served, slow, fast, people, poll / 1000, seconds_left(opens))
 
 
 FACTS: Final = len(Facts.__struct_fields__)
@@ -141,7 +145,7 @@ def served(namespace: str, show: str) -> Operation[Served]:
         check_room(reply, show)
         behind, length, live, early, admitted = reply[1:-FACTS]
         facts = Facts.read(reply[-FACTS:])
-        observed = pace(facts.moved, facts.span)
+        observed = middle(facts.slow, facts.fast)
         return Served(
             show,
             facts.room,
@@ -215,10 +219,18 @@ def settings(namespace: str, show: str) -> Command[RoomSettings]:
     return Command(show, ["HMGET", keys_of(namespace, show).room.room, *whole, *times], decode)
 
 
-def require_admission(namespace: str, show: str, *, required: bool) -> Operation[None]:
-    """Have the sale of a show ask for passes, or not."""
-    keys = [keys_of(namespace, show).meta]
-    return Operation(load("require_admission"), show, keys, [b"%d" % required], lambda reply: check_show(reply, show))
+def require_admission(namespace: str, show: str, *, required: bool | None) -> Operation[None]:
+    """Have the sale of a show ask for passes, or not, and end those of buyers; None leaves it as it is.
+
+    Raises `ShowNotFound` where the show is not warmed, unless it is None.
+    """
+
+    def decode(reply: list[Any]) -> None:
+        if required is not None:
+            check_show(reply, show)
+
+    asked = b"2" if required is None else b"%d" % required
+    return Operation(load("require_admission"), show, [keys_of(namespace, show).meta], [asked], decode)
 
 
 def set_status(namespace: str, show: str, status: RoomStatus, *, due: bool = False) -> Operation[RoomStatus | None]:
@@ -253,6 +265,11 @@ def open_at(namespace: str, show: str, at: int) -> Operation[None]:
             raise InvalidRequest(
                 f"the time for the waiting room of show {show!r} to open has passed by the server's clock; nothing was "
                 "changed: give a time to come, or open it now."
+            )
+        if reply[0] == b"over":
+            raise InvalidRequest(
+                f"the waiting room of show {show!r} is {reply[1].decode().replace('_', ' ')}, so no pump opens it when "
+                "a time comes; nothing was changed: open it by hand, or pause it first."
             )
 
     return Operation(load("open_at"), show, [room.room], [b"%d" % at], decode)
@@ -372,6 +389,8 @@ def recorded(namespace: str, show: str, first: int) -> Command[list[bytes]]:
     return Command(show, ["HMGET", keys_of(namespace, show).room.record, *range(first, first + PARTS)], decode)
 
 
-def line_estimate(facts: Facts, place: int) -> Estimate | None:
-    """How long a place has to wait, as far as can be said."""
-    return estimate(place - facts.served, facts.moved, facts.span) if facts.room == "open" else None
+def line_estimate(facts: Facts, place: int, back: int) -> Estimate | None:
+    """How long a place has to wait, as far as can be said, if so many were passed over before it and have come back."""
+    if facts.room != "open":
+        return None
+    return estimate(place - facts.served, facts.slow, facts.fast, back, facts.people)

@@ -103,7 +103,7 @@ class RoomCore(Opening):
         facts: Facts = answer[0]
         word, *rest = answer[1:]
         if word == b"waiting":
-            wait = _commands.line_estimate(facts, rest[0])
+            wait = _commands.line_estimate(facts, rest[0], rest[2])
             return Place(
                 ask.show,
                 ask.holder,
@@ -160,8 +160,8 @@ class RoomCore(Opening):
             raise InvalidRequest(f"settings must be seatlock.RoomSettings, not {type(settings).__name__}.")
         milliseconds = checked(settings)
         show = yield from self._ready(show)
-        if required is not None:  # first, so that nothing is made for a show that is not there
-            yield _commands.require_admission(self.namespace, show, required=required)
+        # first, so that nothing is made for a show that is not there
+        yield _commands.require_admission(self.namespace, show, required=required)
         seed = secrets.token_hex(32)
         made = _commands.prepare(self.namespace, show, settings, milliseconds, seed, commitment_of(seed))
         _, _, commitment = yield made

@@ -93,6 +93,14 @@ class Opening(Base):
         yield _commands.set_status(self.namespace, show, "open")
         return drawn if drawn or not count else (yield from self._record(show))
 
+    def close_in_time(self, show: object) -> Procedure[bool]:
+        """End the early time of a room whose time has come, as a pump does: whether the room is to be opened now.
+
+        Before a value from outside is asked for: whoever can know it must not be able to join the early any more.
+        """
+        show = yield from self._ready(show)
+        return (yield _commands.close_early(self.namespace, show, due=True)) is not None
+
     def open_in_time(self, show: object, outside: object) -> Procedure[tuple[bool, Draw | None]]:
         """Open a room whose time has come, as a pump does: whether that was done, and the record of the draw.
 

@@ -29,10 +29,10 @@ def checked(settings: RoomSettings) -> dict[str, int]:
         whole("settings.concurrency", settings.concurrency, 1, 10**7)
     names = ("per", "reservation", "pass_ttl", "grace", "keep", "poll")
     times = {name: _bounds.milliseconds(f"settings.{name}", getattr(settings, name)) for name in names}
-    if 5 * times["grace"] < 6 * times["poll"]:  # clients add up to a fifth to what they are told
+    if 5 * times["grace"] < 12 * times["poll"]:  # clients add up to a fifth, and after an outage half of grace is left
         raise InvalidRequest(
-            "settings.grace is shorter than 1.2 times settings.poll, so those who ask as they are told would be passed "
-            "over: make grace longer, or poll shorter."
+            "settings.grace is shorter than 2.4 times settings.poll, so those who ask as they are told would be passed "
+            "over after an outage: make grace longer, or poll shorter."
         )
     if times["keep"] < times["grace"]:
         raise InvalidRequest(

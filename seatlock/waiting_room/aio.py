@@ -110,9 +110,10 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """Make the waiting room of a show, or change its settings; may be repeated.
 
         A new room is ``early`` until `open`. With ``required`` the sale of the show gives new holds only to those who
-        have a pass (`NotAdmitted`), and a pass ends when its holder confirms; False takes that back, None leaves it as
-        it is. Gives the commitment to the seed of the draw: publish it before anybody comes. Raises `ShowNotFound`
-        where ``required`` is given and the show is not warmed.
+        have a pass (`NotAdmitted`); False takes that back, None leaves it as it is. Either way a pass ends when its
+        holder confirms, if the show is warmed by now: else prepare the room again then. Gives the commitment to the
+        seed of the draw: publish it before anybody comes. Raises `ShowNotFound` where ``required`` is given and the
+        show is not warmed.
         """
         return await self._follow(self._core.make(show, settings, required))
 
@@ -174,9 +175,10 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         return await self._follow(self._core.admit(show, most, most_live))
 
     async def tidy(self, show: str) -> tuple[int, int]:
-        """Do what time asks for: end passes, have silent places leave; gives how many. At least every few seconds.
+        """Do what time asks for: end passes, have silent places leave; gives how many. At least every half of grace.
 
-        Without it nobody falls silent, and the line waits for those who went away.
+        Where it comes less often silence takes longer to be noticed; without it nobody falls silent, and the line waits
+        for those who went away.
         """
         return await self._follow(self._core.tidy(show))
 
@@ -205,9 +207,11 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
         """Let people in and keep the room tidy, until it is closed or sold out, or ``stop`` is set: the pump.
 
         Run as many as you like, in any processes. Outlasts a server that does not answer. ``most_live`` is asked before
-        each call of `admit`; ``on_admission`` is told of each that let somebody in. When the time of `open_at` has
-        come, the pump opens the room: with what ``outside`` gives (see `open`), and tells ``on_open`` what `open` gave.
-        Not a room that was opened, paused, closed or sold out by hand meanwhile.
+        each call of `admit`; ``on_admission`` is told of each that let somebody in, unless its answer was lost: see
+        `changes`. When the time of `open_at` has come, the pump ends the early time, asks ``outside`` for the value
+        that the order is drawn with (see `open`; give it to all pumps or to none; one that raises is asked again),
+        opens the room, and tells ``on_open`` what `open` gave. Not a room that was opened, paused, closed or sold out
+        by hand meanwhile.
         """
         pump = Pump(show)
         stop = stop or asyncio.Event()
@@ -215,11 +219,8 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
             try:
                 if pump.tidy_is_due():
                     await self.tidy(show)
-                    if (await self.served(show)).opens_in == 0:
-                        value = None if outside is None else await _settled(outside())
-                        opened, drawn = await self._follow(self._core.open_in_time(show, value))
-                        if on_open is not None and (opened or drawn is not None):
-                            await _settled(on_open(drawn))
+                    if (await self.served(show)).opens_in == 0 and await self._follow(self._core.close_in_time(show)):
+                        await self._open_in_time(show, pump, outside, on_open)
                 bound = None if most_live is None else await _settled(most_live())
                 admission = await self.admit(show, most_live=bound)
             except OUTLASTED as error:
@@ -231,6 +232,22 @@ class AsyncWaitingRoom(AsyncDoor[RoomCore]):
             with suppress(TimeoutError):
                 async with asyncio.timeout(pump.pause):
                     await stop.wait()
+
+    async def _open_in_time(
+        self,
+        show: str,
+        pump: Pump,
+        outside: Callable[[], str | Awaitable[str]] | None,
+        on_open: Callable[[Draw | None], object] | None,
+    ) -> None:
+        try:
+            value = None if outside is None else await _settled(outside())
+        except Exception as error:  # noqa: BLE001 - whatever the beacon raises, the pump goes on
+            pump.without_value(error)
+            return
+        opened, drawn = await self._follow(self._core.open_in_time(show, value))
+        if on_open is not None and (opened or drawn is not None):
+            await _settled(on_open(drawn))
 
 
 async def _settled(answer: T | Awaitable[T]) -> T:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from seatlock.waiting_room.model import Estimate
 
-LEAST_SPAN: Final = 5.0  # seconds of observation below which nothing is said
-LEAST_SERVED: Final = 20  # places served below which nothing is said
-LEAST_ERROR: Final = 0.1  # part by which the truth may differ even at a steady rate: admissions come in batches
+STEADY: Final = 2.0  # times as fast as at least, up to which a pace is told as one figure
 
 
-def pace(moved: int, span: float | None) -> float | None:
-    """Places served in a second lately; None where too little was seen to say."""
-    if span is None or span < LEAST_SPAN or moved < LEAST_SERVED:
-        return None
-    return moved / span
+def middle(slow: float | None, fast: float | None) -> float | None:
+    """One figure for a pace between two; None where they are too far apart for that, or not known."""
+    return None if not slow or not fast or fast > STEADY * slow else (slow + fast) / 2
 
 
-def estimate(distance: int, moved: int, span: float | None) -> Estimate | None:
+def estimate(
+    distance: int, slow: float | None, fast: float | None, back: int = 0, people: float | None = None
+) -> Estimate | None:
     """How long until a place is served that is ``distance`` places beyond the last one served; None if unknown.
 
-    Admissions are counted, so their number is off by its square root or so: the range is that wide, at least a tenth.
-    A place that was passed over already is served next: for it the range begins at 0.
+    ``slow`` and ``fast`` are the places that are served in a second, at least and at most (see
+    ``lua/include/pace.lua``): as far apart as the pace has changed lately, and a fifth at the least. A place that was
+    passed over already is served next: for it the range begins at 0. Up to ``back`` people who were passed over have
+    come back and may be let in first, ``people`` of them a second at least.
     """
-    observed = pace(moved, span)
-    if observed is None:
+    if not slow or not fast or (back and not people):
         return None
-    likely = max(distance, 0) / observed
-    error = max(LEAST_ERROR, 1 / math.sqrt(moved))
-    return Estimate(round(likely * (1 - error), 1), round((likely + 1 / observed) * (1 + error), 1))
+    behind = max(distance, 0)
+    first = back / people if people else 0.0
+    return Estimate(round(behind / fast, 1), round((behind + 1) / slow + first, 1))

@@ -21,8 +21,9 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
     can be renewed ``renewals`` times. Who was not heard of for ``grace`` to twice ``grace`` seconds is passed over, and
     loses the place after ``keep`` to twice ``keep`` seconds. ``poll`` is how often clients are told to ask.
 
-    ``grace`` is at least 1.2 times ``poll`` (clients add up to a fifth at random), ``keep`` at least ``grace``, and
-    ``reservation`` at least ``poll``: other settings are refused, since with them who does as told is passed over.
+    ``grace`` is at least 2.4 times ``poll`` (clients add up to a fifth at random, and after an outage half of ``grace``
+    is left to be heard in), ``keep`` at least ``grace``, and ``reservation`` at least ``poll``: other settings are
+    refused, since with them who does as told is passed over.
     """
 
     max_length: int = 100_000
@@ -104,8 +105,8 @@ class Served(msgspec.Struct, frozen=True):
 
     ``number`` is the highest place that an admission has looked at; ``behind`` how many places up to it wait still, for
     they were silent. ``length`` is all who wait, ``live`` the passes in time, ``admitted`` all who ever were let in,
-    ``early`` how many came before the opening. ``pace`` is how many places a second are served lately, None if unknown.
-    ``opens_in`` is the seconds until the room opens by itself, None where no time is set.
+    ``early`` how many came before the opening. ``pace`` is about how many places a second are served lately, None if
+    unknown. ``opens_in`` is the seconds until the room opens by itself, None where no time is set.
     """
 
     show: str

@@ -29,6 +29,7 @@ class Pump:
         self._show = show
         self._tidied = -TIDY_EVERY
         self._failures = 0
+        self._valueless = False
 
     def tidy_is_due(self) -> bool:
         """Whether it is time to tidy; if so, the next time is set."""
@@ -47,6 +48,16 @@ class Pump:
         else:
             wait = LONGEST_PAUSE if admission.wait is None else admission.wait
             self.pause = min(max(wait, SHORTEST_PAUSE if admission.more else LONGEST_PAUSE / 2), LONGEST_PAUSE)
+
+    def without_value(self, error: Exception) -> None:
+        """Take in that the value from outside could not be had: it is asked for again, with every tidying."""
+        if not self._valueless:
+            _log.warning(
+                "the order of the early of show %r is not drawn yet, since its value from outside cannot be had: %r",
+                self._show,
+                error,
+            )
+        self._valueless = True
 
     def failed(self, error: SeatLockError) -> None:
         """Take in that a call failed: say so once, and pause longer each time."""

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
-from seatlock.waiting_room import Admission, AsyncWaitingRoom, RoomSettings, WaitingRoom
+from seatlock.waiting_room import Admission, AsyncWaitingRoom, Place, RoomSettings, WaitingRoom
 from seatlock.waiting_room.draw import Draw
 from tests.support.fixtures import PrivateServer
 from tests.support.servers import RedisServer
@@ -223,7 +223,7 @@ def test_it_waits_for_the_opening_and_through_a_pause(server: RedisServer, pump:
 
 
 def test_it_keeps_the_room_tidy(server: RedisServer, pump: Start) -> None:
-    times = {"reservation": 0.05, "grace": 0.05, "keep": 0.1}
+    times = {"reservation": 0.05, "grace": 0.05, "keep": 0.05}
     with opened(server, 5, rate=1, per=3600.0, burst=1, **times) as (room, _), pump(server):
         until(lambda: room.served(SHOW).length == 0, "the silent have left")
         until(lambda: room._client.zcard(f"seatlock:{{{SHOW}}}:passes") == 1, "and the pass is gone")
@@ -330,6 +330,34 @@ def test_a_pump_leaves_a_room_that_is_closed_in_its_draw(private_server: Private
         drawn = room.open(SHOW)
         assert drawn is not None
         assert drawn.count == room.served(SHOW).length == 1200
+
+
+def test_who_can_know_the_value_from_outside_is_not_early_any_more(private_server: PrivateServer) -> None:
+    """The list is closed before it is asked for; where it cannot be had, it is asked for again."""
+    with private_server().unix_client() as client:
+        room = WaitingRoom(client)
+        room.prepare(SHOW, RoomSettings(**FAST))
+        room.join_many(SHOW, ["ada", "bo"])
+        client.hset(f"seatlock:{{{SHOW}}}:room", "opens", 1)
+        stop = threading.Event()
+        draws: list[Draw | None] = []
+        joined: list[Place] = []
+
+        def value() -> str:
+            joined.append(room.join(SHOW, f"insider-{len(joined)}"))
+            if len(joined) == 1:
+                raise OSError("the beacon does not answer")
+            return "beacon"
+
+        def opened(drawn: Draw | None) -> None:
+            draws.append(drawn)
+            stop.set()
+
+        room.run(SHOW, stop=stop, outside=value, on_open=opened)
+        assert [place.state for place in joined] == ["waiting", "waiting"]
+        (drawn,) = draws
+        assert drawn is not None
+        assert (drawn.count, drawn.outside, drawn.position("insider-0")) == (2, "beacon", None)
 
 
 def test_the_pump_opens_the_room_when_the_time_comes(private_server: PrivateServer) -> None:

@@ -19,7 +19,7 @@ from tests.support.servers import BACKENDS, RedisServer
 # What these scripts do not look at, or replace whole: the older bitmaps, and what a lost room left behind.
 INDIFFERENT: Final = {
     *((name, key) for name in ("join", "heartbeat", "seat_drawn", "join early") for key in ("here:1", "kept:1")),
-    *(("turn", key) for key in ("here:0", "here:1", "kept:0", "kept:1", "queue", "grants")),
+    *(("turn", key) for key in ("here:0", "here:1", "kept:0", "kept:1", "grants")),
     *(("room", key) for key in ("queue", "passes", "grants", "early", "drawn", "admissions", "record")),
     *(("room", key) for key in ("here:0", "here:1", "kept:0", "kept:1")),
     *(("settings", key) for key in ("queue", "passes", "grants", "early", "drawn", "admissions", "record")),
@@ -87,7 +87,7 @@ def any_server(request: pytest.FixtureRequest, server_of: Callable[[str], RedisS
 
 
 def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> None:
-    """What would take memory is refused whole; leaving works, all stay present, and ended passes are taken off."""
+    """What would take memory is refused whole; leaving and closing work, and all who are there stay."""
     with any_server.unix_client() as raw:
         room = WaitingRoom(raw)
         shows = {name: fresh_room(room) for name in ROOM_CALLS}
@@ -96,7 +96,7 @@ def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> 
         with full(raw):
             answers = {name: carry_out(room, call) for name, call in calls.items()}
         for name, show in shows.items():
-            refused = name not in {"heartbeat", "leave", "tidy", *ROOM_READS}
+            refused = name not in {"heartbeat", "leave", "room_status", "tidy", "turn", *ROOM_READS}
             assert isinstance(answers[name], ScriptFailed) == refused, (name, answers[name])
             if refused:
                 assert "OOM" in str(answers[name]) or "maxmemory" in str(answers[name])
@@ -116,11 +116,28 @@ def test_who_is_heard_of_on_a_full_server_does_not_fall_silent(any_server: Redis
         room.admit(show, most=1)
         for _ in range(2):
             raw.hset(base(show) + "room", "here_at", 1)
-            raw.zadd(base(show) + "passes", {"eve": 1})  # something that tidying frees
             with full(raw):
                 assert room.heartbeat(show, "ada").position == 1
-                assert room.tidy(show) == (1, 0)
+                assert room.tidy(show) == (0, 0)
         assert [one.holder for one in room.admit(show).admitted] == ["ada"]
+
+
+def test_the_silent_leave_a_full_server(any_server: RedisServer) -> None:
+    """Also where no pass has ended."""
+    with any_server.unix_client() as raw:
+        room = WaitingRoom(raw)
+        show = fresh_room(room)
+        room.open(show)
+        for holder in ("ada", "bo", "cy"):
+            room.join(show, holder)
+        left = []
+        for _ in range(2):
+            raw.hset(base(show) + "room", "kept_at", 1)
+            with full(raw):
+                left.append(room.tidy(show))
+                assert room.heartbeat(show, "bo").number == 2
+        assert left == [(0, 0), (0, 2)]
+        assert (room.served(show).length, room.changes(show).entries[-1].gone) == (1, 2)
 
 
 def test_who_leaves_a_full_server_is_told_of_where_a_pass_ends(any_server: RedisServer) -> None:

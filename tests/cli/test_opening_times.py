@@ -32,7 +32,7 @@ def test_the_pump_draws_where_the_record_is_kept(
         room.close_room(show)
 
     with meanwhile(close):
-        status, out, err = on_server("admit", show, "--outside", "beacon", "--record", str(file))
+        status, out, err = on_server("admit", show, "--outside", "echo beacon", "--record", str(file))
     assert (status, err) == (0, "")
     assert "The order of 3 people who came early was drawn; its record is" in out
     assert run("verify-shuffle", str(file), "--holder", "ada", "--outside", "beacon").status == 0
@@ -48,7 +48,7 @@ def test_the_pump_draws_without_a_file_too(
         room.close_room(show)
 
     with meanwhile(close):
-        status, out, err = on_server("admit", show, "--outside", "beacon")
+        status, out, err = on_server("admit", show, "--outside", "echo beacon")
     assert (status, err) == (0, "")
     assert f"The order of 3 people who came early was drawn; seatlock room-record {show} FILE" in " ".join(out.split())
     file = tmp_path / "draw.json"

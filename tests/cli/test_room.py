@@ -51,10 +51,10 @@ def test_a_room_is_made_and_changed(on_server: Run, room: WaitingRoom, show: str
     assert commitment == room.prepare(show, room.settings(show))
     assert room.settings(show) == RoomSettings(rate=30, per=1.5, concurrency=7)
 
-    status, out, _ = on_server("room", show, "--concurrency", "0", "--grace", "6", "--renewals", "0")
+    status, out, _ = on_server("room", show, "--concurrency", "0", "--grace", "12", "--renewals", "0")
     assert (status, commitment in out) == (0, True)
     assert out.startswith(f"The waiting room of {show} is as you want it.\n")
-    assert room.settings(show) == RoomSettings(rate=30, per=1.5, grace=6.0, renewals=0), "the others stay"
+    assert room.settings(show) == RoomSettings(rate=30, per=1.5, grace=12.0, renewals=0), "the others stay"
     assert on_server("room", show, "--big-sale", "--burst", "9").status == 0
     found = room.settings(show)
     assert (found.max_length, found.per, found.burst) == (10_000_000, 5.0, 9)
@@ -70,7 +70,7 @@ def test_every_setting_has_an_option(on_server: Run, room: WaitingRoom, show: st
         "max_length": 7,
         "reservation": 18.0,
     }
-    wanted |= {"pass_ttl": 9.0, "renewals": 10, "grace": 21.0, "keep": 22.0, "poll": 13.0}
+    wanted |= {"pass_ttl": 9.0, "renewals": 10, "grace": 32.0, "keep": 33.0, "poll": 13.0}
     assert set(wanted) == set(RoomSettings.__struct_fields__)
     options = [word for name, value in wanted.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     assert on_server("room", show, *options).status == 0

@@ -130,7 +130,7 @@ def test_a_great_line_goes_in_in_order(stage: Stage) -> None:
 
 
 def test_the_silent_are_passed_over_and_keep_their_place(stage: Stage) -> None:
-    show = stage.open_room(grace=0.02, poll=0.01)
+    show = stage.open_room(grace=0.02, poll=0.008)
     stage.join("ada", "bo", "cy")
     stage.fall_silent("ada", "bo", "cy")
     assert stage.let_in() == ["bo", "cy"]
@@ -143,7 +143,7 @@ def test_the_silent_are_passed_over_and_keep_their_place(stage: Stage) -> None:
 
 
 def test_joining_again_ends_the_silence(stage: Stage) -> None:
-    stage.open_room(grace=0.02, poll=0.01)
+    stage.open_room(grace=0.02, poll=0.008)
     stage.join("ada", "bo")
     stage.fall_silent("ada", "bo")
     assert stage.join("ada")[0].position == 1
@@ -151,7 +151,7 @@ def test_joining_again_ends_the_silence(stage: Stage) -> None:
 
 
 def test_looking_does_not_end_the_silence(stage: Stage) -> None:
-    show = stage.open_room(grace=0.02, poll=0.01)
+    show = stage.open_room(grace=0.02, poll=0.008)
     stage.join("ada", "bo")
     stage.fall_silent("ada", "bo")
     assert stage.room.status(show, "ada").position == 1
@@ -159,7 +159,7 @@ def test_looking_does_not_end_the_silence(stage: Stage) -> None:
 
 
 def test_a_silent_crowd_does_not_stall_the_line(stage: Stage) -> None:
-    show = stage.open_room(grace=0.02, poll=0.01)
+    show = stage.open_room(grace=0.02, poll=0.008)
     line = line_of(stage, 1500)
     heard = [line[700], line[1499]]
     stage.fall_silent(line[0], *heard)
@@ -180,7 +180,7 @@ def test_nobody_is_silent_before_the_grace_is_over(stage: Stage) -> None:
 
 
 def test_a_place_leaves_that_was_silent_for_too_long(stage: Stage) -> None:
-    show = stage.open_room(grace=0.01, keep=0.02, poll=0.005)
+    show = stage.open_room(grace=0.01, keep=0.02, poll=0.004)
     stage.join("ada", "bo", "cy")
     left: list[int] = []
 
@@ -196,7 +196,7 @@ def test_a_place_leaves_that_was_silent_for_too_long(stage: Stage) -> None:
 
 
 def test_all_of_a_long_line_leaves(stage: Stage) -> None:
-    show = stage.open_room(grace=0.01, keep=0.02, poll=0.005)
+    show = stage.open_room(grace=0.01, keep=0.02, poll=0.004)
     line_of(stage, 1100)
     left: list[int] = []
 

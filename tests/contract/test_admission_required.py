@@ -206,12 +206,29 @@ def test_it_can_be_turned_on_and_off_at_any_time(stage: Stage) -> None:
     assert stage.version() == before + 1, "of the hold alone"
 
 
-def test_a_pass_does_not_end_where_none_is_required(stage: Stage) -> None:
+@pytest.mark.parametrize("required", [None, False])
+def test_a_pass_ends_with_the_purchase_where_none_is_required_too(stage: Stage, required: bool | None) -> None:
     stage.open()
     stage.open_room()
+    stage.room.prepare(stage.show, stage.room.settings(stage.show), required=required)
     admitted(stage, "ada")
+    admitted(stage, "bo")
+    stage.locker.confirm(stage.acquire("A-1"))
+    assert stage.acquire("A-2", holder="di").seats, "without a pass"
+    assert stage.room.status(stage.show, "ada").state == "gone"
+    assert stage.room.status(stage.show, "bo").state == "admitted"
+
+
+def test_a_show_that_is_warmed_later_ends_passes_once_its_room_is_prepared_again(stage: Stage) -> None:
+    stage.open_room()
+    stage.open()
+    admitted(stage, "ada")
+    admitted(stage, "bo")
     stage.locker.confirm(stage.acquire("A-1"))
     assert stage.room.status(stage.show, "ada").state == "admitted"
+    stage.room.prepare(stage.show, stage.room.settings(stage.show))
+    stage.locker.confirm(stage.acquire("A-2", holder="bo"))
+    assert stage.room.status(stage.show, "bo").state == "gone"
 
 
 def test_a_show_that_is_not_warmed_requires_nothing(stage: Stage) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
-from seatlock.waiting_room import RoomSettings, WaitingRoom
+from seatlock.waiting_room import Estimate, RoomSettings, WaitingRoom
 from tests.support.clock import Clock
 from tests.support.fixtures import PrivateServer
 
@@ -109,20 +110,50 @@ def test_who_came_again_has_no_old_pass_beside_the_new_place(room: WaitingRoom, 
     assert let_in(room) == [line[1], line[2], line[0]]
 
 
+def elapse(room: WaitingRoom, clock: Clock, seconds: int, *heard: str) -> int:
+    """Let time pass as where a pump tidies, with heartbeats every five seconds: gives how many lost their places."""
+    left = 0
+    for second in range(1, seconds + 1):
+        clock.advance(1)
+        left += room.tidy(ROOM)[1]
+        for holder in heard if second % 5 == 0 else ():
+            room.heartbeat(ROOM, holder)
+    return left
+
+
 def test_a_gap_in_which_nobody_tidied_makes_nobody_silent(room: WaitingRoom, clock: Clock) -> None:
-    """As when the pumps were away: the first turn only begins the time in which people can be heard of."""
+    """As when the pumps were away: half a grace time of it counts, and the rest comes after."""
     line = opened(room, 4, grace=30.0, keep=300.0)
-    clock.advance(3600)
-    assert room.tidy(ROOM) == (0, 0)
+    for away in (3600, 31, 16):
+        clock.advance(away)
+        assert room.tidy(ROOM) == (0, 0)
     assert let_in(room, most=1) == line[:1]
-    clock.advance(29)
-    room.tidy(ROOM)
+    assert elapse(room, clock, 13) == 0
     assert let_in(room, most=1) == line[1:2]
     room.heartbeat(ROOM, line[2])
-    clock.advance(2)
-    room.tidy(ROOM)
+    assert elapse(room, clock, 4) == 0
     assert let_in(room) == line[2:3], "the last one was not heard of for a whole grace time"
     assert room.heartbeat(ROOM, line[3]).position == 1
+
+
+@pytest.mark.parametrize(("kind", "away"), [("here", 31), ("here", 10**7), ("kept", 901), ("kept", 10**7)])
+def test_an_outage_just_after_a_turn(room: WaitingRoom, clock: Clock, kind: str, away: int) -> None:
+    """When hardly anybody is in the newer bitmaps: the order stays, and all places do."""
+    line = opened(room, 20, grace=30.0, keep=900.0, burst=2, rate=1, per=1.0)
+    fact = f"seatlock:{{{ROOM}}}:room"
+    while room._client.hget(fact, kind) == b"0":
+        elapse(room, clock, 5)
+        if room._client.hget(fact, kind) == b"0":
+            for holder in line:
+                room.heartbeat(ROOM, holder)
+    room.heartbeat(ROOM, line[-1])
+    clock.advance(away)
+    assert room.tidy(ROOM) == (0, 0)
+    assert let_in(room) == line[:2]
+    assert elapse(room, clock, 5, *line[2:]) == 0
+    assert elapse(room, clock, 100, *line[2:]) == 0
+    assert let_in(room) == line[2:4]
+    assert [room.heartbeat(ROOM, holder).position for holder in line[4:]] == list(range(1, 17))
 
 
 def test_a_clock_that_is_set_back_makes_nobody_silent(room: WaitingRoom, clock: Clock) -> None:
@@ -245,3 +276,64 @@ def test_a_rest_does_not_make_the_estimate_wrong_for_long(room: WaitingRoom, clo
             left = place.ahead / 10  # type: ignore[operator]
             assert place.wait.low <= left + 2, "never so much too long"
             assert place.wait.high >= left - 2
+
+
+def width(wait: Estimate) -> float:
+    return (wait.high - wait.low) / (wait.high + wait.low)
+
+
+def test_an_estimate_widens_or_vanishes_while_nobody_is_let_in(room: WaitingRoom, clock: Clock) -> None:
+    """The pumps stand: nobody knows for how long, so a narrow range is wrong whatever it says."""
+    opened(room, 2000, rate=20, per=1.0, burst=20)
+    steady(room, clock, 60, lambda _: None)
+    before = room.status(ROOM, "h-1999").wait
+    assert before is not None
+    clock.advance(45)
+    wait = room.status(ROOM, "h-1999").wait
+    assert wait is None or width(wait) > 2 * width(before)
+
+
+@pytest.mark.parametrize(("first", "then"), [(20, 8), (8, 20)])
+def test_an_estimate_after_a_change_of_the_rate_is_wide_or_right(
+    room: WaitingRoom, clock: Clock, first: int, then: int
+) -> None:
+    settings = {"per": 1.0, "burst": 20}
+    opened(room, 2500, rate=first, **settings)
+    steady(room, clock, 60, lambda _: None)
+    room.prepare(ROOM, msgspec.structs.replace(room.settings(ROOM), rate=then))
+    for _ in range(6):
+        steady(room, clock, 5, lambda _: None)
+        place = room.status(ROOM, "h-2499")
+        assert place.ahead is not None
+        real = place.ahead / then
+        wait = place.wait
+        assert wait is None or wait.low - 2 <= real <= wait.high + 2
+
+
+def test_estimates_know_of_those_who_come_back(room: WaitingRoom, clock: Clock) -> None:
+    """Half of the line was passed over; when it comes back it is let in first."""
+    line = opened(room, 1200, rate=20, per=1.0, burst=20, grace=30.0)
+    for _ in range(4):
+        for _ in range(3):
+            clock.advance(10)
+            room.tidy(ROOM)
+            for holder in line[600:]:
+                room.heartbeat(ROOM, holder)
+    steady(room, clock, 20, lambda _: None)
+    for holder in line[:600]:
+        room.heartbeat(ROOM, holder)
+    steady(room, clock, 2, lambda _: None)
+    for holder in (line[599], line[1199]):
+        place = room.status(ROOM, holder)
+        assert place.ahead is not None
+        assert place.wait is None or place.wait.low - 2 <= place.ahead / 20 <= place.wait.high + 2
+
+
+def test_an_estimate_right_after_a_stall_is_no_narrow_one(room: WaitingRoom, clock: Clock) -> None:
+    opened(room, 2500, rate=20, per=1.0, burst=20)
+    steady(room, clock, 60, lambda _: None)
+    clock.advance(60)
+    steady(room, clock, 5, lambda _: None)
+    place = room.status(ROOM, "h-2499")
+    assert place.ahead is not None
+    assert place.wait is None or place.wait.low - 2 <= place.ahead / 20 <= place.wait.high + 2

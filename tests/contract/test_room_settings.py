@@ -38,8 +38,8 @@ def test_settings_that_are_none_are_refused(stage: Stage, wrong: dict[str, Any])
 
 
 UNWORKABLE: list[dict[str, float]] = [
-    {"grace": 5.999, "poll": 5.0},
-    {"grace": 0.002, "poll": 0.002},
+    {"grace": 11.999, "poll": 5.0},
+    {"grace": 0.004, "poll": 0.002},
     {"keep": 29.999, "grace": 30.0},
     {"reservation": 4.999, "poll": 5.0},
 ]
@@ -74,7 +74,7 @@ def test_what_is_no_settings_is_refused(stage: Stage, wrong: object) -> None:
         ),
         RoomSettings(max_length=1, rate=1, per=0.001, burst=1, concurrency=1, batch=1, renewals=0),
         RoomSettings(rate=10**6, per=0.001, burst=10**6),
-        RoomSettings(reservation=86_400, pass_ttl=86_400, grace=86_400, keep=86_400, poll=72_000),
+        RoomSettings(reservation=86_400, pass_ttl=86_400, grace=86_400, keep=86_400, poll=36_000),
     ],
 )
 def test_extreme_settings_work(stage: Stage, extreme: RoomSettings) -> None:

@@ -199,7 +199,7 @@ def test_how_far_the_line_is_served(stage: Stage) -> None:
 
 def test_no_position_is_higher_than_the_serving_number_says(stage: Stage) -> None:
     """Nor does a number that a CDN kept for a while become wrong: positions only fall."""
-    show = stage.open_room(batch=4, grace=0.02, poll=0.01)
+    show = stage.open_room(batch=4, grace=0.02, poll=0.008)
     line = [f"h-{number}" for number in range(40)]
     stage.join(*line)
     kept = [stage.room.served(show)]

@@ -72,13 +72,29 @@ class Hall:
         """Admit: gives who was let in."""
         return [one.holder for one in self.room.admit(self.show, **options).admitted]
 
-    def silence(self, *heard: str) -> None:
-        """Let time pass in which only these are heard of, until all others are silent."""
-        for _ in range(2):
-            self.house.advance(self.settings.grace + 1)
-            self.room.tidy(self.show)
+    def elapse(self, seconds: float, *heard: str, step: float | None = None) -> tuple[int, int]:
+        """Let time pass as where a pump tidies, while these are heard of: gives what the tidying took off, in all.
+
+        In steps of half a grace time, the longest that count in full.
+        """
+        ended = left = 0
+        step = step or self.settings.grace / 2
+        while seconds > 0:
+            self.house.advance(min(step, seconds))
+            seconds -= step
+            some_ended, some_left = self.room.tidy(self.show)
+            ended, left = ended + some_ended, left + some_left
             if heard:
                 self.beat(*heard)
+        return ended, left
+
+    def silence(self, *heard: str) -> None:
+        """Let time pass in which only these are heard of, until all others are silent."""
+        self.elapse(2 * self.settings.grace + 1, *heard)
+
+    def forget(self, *heard: str) -> tuple[int, int]:
+        """Let time pass in which only these are heard of, until all others have lost their places."""
+        return self.elapse(2 * (self.settings.keep + self.settings.grace), *heard)
 
     # Behind the scenes
 

@@ -88,11 +88,15 @@ def a_room_that_opens_by_itself(house: House) -> None:
     assert hall.room.served(hall.show).opens_in is None
     hall.room.pause(hall.show)
     assert hall.room.served(hall.show).opens_in is None, "what is done by hand forgets the time"
-    for word in ("pause", "open"):
+    hall.room.open_at(hall.show, at + 7200)
+    hall.room.pause(hall.show)
+    assert hall.fact("opens") == "0", "also where it is so already"
+    for word in ("open", "close_room", "sold_out"):
         getattr(hall.room, word)(hall.show)
-        hall.room.open_at(hall.show, at + 7200)
-        getattr(hall.room, word)(hall.show)
-        assert hall.fact("opens") == "0", "also where it is so already"
+        with house.unchanged():
+            error = house.failing(InvalidRequest, lambda: hall.room.open_at(hall.show, at + 7200))
+            hall.room.open_at(hall.show, None)
+        assert "no pump opens it" in str(error)
     hall.room.pause(hall.show)
     hall.room.open_at(hall.show, at + 7200)
     hall.room.open_at(hall.show, None)
@@ -244,9 +248,7 @@ def a_room_that_was_closed_while_its_order_was_drawn(house: House) -> None:
     house.run(commands.draw("seatlock", hall.show, {"h0": 7, "h1": 3}))
     hall.joins("late")
     hall.room.sold_out(hall.show)
-    for _ in range(4):
-        house.advance(101)
-        hall.room.tidy(hall.show)
+    hall.elapse(400)
     assert hall.asked("leave", ["h0", "h5"]) == [False, False]
     with house.unchanged():
         house.failing(InvalidRequest, lambda: hall.room.close_early(hall.show))
@@ -290,9 +292,7 @@ def a_long_draw(house: House) -> None:
     noted(hall)
     house.run(commands.draw("seatlock", hall.show, {"ada": 7, "bo": 3}))
     house.run(commands.seat_drawn("seatlock", hall.show))
-    for _ in range(4):
-        house.advance(101)
-        hall.room.tidy(hall.show)
+    hall.elapse(400)
     hall.room.open(hall.show)
     hall.room.tidy(hall.show)
     assert hall.let_in() == ["bo", "ada"]
@@ -309,9 +309,7 @@ def a_draw_that_was_cut_off_and_closed(house: House) -> None:
     house.raw.zadd(house.key("drawn"), {"cy": 9})
     house.raw.zrem(house.key("queue"), "cy")
     hall.room.close_room(hall.show)
-    for _ in range(4):
-        house.advance(101)
-        hall.room.tidy(hall.show)
+    hall.elapse(400)
     hall.room.open(hall.show)
     hall.room.tidy(hall.show)
     assert hall.let_in() == ["bo", "ada", "cy"]

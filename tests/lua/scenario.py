@@ -37,21 +37,9 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 
 
 _ROOMS = (
-    *("acquiring", "admitting", "arguments", "best", "blocking", "channelling", "faults", "holding", "keeping", "late"),
-    *(
-        "limiting",
-        "opening",
-        "operating",
-        "pinning",
-        "pooling",
-        "publishing",
-        "queueing",
-        "rationing",
-        "regaining",
-        "requiring",
-        "selling",
-    ),
-    *("stocktaking", "warming"),
+    *("acquiring", "admitting", "arguments", "best", "blocking", "channelling", "edging", "faults", "holding"),
+    *("keeping", "late", "limiting", "opening", "operating", "pinning", "pooling", "publishing", "queueing"),
+    *("rationing", "regaining", "requiring", "selling", "silencing", "stocktaking", "warming"),
 )
 
 

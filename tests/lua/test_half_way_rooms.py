@@ -132,15 +132,12 @@ def tidying(hall: Hall) -> Attempt:
     hall.joins("ada", "bo")
     hall.let_in()
     hall.joins("cy", "di")
-    for _ in range(2):
-        hall.house.advance(hall.settings.keep + 1)
-        hall.beat("cy")
+    hall.prepare(keep=60)
+    hall.elapse(2 * 60 - 15, "cy")
+    hall.house.advance(15)
 
     def check() -> None:
-        hall.room.tidy(hall.show)
-        hall.house.advance(hall.settings.keep + 1)
-        hall.beat("cy")
-        hall.room.tidy(hall.show)
+        hall.forget("cy")
         assert hall.members("passes") == hall.grants() == {}
         assert hall.members("queue") == {"cy": 3}
 
@@ -152,8 +149,10 @@ def _tidied_once(hall: Hall) -> None:
 
 
 def turning_both(hall: Hall) -> Attempt:
+    hall.prepare(keep=60)
     hall.joins("ada", "bo")
-    hall.house.advance(hall.settings.keep + 1)
+    hall.elapse(45)
+    hall.house.advance(15)
     return Attempt(lambda: _tidied_once(hall), ("ada", "bo"))
 
 

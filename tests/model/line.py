@@ -58,11 +58,17 @@ class Turn:
     new: set[int] = field(default_factory=set)
     old: set[int] = field(default_factory=set)
 
-    def turn(self, now: float, span: float) -> bool:
-        """Tidy: whether it turned."""
+    def turn(self, now: float, tidied: float, span: float, half: float) -> bool:
+        """Tidy: whether it turned. Of time without it ``half`` counts, and the last ``half`` begins with a tidy."""
         if now < self.since:
             self.since = now
-        elif now - self.since >= span:
+            return False
+        before = tidied - self.since
+        counted = before + min(now - tidied, half)
+        if before < span - half:
+            counted = min(counted, span - half)
+        self.since = now - counted
+        if counted >= span:
             self.since, self.new, self.old = now, set(), self.new
             return True
         return False
@@ -85,6 +91,7 @@ class Line:
         self.queue: dict[str, int] = {}
         self.passes: dict[str, Grant] = {}
         self.here, self.kept = Turn(), Turn()
+        self.tidied = 0.0
         self.walk_due = False
         # What may be written down of the rate: a look that lets nobody in may be noted or not, which makes a difference
         # once the clock is set back. What is let in tells which it was.
@@ -184,9 +191,10 @@ class Line:
         """Do what time asks for: gives those whose places are gone."""
         self.passes = {holder: grant for holder, grant in self.passes.items() if grant.deadline >= self.now}
         if self.status not in ("early", "drawing") and not self.early:
-            self.here.turn(self.now, self.rules.grace)
-            self.walk_due |= self.kept.turn(self.now, self.rules.keep)
-        if not self.walk_due or self.status == "drawing":
+            self.here.turn(self.now, self.tidied, self.rules.grace, self.rules.grace / 2)
+            self.walk_due |= self.kept.turn(self.now, self.tidied, self.rules.keep, self.rules.grace / 2)
+        self.tidied = self.now
+        if not self.walk_due or self.status not in ("open", "paused"):  # who waits in a closed room keeps the place
             return set()
         self.walk_due = False
         gone = {holder for holder, place in self.queue.items() if place not in self.kept}
@@ -197,7 +205,7 @@ class Line:
     def become(self, status: str) -> None:
         """Open, pause or close the room: what opens begins the times of those who are present anew."""
         if status == "open" and self.status not in ("open", "paused"):
-            self.here.since = self.kept.since = self.now
+            self.here.since = self.kept.since = self.tidied = self.now
             self.walk_due = False
         self.status = status
 

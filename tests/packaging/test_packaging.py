@@ -261,6 +261,11 @@ def test_a_plain_install_imports_and_finds_its_scripts(plain: Environment) -> No
     assert scripts == package / "lua"
 
 
+def test_the_ledger_without_its_extra_names_it(plain: Environment) -> None:
+    done = run(plain.python, "-I", "-c", "import seatlock.ledger", cwd=plain.elsewhere)
+    assert f"pip install '{NAME}[ledger]'" in done.stderr
+
+
 def test_the_command_without_its_extra_names_the_pip_command_and_exits_with_2(plain: Environment) -> None:
     for arguments in ([], ["--help"], ["simulate", "--plan", "arena"]):
         done = plain.command(*arguments)

@@ -35,11 +35,27 @@ from tests.support.lua_text import tokens
 
 FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["at_ms", "closes_ms", "deadline_ms", "left_ms", "now_ms", "opens_ms"], 1500),
-    **dict.fromkeys(["poll_ms", "span_ms", "wait_ms"], 1500),
+    **dict.fromkeys(["poll_ms", "wait_ms"], 1500),
     **dict.fromkeys(["epoch", "fence", "version", "place", "new", "consistent", "seats"], 1),
     **dict.fromkeys(["holds", "unread", "added", "changed", "kept", "swept", "due", "quantity", "held", "sold"], 2),
     "names": b"",
-    **dict.fromkeys(["moved", "served", "renewals", "ahead", "live", "length", "behind", "admitted", "early"], 3),
+    **dict.fromkeys(
+        [
+            "slow",
+            "fast",
+            "people",
+            "back",
+            "served",
+            "renewals",
+            "ahead",
+            "live",
+            "length",
+            "behind",
+            "admitted",
+            "early",
+        ],
+        3,
+    ),
     **dict.fromkeys(["freed", "expired", "remaining", "more", "gap"], 1),
     **dict.fromkeys(["seed", "commitment", "participants", "outside"], b"text"),
     "pools": [],
@@ -337,7 +353,7 @@ def _constructed(code: str) -> Iterator[tuple[str, int]]:
 
 def _items_of(code: str, function: str) -> int:
     """How many values a function returns, whose last return has no bracket with a comma in it but for `integer`."""
-    own = "since|span|opens|opens_in"  # its local names, which begin lines of their own
+    own = "slow|opens|opens_in"  # its local names, which begin lines of their own
     body = re.search(rf"local function {function} \( \)(.*?)\n(?!local (?:{own}) )", code + "\n", re.DOTALL)
     assert body
     returned = re.sub(r"\([^)]*\)", "", body[1].rpartition(" return ")[2])

@@ -13,6 +13,7 @@ import pytest
 
 import seatlock
 from seatlock import AsyncSeatLocker, SeatLocker
+from seatlock.ledger import AsyncLedger, Ledger
 from seatlock.waiting_room import AsyncWaitingRoom, WaitingRoom
 
 TWINS: Final = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
@@ -55,7 +56,7 @@ def _pairs(one: type, other: type) -> list[Any]:
     ]
 
 
-CLASSES: Final = [(SeatLocker, AsyncSeatLocker, 15), (WaitingRoom, AsyncWaitingRoom, 15)]
+CLASSES: Final = [(SeatLocker, AsyncSeatLocker, 15), (WaitingRoom, AsyncWaitingRoom, 15), (Ledger, AsyncLedger, 12)]
 PAIRS: Final = [pair for one, other, _ in CLASSES for pair in _pairs(one, other)]
 SPOKEN: Final = [pair for pair in PAIRS if not pair.values[0].name.startswith("__") and pair.values[0].name != "close"]
 

@@ -15,7 +15,7 @@ README = Path(__file__).parents[2] / "README.md"
 URL = "redis://localhost:6379/0"
 
 
-def test_the_snippets_run_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_snippets_run_one_after_the_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     snippets = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert URL in snippets[0]
     user: dict[str, Any] = {}
@@ -23,7 +23,7 @@ def test_the_snippets_run_one_after_the_other(capsys: pytest.CaptureFixture[str]
     assert server.url, "no redis-server was found"
     try:
         for number, snippet in enumerate(snippets, 1):
-            written = snippet.replace(URL, server.url)
+            written = snippet.replace(URL, server.url).replace("sqlite:///", f"sqlite:///{tmp_path}/")
             # the README's dates will pass, and a sale cannot be opened in the past
             written = re.sub(r"\bdatetime\(20\d\d,", f"datetime({datetime.now(UTC).year + 1},", written)
             exec(compile(written, f"README.md, snippet {number}", "exec"), user)  # noqa: S102 - it is the project's own
@@ -37,4 +37,5 @@ def test_the_snippets_run_one_after_the_other(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().out.splitlines()
     told = re.findall(r"^ *print\(.*\)  # (\d.*|True|False)$", "".join(snippets), re.MULTILINE)
     assert told == [line for line in said if not line.startswith("(")], "what the README says comes out"
-    assert re.fullmatch(r"\('STALLS-.*', 'STALLS-.*'\) side by side", said[-2])
+    assert re.fullmatch(r"\('STALLS-.*', 'STALLS-.*'\) side by side", said[-3])
+    assert user["decision"].status == "confirmed"

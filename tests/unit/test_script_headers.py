@@ -118,7 +118,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "over": WaitingRoomClosed,
     },
     "leave": {"noroom": ShowNotFound, **dict.fromkeys(["left", "gone", "kept"], bool)},
-    "open_at": {"noroom": ShowNotFound, "past": InvalidRequest, "ok": type(None)},
+    "open_at": {"noroom": ShowNotFound, "past": InvalidRequest, "over": InvalidRequest, "ok": type(None)},
     "note_draw": {"noroom": ShowNotFound, "torn": type(None), "ok": DrawTerms},
     "note_tags": {"noroom": ShowNotFound, "ok": tuple},
     "pin": {
@@ -307,7 +307,7 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("admit", "here_keys, admissions_key", "kept_keys, admissions_key"),
         ("draw", "ARGV[2 * at]", "ARGV[2 * at - 1]"),
         ("join", "{'over'}", "{'shut'}"),
-        ("join", "served, moved, span", "served, span"),
+        ("join", "served, slow, fast, people", "served, fast"),
         ("leave", "{'kept'}", "{'left'}"),
         ("renew", "ARGV[2 * request]", "ARGV[3 * request]"),
         ("room", "{'rate', 1, 10 ^ 6}, {'period', 1, DAY}", "{'period', 1, DAY}, {'rate', 1, 10 ^ 6}"),
