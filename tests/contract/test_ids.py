@@ -114,4 +114,4 @@ def test_all_keys_of_a_show_share_a_slot_whatever_the_ids(stage: Stage) -> None:
     hold: Hold = stage.acquire(*SEATS)
     found = stage.keys()
     assert len({stage.raw.keyslot(key) for key in found}) == 1
-    assert len(found) == 6 + len(hold.seats)
+    assert len(found) == 9 + len(hold.seats)
