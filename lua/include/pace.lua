@@ -11,7 +11,7 @@ local LEAST_ERROR = 0.1 -- part by which the truth may differ even at a steady r
 local HOUR = 3600000
 
 -- Admissions are counted, so their number is off by its square root or so.
-local function range_of(times, counts, people)
+local function range_of(times, counts, people, before)
   local last = #times
   local span, moved = times[last] - times[1], counts[last] - counts[1]
   if span < LEAST_SPAN or moved < LEAST_MOVED then
@@ -27,7 +27,7 @@ local function range_of(times, counts, people)
   end
   local off = math.max(LEAST_ERROR, 1 / math.sqrt(moved))
   local let_in = (people[last] - people[1]) * HOUR / span
-  return table.concat({numeral(math.floor(slow * (1 - off))), numeral(math.ceil(fast * (1 + off))),
+  return table.concat({numeral(math.floor(slow * (1 - off))), numeral(math.ceil(math.max(fast * (1 + off), before))),
     numeral(math.floor(let_in * (1 - off))), numeral(times[1]), numeral(times[last]),
     numeral(math.floor(span / (last - 1)))}, ' ')
 end
@@ -38,6 +38,7 @@ local function paced(served, all_admitted, whole_batch)
   if plenty and whole_batch then
     return ''
   end
+  local _, fast, _, _, last, gap = string.match(room.pace, RANGE)
   local marks = string.match(room.pace, ';(.*)$')
   local times, counts, people = {}, {}, {}
   for time, count, number in string.gmatch(marks or '', '(%d+) (%d+) (%d+)') do
@@ -49,6 +50,11 @@ local function paced(served, all_admitted, whole_batch)
   elseif #times > 0 and now - times[#times] < MARK_EVERY then
     return room.pace
   end
+  -- All that is seen since a rest has the rest in it: until there are other marks the line may be as fast as before.
+  local before = 0
+  if fast and now - integer(last, 0, 2 ^ 49) > 3 * integer(gap, 0, 2 ^ 49) then
+    before = integer(fast, 0, 2 ^ 49)
+  end
   times[#times + 1], counts[#counts + 1], people[#people + 1] = now, served, all_admitted
   if #times > MARKS then
     table.remove(times, 1)
@@ -59,5 +65,5 @@ local function paced(served, all_admitted, whole_batch)
   for at = 1, #times do
     all[at] = table.concat({numeral(times[at]), numeral(counts[at]), numeral(people[at])}, ' ')
   end
-  return table.concat({range_of(times, counts, people), table.concat(all, ' ')}, ';')
+  return table.concat({range_of(times, counts, people, before), table.concat(all, ' ')}, ';')
 end

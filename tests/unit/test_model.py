@@ -155,6 +155,8 @@ ERRORS: Final[list[SeatLockError]] = [
     errors.ServerUnavailable("away"),
     errors.UnsafeServer("unsafe"),
     errors.ScriptFailed("failed"),
+    errors.LedgerUnavailable("away"),
+    errors.LedgerFailed("no tables"),
 ]
 OF_ERROR: Final = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 
