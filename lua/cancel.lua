@@ -81,7 +81,7 @@ end
 
 local of_pools = store and store.dirty
 if #deletes > 0 or of_pools then
-  begin_with_a_delete()
+  begin_with_a_delete(due_key)
   if #deletes > 0 then
     redis.call('ZREM', due_key, unpack(given_back))
   end

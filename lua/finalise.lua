@@ -173,7 +173,7 @@ for request = 1, requests do
   argument, place = argument + 4, place + terms[5]
 end
 
-begin_with_a_delete()
+begin_with_a_delete(due_key)
 local of_pools = store and store.dirty
 if #fields > 0 or of_pools then
   next_version()

@@ -99,7 +99,7 @@ end
 
 local of_pools = store and store.dirty
 if #deletes > 0 or of_pools then
-  begin_with_a_delete()
+  begin_with_a_delete(due_key)
   write_audit()
   if #fields > 0 or of_pools then
     next_version()

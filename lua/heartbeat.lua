@@ -12,6 +12,7 @@ local room_key, queue_key, passes_key, grants_key = KEYS[1], KEYS[2], KEYS[3], K
 local early_key, drawn_key, here_keys, kept_keys = KEYS[5], KEYS[6], {KEYS[7], KEYS[8]}, {KEYS[9], KEYS[10]}
 local holders = {unpack(ARGV)}
 -- @include present
+-- @include first
 
 local reply = {'ok', serving()}
 for request = 1, #holders do
@@ -24,9 +25,8 @@ for request = 1, #holders do
   reply[#reply + 1] = known or {'gone'}
 end
 
--- A delete of nothing, since no id has a line break in it: so a full server takes heartbeats, for which nothing grows.
-if #heard > 0 or #claims > 0 then
-  redis.call('ZREM', queue_key, '\n')
+if #heard > 0 or #claims > 0 then -- nothing grows for heartbeats
+  begin_with_a_delete(queue_key)
 end
 if lowest < low then
   redis.call('HSET', room_key, 'low', digits(lowest))

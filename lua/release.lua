@@ -75,7 +75,7 @@ end
 
 local of_pools = store and store.dirty
 if #deletes > 0 or of_pools then
-  begin_with_a_delete()
+  begin_with_a_delete(due_key)
   if #fields > 0 or of_pools then
     next_version()
     publish(of_pools and store.with_changes(fields) or fields)

@@ -11,6 +11,7 @@
 local room_key, early_key, drawn_key, admissions_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- @include waiting
 -- @include news
+-- @include first
 
 if ARGV[1] ~= 'open' and ARGV[1] ~= 'paused' and ARGV[1] ~= 'closed' and ARGV[1] ~= 'sold_out' then
   error('SEATLOCK a waiting room is open, paused, closed or sold out')
@@ -24,9 +25,7 @@ if undrawn > 0 and wanted ~= 'closed' and wanted ~= 'sold_out' then
   return {'undrawn', undrawn}
 end
 check_news()
--- A full server lets a script go on once it has begun with a delete; this one deletes nothing, for no id has a line
--- break in it. Pausing or closing a room must be possible then, too.
-redis.call('ZREM', early_key, '\n')
+begin_with_a_delete(early_key) -- pausing or closing a room must be possible on a full server, too
 if room.status ~= wanted then
   version = version + 1
   -- How it moved before says nothing, and an opening time is forgotten: what somebody did by hand comes later.

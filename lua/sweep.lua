@@ -16,7 +16,7 @@ if looked == 0 then
   return {'ok', 0, 0}
 end
 
-begin_with_a_delete()
+begin_with_a_delete(due_key)
 local fields = {}
 for name, mirror in pairs(freed) do
   fields[#fields + 1] = name

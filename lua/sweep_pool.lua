@@ -20,7 +20,7 @@ end
 local held = pool.held
 store.sweep(pool, limit)
 if pool.looked > 0 then
-  begin_with_a_delete()
+  begin_with_a_delete(due_key)
   if store.dirty then
     next_version()
     publish(store.with_changes({}))

@@ -12,6 +12,7 @@ local admissions_key = KEYS[11]
 -- @include waiting
 -- @include news
 -- @include silence
+-- @include first
 
 local PASSES = 500 -- ended passes that a call takes off
 local PLACES = 500 -- places that a call looks at
@@ -92,9 +93,9 @@ if moved then
   set('version', digits(version))
 end
 
--- A delete of nothing, since no id has a line break in it: so the silent leave a full server, too. Then what frees
--- memory; what comes last is done again if the script is stopped before.
-redis.call('ZREM', queue_key, '\n')
+-- The silent leave a full server, too. What frees memory goes first; what comes last is done again if the script is
+-- stopped before.
+begin_with_a_delete(queue_key)
 if #ended > 0 then
   redis.call('HDEL', grants_key, unpack(ended))
   redis.call('ZREM', passes_key, unpack(ended))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +15,7 @@ from seatlock._commands import checked_hold, on_hold, owner_of, sale_of
 from seatlock._keys import keys_of
 from seatlock._nothing import NOTHING
 from seatlock._operation import Ask
+from seatlock._tokens import hash_of
 from seatlock.errors import InvalidRequest, SeatLockError
 from seatlock.model import Booking
 
@@ -54,11 +54,6 @@ class Finalised(msgspec.Struct, frozen=True):
     booking: str
     seats: Mapping[str, Literal["sold", "foreign", "unknown", "free", "gone"]]
     pools: Mapping[str, int] = NOTHING
-
-
-def hash_of(token: str) -> str:
-    """What the outbox is told of a token: its SHA-256. A token is random, so it needs no salt."""
-    return sha256(token.encode()).hexdigest()
 
 
 def pin(namespace: str, hold: object, payment: object, booking: object) -> Ask[Pinned]:

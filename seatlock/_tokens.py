@@ -1,4 +1,4 @@
-"""Mints tokens: 128 bits each from `secrets`.
+"""Mints tokens, 128 bits each from `secrets`, and tells what may be kept of one.
 
 They are drawn some hundred at a time, since one system call a token would cost more than the rest of a request.
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from hashlib import sha256
 from typing import Final
 
 STOCK: Final = 256  # tokens drawn at a time
@@ -25,6 +26,11 @@ def new_token() -> str:
         token = fresh.pop()
         _stock.extend(fresh)
         return token
+
+
+def hash_of(token: str) -> str:
+    """Give what the outbox and the ledger keep of a token: its SHA-256 in hexadecimal. Random, so it needs no salt."""
+    return sha256(token.encode()).hexdigest()
 
 
 os.register_at_fork(after_in_child=_stock.clear)

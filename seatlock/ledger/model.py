@@ -12,6 +12,7 @@ import msgspec
 
 from seatlock import _bounds
 from seatlock._nothing import NOTHING
+from seatlock._tokens import hash_of
 from seatlock.errors import InvalidRequest
 
 __all__ = ["AuditEntry", "Claim", "Conflicts", "Decision", "Key", "PoolStock", "Record", "SoldSeat", "hash_of"]
@@ -21,11 +22,6 @@ Key = tuple[str, str]
 
 Status = Literal["confirmed", "rejected", "cancelled"]
 _is_hash: Final = re.compile(r"[0-9a-f]{64}").fullmatch
-
-
-def hash_of(token: str) -> str:
-    """Give what the ledger keeps of a token: its SHA-256 in hexadecimal. A token is random, so it needs no salt."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, dict=True):

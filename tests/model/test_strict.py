@@ -18,7 +18,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from seatlock import Booking, BookingConflict, Hold, HolderLimitExceeded, HoldLost, SeatLocker, SeatsUnavailable
 from seatlock._commands import derived_booking_id
-from seatlock._pinning import Pinned, hash_of
+from seatlock._pinning import Pinned
+from seatlock._tokens import hash_of
 from tests.model.reference import Held, Outcome, Show, Sold, whole
 from tests.model.test_model import HOLDERS, JUMPS, PAYMENTS, SEATS, TTLS, LossyClient, attempt
 from tests.support.clock import Clock
