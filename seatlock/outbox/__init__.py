@@ -1,0 +1,1 @@
+"""The outbox: the facts that scripts write beside what they change, and what carries them to the ledger and brokers."""
