@@ -110,15 +110,15 @@ class AsyncDoor(Generic[C]):
 
 def namespace_of(door: AsyncDoor[Any]) -> str:
     """What starts the keys of a locker: for what is built upon lockers."""
-    namespace: str = door._core.namespace  # noqa: SLF001 - of this module
+    namespace: str = door._core.namespace  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
     return namespace
 
 
 async def carry_out(door: AsyncDoor[Any], step: Ask[Any] | Step) -> Any:
     """Have a locker carry out a step that is none of its own."""
-    return await door._seek(step)  # noqa: SLF001 - of this module
+    return await door._seek(step)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
 
 
 async def carry_out_together(door: AsyncDoor[Any], show: str, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:
     """Have a locker carry out asks of one verb and one show: an answer each, in order, errors among them."""
-    return await door._many(show, list(asks))  # noqa: SLF001 - of this module
+    return await door._many(show, list(asks))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module

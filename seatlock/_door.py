@@ -73,16 +73,16 @@ class Door(Generic[C]):
 
 def namespace_of(door: Door[Any]) -> str:
     """What starts the keys of a locker: for what is built upon lockers."""
-    namespace: str = door._core.namespace  # noqa: SLF001 - of this module
+    namespace: str = door._core.namespace  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
     return namespace
 
 
 def carry_out(door: Door[Any], step: Ask[Any] | Step) -> Any:
     """Have a locker carry out a step that is none of its own."""
-    return door._seek(step)  # noqa: SLF001 - of this module
+    return door._seek(step)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
 
 
 def carry_out_together(door: Door[Any], show: str, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:
     """Have a locker carry out asks of one verb and one show: an answer each, in order, errors among them."""
-    core = door._core  # noqa: SLF001 - of this module
-    return door._follow(core.together(show, asks))  # noqa: SLF001 - likewise
+    core = door._core  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+    return door._follow(core.together(show, asks))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - likewise

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-from seatlock import _async_door
 from seatlock._bounds import Moment
-from seatlock.aio import AsyncSeatLocker
 from seatlock.checkout import _loading, _steps
+from seatlock.checkout._driver import AsyncDriver
 from seatlock.checkout._loading import Loaded
-from seatlock.checkout._steps import OfLedger, Steps, Together, Wanted
-from seatlock.errors import SeatLockError
-from seatlock.ledger import AsyncLedger
 from seatlock.model import Booking, Cancellation, Hold
 
-T = TypeVar("T")
 
-
-class AsyncStrictCheckout:
+class AsyncStrictCheckout(AsyncDriver):
     """Turns holds into bookings that no failover of Redis can lose or sell twice. Belongs to one event loop.
 
     ``locker`` pins what a hold has, ``ledger`` decides; both stay open when this is let go of. Shows are warmed with
@@ -27,12 +18,6 @@ class AsyncStrictCheckout:
     Every method may raise, besides what it names, what an `AsyncSeatLocker` may; and `LedgerFailed` where the ledger's
     database refuses: nobody was told yes or no then, so ask again once the cause is mended.
     """
-
-    def __init__(self, locker: AsyncSeatLocker, ledger: AsyncLedger) -> None:
-        self._locker = locker
-        self._ledger = ledger
-        self._namespace = _async_door.namespace_of(locker)
-        self._watch: Callable[[str], None] | None = None  # told before every step: for tests that stop there
 
     async def confirm(self, hold: Hold, *, payment: str | None = None, booking: str | None = None) -> Booking:
         """Turn a hold into a booking: ``confirmed`` is told only once the ledger has committed it.
@@ -79,28 +64,3 @@ class AsyncStrictCheckout:
         loaded = await self.load(show)
         await self._locker.open_sale(show, at)
         return loaded
-
-    async def _drive(self, procedure: Steps[T]) -> T:
-        try:
-            step = next(procedure)
-            while True:
-                try:
-                    result = await self._carry_out(step)
-                except SeatLockError as error:
-                    step = procedure.throw(error)
-                else:
-                    step = procedure.send(result)
-        except StopIteration as stop:
-            if self._watch is not None:
-                self._watch("answer")
-            value: T = stop.value
-            return value
-
-    async def _carry_out(self, step: Wanted) -> object:
-        if self._watch is not None:
-            self._watch(_steps.name_of(step))
-        if isinstance(step, OfLedger):
-            return await step.call(self._ledger)
-        if isinstance(step, Together):
-            return await _async_door.carry_out_together(self._locker, step.show, step.asks)
-        return await _async_door.carry_out(self._locker, step)
