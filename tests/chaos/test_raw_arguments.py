@@ -42,6 +42,7 @@ NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     "status": (),
     "found": ((3, 0), (5, 0)),
     "changes": ((2, 0),),
+    "take": ((2, 0),),
 }
 MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
     "status": ((1, 0),),
@@ -55,6 +56,7 @@ MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
     "finalise": ((4, 0), (4, 1), (4, 2), (4, 3)),
     "force_release": ((3, 0), (3, 1)),
     "changes": ((0, 0), (1, 0)),
+    "take": ((1, 0),),
 }
 BATCHES: Final = (
     "acquire",
@@ -207,6 +209,8 @@ def test_counts_that_do_not_fit_the_keys(raw: redis.Redis, name: str) -> None:
         ("warm", 0, "-1"),
         ("warm", 1, ""),
         ("warm", 1, "held"),
+        ("settle", 0, "1"),
+        ("settle", 2, "x-1"),
     ],
 )
 def test_words_that_are_none(raw: redis.Redis, name: str, place: int, odd: str) -> None:

@@ -26,6 +26,8 @@ from seatlock import (
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
 from seatlock._tokens import hash_of
+from seatlock.outbox import _stream
+from seatlock.outbox._stream import Entry
 from seatlock.waiting_room import _changes
 from seatlock.waiting_room import _commands as _rooms
 from seatlock.waiting_room._core import RoomCore
@@ -184,6 +186,11 @@ def calls() -> dict[str, Call]:
     add(_rooms.require_admission("seatlock", SHOW, required=True), required=b"1")
     add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"], 7), outbox=b"keep", version=b"7")
     add(_upkeep.pins("seatlock", SHOW, b"7"), cursor=b"7")
+    add(_stream.take("seatlock", SHOW, "relay-1", 9000, 70), relay=b"relay-1", lease_ms=b"9000", count=b"70")
+    entries = [Entry(f"{at}-0", {b"kind": b"pinned", b"booking": b"booked"}) for at in (1, 2)]
+    settled = [_stream.Settling(entries[0]), _stream.Settling(entries[1], "odd\n kind")]
+    facts = [{"settled": settled, "fact": b"pinned\nbooked"} for settled in (b"1-0", b"2-0 odd kind")]
+    add(_stream.settle("seatlock", SHOW, settled), *facts)
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_upkeep.remnants("seatlock", SHOW, b"7"), cursor=b"7")
