@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -144,6 +144,16 @@ def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dic
         yield operation("seatlock", SHOW), [], {}
 
 
+def _add_the_ledgers(add: Callable[..., None]) -> None:
+    """The calls that are made for the ledger's sake."""
+    add(_upkeep.raise_epoch("seatlock", SHOW, 3), epoch=b"3")
+    add(_stream.take("seatlock", SHOW, "relay-1", 9000, 70), relay=b"relay-1", lease_ms=b"9000", count=b"70")
+    entries = [Entry(f"{at}-0", {b"kind": b"pinned", b"booking": b"booked"}) for at in (1, 2)]
+    settled = [_stream.Settling(entries[0]), _stream.Settling(entries[1], "odd\n kind")]
+    facts = [{"settled": settled, "fact": b"pinned\nbooked"} for settled in (b"1-0", b"2-0 odd kind")]
+    add(_stream.settle("seatlock", SHOW, settled), *facts)
+
+
 def calls() -> dict[str, Call]:
     """A call of every script."""
     found: dict[str, Call] = {}
@@ -186,12 +196,7 @@ def calls() -> dict[str, Call]:
     add(_rooms.require_admission("seatlock", SHOW, required=True), required=b"1")
     add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"], 7), outbox=b"keep", version=b"7")
     add(_upkeep.pins("seatlock", SHOW, b"7"), cursor=b"7")
-    add(_upkeep.raise_epoch("seatlock", SHOW, 3), epoch=b"3")
-    add(_stream.take("seatlock", SHOW, "relay-1", 9000, 70), relay=b"relay-1", lease_ms=b"9000", count=b"70")
-    entries = [Entry(f"{at}-0", {b"kind": b"pinned", b"booking": b"booked"}) for at in (1, 2)]
-    settled = [_stream.Settling(entries[0]), _stream.Settling(entries[1], "odd\n kind")]
-    facts = [{"settled": settled, "fact": b"pinned\nbooked"} for settled in (b"1-0", b"2-0 odd kind")]
-    add(_stream.settle("seatlock", SHOW, settled), *facts)
+    _add_the_ledgers(add)
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_upkeep.remnants("seatlock", SHOW, b"7"), cursor=b"7")
