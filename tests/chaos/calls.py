@@ -17,6 +17,7 @@ from seatlock import (
     _blocks,
     _channels,
     _commands,
+    _levels,
     _limits,
     _operators,
     _pinning,
@@ -26,6 +27,7 @@ from seatlock import (
     _upkeep,
     _warming,
 )
+from seatlock._keys import keys_of
 from seatlock._operation import Operation
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, late_hold, token
@@ -271,6 +273,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "found": _found,
     "retire": lambda _locker, _raw, show: _upkeep.retire(NS, show, "keep"),
     "pins": _pins,
+    "touch": lambda _locker, _raw, show: _levels.touch(show, keys_of(NS, show).meta),
     "remnants": _retired("remnants"),
     "forget": _retired("forget"),
     "inspect": lambda locker, _raw, show: _reads.inspect(NS, show, hold_of(locker, show).seats, ("",)),
