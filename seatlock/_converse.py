@@ -25,7 +25,8 @@ def _refuse(client: object) -> InvalidRequest:
 
 def _check_same(line: Line, connection: Any) -> None:
     """Never let a client connect anew in mid-conversation: the server would answer for a connection without writes."""
-    if line.same and not connection.is_connected:
+    connected = getattr(connection, "is_connected", getattr(connection, "_sock", None))  # redis-py 6 has the latter
+    if line.same and not connected:
         raise foreign.ConnectionError("the connection was closed before it could be asked to wait")
 
 
@@ -34,9 +35,10 @@ def _check_in_time(*, arrived: bool) -> None:
         raise foreign.TimeoutError("Timeout reading the answer of a server that waits")
 
 
-def _sent_on(error: foreign.AskError) -> bool:
-    """Whether a node of a cluster says that a slot on its way to another node has these keys there already."""
-    return not isinstance(error, foreign.MovedError)
+def _sent_on(client: Any, error: foreign.AskError) -> Any:
+    """The node of a cluster that has these keys already, of a slot on its way; None where the slot has moved."""
+    there: Any = error  # whose host and port have no types
+    return None if isinstance(error, foreign.MovedError) else client.get_node(there.host, there.port)
 
 
 # Blocking
@@ -60,7 +62,7 @@ def _with_node(client: Any, key: bytes, begin: Callable[[], Conversation]) -> He
     try:
         return _carried_on(client.get_redis_connection(client.get_node_from_key(key)).connection_pool, begin())
     except foreign.AskError as error:
-        node = client.get_node(error.host, error.port) if _sent_on(error) else None
+        node = _sent_on(client, error)
         if node is None:
             raise
     return _carried_on(client.get_redis_connection(node).connection_pool, begin(), asking=True)
@@ -134,12 +136,19 @@ async def _with_node_async(client: Any, key: bytes, begin: Callable[[], Conversa
         try:
             return await _carried_on_async(connection, begin(), longest, asking=asking)
         except foreign.AskError as error:
-            there = client.get_node(error.host, error.port) if _sent_on(error) and not asking else None
+            there = None if asking else _sent_on(client, error)
             if there is None:
                 raise
         finally:
-            node.release(connection)
+            _give_back(node, connection)
         node, asking = there, True
+
+
+def _give_back(node: Any, connection: Any) -> None:
+    if hasattr(node, "release"):
+        node.release(connection)
+    else:  # redis-py before 7
+        node._free.append(connection)  # noqa: SLF001 - as its own execute_command does
 
 
 async def _said_async(connection: Any, line: Line, longest: float | None) -> Any:

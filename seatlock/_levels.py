@@ -62,8 +62,8 @@ def checked(wait: object) -> Wait | None:
     if not isinstance(wait, Wait):
         raise InvalidRequest(f"wait must be a seatlock.Wait, not {type(wait).__name__}.")
     disk = _bounds.flag("wait.disk", wait.disk)
-    replicas: object = wait.replicas
-    if not isinstance(replicas, int) or isinstance(replicas, bool):
+    replicas = wait.replicas
+    if type(replicas) is not int:
         raise InvalidRequest(f"wait.replicas must be a whole number, not {type(replicas).__name__}.")
     if not (0 if disk else 1) <= replicas <= MOST_REPLICAS:
         raise InvalidRequest(
