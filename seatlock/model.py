@@ -121,10 +121,11 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     """A confirmed hold: its seats and its quantities of pools are sold.
 
     ``id`` is derived from the hold's token and seats unless the caller gave one. ``status`` is ``confirmed``, and with
-    strict checkout also ``pending`` (the ledger cannot be reached) or ``rejected``. ``confirmed_at`` is in seconds
-    since the epoch by the server's clock. ``replicas`` is how many replicas are known to have it, None where that was
-    not asked; fewer than asked for is no error. ``on_disk`` says whether the primary's own disk has it; None where that
-    was not asked, or no answer came.
+    strict checkout also ``pending`` (the ledger cannot be reached, so nobody knows yet), ``rejected``, or
+    ``cancelled``. ``confirmed_at`` is in seconds since the epoch by the clock of the server that confirmed it, Redis or
+    the ledger's database; of a pending booking it is when it was pinned. ``replicas`` is how many replicas are known to
+    have it, None where that was not asked; fewer than asked for is no error. ``on_disk`` says whether the primary's own
+    disk has it; None where that was not asked, or no answer came.
     """
 
     id: str
@@ -134,7 +135,7 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     payment: str | None
     fence: int
     confirmed_at: float
-    status: Literal["confirmed", "pending", "rejected"] = "confirmed"
+    status: Literal["confirmed", "pending", "rejected", "cancelled"] = "confirmed"
     replicas: int | None = None
     pools: Mapping[str, int] = NOTHING
     on_disk: bool | None = None

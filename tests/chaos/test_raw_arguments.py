@@ -29,7 +29,7 @@ NUMBERS: Final[dict[str, tuple[Place, ...]]] = {
     "reclaim": ((0, 0), (6, 1)),
     "cancel": ((0, 0), (2, 2)),
     "pin": ((0, 0), (5, 1)),
-    "finalise": ((0, 0), (4, 4)),
+    "finalise": ((0, 0), (4, 5)),
     "force_release": ((0, 0), (3, 2)),
     "sweep": ((0, 0),),
     "sweep_pool": ((0, 0),),
@@ -52,7 +52,7 @@ MAY_BE_ZERO: Final[dict[str, tuple[Place, ...]]] = {
     "reclaim": ((6, 0),),
     "cancel": ((2, 0), (2, 1)),
     "pin": ((5, 0),),
-    "finalise": ((4, 0), (4, 1), (4, 2), (4, 3)),
+    "finalise": ((4, 0), (4, 1), (4, 2), (4, 3), (4, 4)),
     "force_release": ((3, 0), (3, 1)),
     "changes": ((0, 0), (1, 0)),
 }

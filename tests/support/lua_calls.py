@@ -100,7 +100,7 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     yield "cancel", cancels, {"booking": b"booked", "epoch": b"5", "fence": b"9"}
     bookings = [Booking("booked", SHOW, hold.seats, "ada", "paid", 5 * 2**40 + 9, 1.5) for hold in _HOLDS]
     said = {"booking": b"booked", "holder": b"ada", "payment": b"paid"}
-    said |= {"sold": b"1", "epoch": b"5", "fence": b"9", "since_ms": b"1500"}
+    said |= {"sold": b"1", "tell": b"0", "epoch": b"5", "fence": b"9", "since_ms": b"1500"}
     yield "finalise", [_pinning.finalise("seatlock", booking, sold=True) for booking in bookings], said
 
 
@@ -184,6 +184,7 @@ def calls() -> dict[str, Call]:
     add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"], 7), outbox=b"keep", version=b"7")
     add(_upkeep.pins("seatlock", SHOW, b"7"), cursor=b"7")
     add(_levels.touch(SHOW, keys_of("seatlock", SHOW).meta))
+    add(_upkeep.raise_epoch("seatlock", SHOW, 3), epoch=b"3")
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_upkeep.remnants("seatlock", SHOW, b"7"), cursor=b"7")
