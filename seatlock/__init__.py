@@ -45,6 +45,7 @@ from seatlock.model import (
     Release,
     SeatState,
     Unblock,
+    Wait,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -104,6 +105,7 @@ __all__ = [
     "Unblock",
     "UnknownSeats",
     "UnsafeServer",
+    "Wait",
     "WaitingRoom",
     "WaitingRoomClosed",
     "WaitingRoomFull",

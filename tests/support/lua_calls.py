@@ -14,6 +14,7 @@ from seatlock import (
     _blocks,
     _channels,
     _commands,
+    _levels,
     _limits,
     _operators,
     _pinning,
@@ -197,6 +198,7 @@ def calls() -> dict[str, Call]:
     add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"], 7), outbox=b"keep", version=b"7")
     add(_upkeep.pins("seatlock", SHOW, b"7"), cursor=b"7")
     _add_the_ledgers(add)
+    add(_levels.touch(SHOW, keys_of("seatlock", SHOW).meta))
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_upkeep.remnants("seatlock", SHOW, b"7"), cursor=b"7")
