@@ -133,6 +133,8 @@ class KafkaServer(_Broker):
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
+            "broker.session.timeout.ms": "1000",  # after a kill nobody may come back before
+            "broker.heartbeat.interval.ms": "250",
         }
         self._settings.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
