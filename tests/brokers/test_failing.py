@@ -194,6 +194,16 @@ async def test_a_redis_that_is_full_takes_all_or_nothing(private_server: Private
     assert [message.event for message in await desk.read(3)] == EVENTS
 
 
+async def test_a_run_is_one_transaction(server_of: Callable[[str], RedisServer]) -> None:
+    desk = RedisDesk(server_of("redis-7"))
+    with desk.server.client() as client:
+        client.config_resetstat()
+        async with publisher_of(desk.url) as publisher:
+            await publisher.publish([event(f"b-{number}", seats=[f"A-{number}"]) for number in range(20)])
+        stats = client.info("commandstats")
+    assert (stats["cmdstat_exec"]["calls"], stats["cmdstat_xadd"]["calls"]) == (1, 20)
+
+
 async def test_a_wrong_password_for_redis(private_server: PrivateServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     server = private_server(config={"requirepass": "another"})
