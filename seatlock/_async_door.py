@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -15,7 +15,7 @@ from seatlock._base import Base
 from seatlock._batcher import Batcher
 from seatlock._cancelling import heeding
 from seatlock._lanes import Limits
-from seatlock._operation import Ask, Command, Step
+from seatlock._operation import Ask, Step
 from seatlock._seam import FOREIGN
 from seatlock.errors import SeatLockError
 
@@ -67,7 +67,7 @@ class AsyncDoor(Generic[C]):
     async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
         return await self._drive(self._core.group(asks, patience), time.monotonic() + patience)
 
-    async def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
+    async def _seek(self, step: Ask[Any] | Step) -> Any:
         if isinstance(step, Ask):
             return await self._batcher.submit(step)
         async with self._batcher.visit():
@@ -106,3 +106,19 @@ class AsyncDoor(Generic[C]):
                 await asyncio.sleep(attempts.failed(error))
             else:
                 return step.decode(reply)
+
+
+def namespace_of(door: AsyncDoor[Any]) -> str:
+    """What starts the keys of a locker: for what is built upon lockers."""
+    namespace: str = door._core.namespace  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+    return namespace
+
+
+async def carry_out(door: AsyncDoor[Any], step: Ask[Any] | Step) -> Any:
+    """Have a locker carry out a step that is none of its own."""
+    return await door._seek(step)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+
+
+async def carry_out_together(door: AsyncDoor[Any], show: str, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:
+    """Have a locker carry out asks of one verb and one show: an answer each, in order, errors among them."""
+    return await door._many(show, list(asks))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module

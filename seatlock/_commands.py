@@ -223,7 +223,7 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> O
         fixed.append(keys.room.passes)
     elif verb in ("confirm", "reclaim", "pin"):
         fixed += [keys.outbox, keys.room.passes, keys.room.grants, keys.room.queue]
-    elif verb == "cancel":
+    elif verb in ("cancel", "finalise"):
         fixed.append(keys.outbox)
     elif verb == "acquire_best":
         fixed += [keys.room.passes, *[keys.note(ask.args[0]) for ask in asks]]

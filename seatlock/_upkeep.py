@@ -82,6 +82,18 @@ def pins(namespace: str, show: str, cursor: bytes) -> Operation[tuple[int, bytes
     return Operation(load("pins"), show, [keys.meta, keys.seats], [cursor], decode)
 
 
+def raise_epoch(namespace: str, show: str, epoch: int) -> Operation[int]:
+    """Begin an epoch of a show, unless a later one has begun: gives the one that it has now."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> int:
+        check_show(reply, show)
+        found: int = reply[1]
+        return found
+
+    return Operation(load("raise_epoch"), show, [keys.meta], [b"%d" % epoch], decode)
+
+
 def server(namespace: str, show: str) -> Operation[tuple[str, str]]:
     """Ask the server behind a show for its eviction policy and role; empty where it does not tell."""
     return Operation(

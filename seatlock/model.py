@@ -120,8 +120,10 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     """A confirmed hold: its seats and its quantities of pools are sold.
 
     ``id`` is derived from the hold's token and seats unless the caller gave one. ``status`` is ``confirmed``, and with
-    strict checkout also ``pending`` (the ledger cannot be reached) or ``rejected``. ``confirmed_at`` is in seconds
-    since the epoch by the server's clock. ``replicas`` counts acknowledgements where they were asked for.
+    strict checkout also ``pending`` (the ledger cannot be reached, so nobody knows yet), ``rejected``, or
+    ``cancelled``. ``confirmed_at`` is in seconds since the epoch by the clock of the server that confirmed it, Redis or
+    the ledger's database; of a pending booking it is when it was pinned. ``replicas`` counts acknowledgements where
+    they were asked for.
     """
 
     id: str
@@ -131,7 +133,7 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     payment: str | None
     fence: int
     confirmed_at: float
-    status: Literal["confirmed", "pending", "rejected"] = "confirmed"
+    status: Literal["confirmed", "pending", "rejected", "cancelled"] = "confirmed"
     replicas: int | None = None
     pools: Mapping[str, int] = NOTHING
 

@@ -1,5 +1,5 @@
--- The outbox: one entry a booking confirmed, pinned or cancelled, never with the token in it: its hash, which is empty
--- where one is cancelled, since cancel knows no token.
+-- The outbox: one entry a booking confirmed, pinned, cancelled or recorded, never with the token in it: its hash, which
+-- is empty where it is cancelled or recorded, since nobody brings the token then.
 local has_outbox = facts[6] == '1'
 
 -- An exhausted stream refuses every further entry: found out before the first write.

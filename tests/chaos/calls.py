@@ -291,6 +291,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "found": _found,
     "retire": lambda _locker, _raw, show: _upkeep.retire(NS, show, "keep"),
     "pins": _pins,
+    "raise_epoch": lambda _locker, _raw, show: _upkeep.raise_epoch(NS, show, 3),
     "remnants": _retired("remnants"),
     "forget": _retired("forget"),
     "inspect": lambda locker, _raw, show: _reads.inspect(NS, show, hold_of(locker, show).seats, ("",)),

@@ -104,6 +104,7 @@ TERMS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "pin": (TOLD, COUNT),
     "finalise": (
         ("2", *WITHOUT_ZERO),
+        ("2", *WITHOUT_ZERO),
         (str(2**40 + 1), *WITHOUT_ZERO),
         (str(2**40), *WITHOUT_ZERO),
         TOLD,

@@ -96,7 +96,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "draw": {"noroom": ShowNotFound, "ok": tuple},
     "extend": {"noshow": ShowNotFound, "limits": ListsWanted, "held": Hold, "lost": HoldLost},
     "finalise": {
-        **STRICT,
+        "noshow": ShowNotFound,
         "limits": ListsWanted,
         **dict.fromkeys(["sold", "foreign", "unknown", "free", "gone"], Finalised),
     },
@@ -148,6 +148,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
         "limits": ListsWanted,
         **dict.fromkeys(["released", "gone", "taken", "pinned", "sold"], Release),
     },
+    "raise_epoch": {"noshow": ShowNotFound, "ok": int},
     "remnants": {"": tuple},
     "renew": {"noroom": ShowNotFound, "admitted": Pass, "spent": NotAdmitted, "gone": NotAdmitted},
     "require_admission": {"noshow": ShowNotFound, "ok": type(None)},
