@@ -69,6 +69,7 @@ def test_a_settle_that_is_stopped_loses_no_fact(server: RedisServer, clock: Cloc
 
 def test_a_give_up_that_is_stopped_can_be_asked_again(server: RedisServer, clock: Clock) -> None:
     for number, house in houses(server, clock, {}):
+        sell(house, "A-1")
         taken(house)
         call = take("seatlock", house.show, "r-1", 0, 1)
         failed = stopped(house, number, lambda house=house, call=call: house.run(call))
