@@ -13,6 +13,7 @@ from seatlock.errors import (
     NotAdmitted,
     OutcomeUnknown,
     PlanConflict,
+    PublishFailed,
     SaleNotOpen,
     ScriptFailed,
     SeatLockError,
@@ -45,6 +46,7 @@ from seatlock.model import (
     Release,
     SeatState,
     Unblock,
+    Wait,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -86,6 +88,7 @@ __all__ = [
     "PoolConflict",
     "PoolCounts",
     "PoolDifference",
+    "PublishFailed",
     "Release",
     "RoomChanges",
     "RoomSettings",
@@ -104,6 +107,7 @@ __all__ = [
     "Unblock",
     "UnknownSeats",
     "UnsafeServer",
+    "Wait",
     "WaitingRoom",
     "WaitingRoomClosed",
     "WaitingRoomFull",

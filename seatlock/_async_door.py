@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Generator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -14,6 +15,7 @@ from seatlock._attempts import Attempts
 from seatlock._base import Base
 from seatlock._batcher import Batcher
 from seatlock._cancelling import heeding
+from seatlock._converse import converse_async
 from seatlock._lanes import Limits
 from seatlock._operation import Ask, Step
 from seatlock._seam import FOREIGN
@@ -99,7 +101,11 @@ class AsyncDoor(Generic[C]):
         attempts = Attempts(step, patience, client_sends_again=self._sends_again)
         while True:
             try:
-                if self._may_hang:
+                if step.wait is not None:
+                    longest = attempts.longest() if self._may_hang else None
+                    begin = partial(attempts.conversation, step.wait)
+                    reply = await converse_async(self._client, step.keys[0], begin, longest)
+                elif self._may_hang:
                     async with asyncio.timeout(attempts.longest()):
                         reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
                 else:  # as a rule: a timeout of our own would cost as much as all the rest of an attempt

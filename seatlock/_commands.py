@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from seatlock import _bounds, _pools, _replies
+from seatlock import _bounds, _levels, _pools, _replies
 from seatlock._keys import Keys, keys_of
-from seatlock._operation import Ask, Operation, Verb, batch
+from seatlock._operation import Ask, Operation, Verb, batch, wait_of
 from seatlock._script import load
 from seatlock._tokens import hash_of, new_token
 from seatlock.errors import InvalidRequest, SeatLockError
@@ -229,4 +229,6 @@ def of_asks(namespace: str, asks: Sequence[Ask[T]], *, lists: bool = False) -> O
         fixed += [keys.room.passes, *[keys.note(ask.args[0]) for ask in asks]]
     pooled = [ask for ask in asks if ask.pools]
     extras = _pools.extras(keys, asks) if pooled else ((), ())
-    return batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else (), extras)
+    operation = batch(load(verb), fixed, asks, keys.lists([ask.holder for ask in asks]) if lists else (), extras)
+    wait = wait_of(asks[0])
+    return operation if wait is None else _levels.waiting(operation, wait)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from seatlock import _connect
 from seatlock._attempts import Attempts
 from seatlock._base import Base
+from seatlock._converse import converse
 from seatlock._operation import Ask, Step
 from seatlock._seam import FOREIGN
 from seatlock.errors import SeatLockError
@@ -64,7 +66,10 @@ class Door(Generic[C]):
         attempts = Attempts(step, self._core.patience, client_sends_again=self._sends_again)
         while True:
             try:
-                reply = self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
+                if step.wait is None:
+                    reply = self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
+                else:
+                    reply = converse(self._client, step.keys[0], partial(attempts.conversation, step.wait))
             except FOREIGN as error:
                 time.sleep(attempts.failed(error))
             else:

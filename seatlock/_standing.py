@@ -20,6 +20,7 @@ from seatlock.errors import ShowNotFound
 
 _BOOKED: Final = (b"p", b"s")
 _PARTS: Final = 8  # of a lock that is pinned or sold, see lua/include/lock.lua
+_PARTS_OF_SALE: Final = 6  # see lua/include/pools.lua
 
 
 class Lock(msgspec.Struct, frozen=True):
@@ -67,15 +68,32 @@ def _lock(value: bytes | None) -> Lock | None:
     )
 
 
-def sales(namespace: str, show: str, pools: Sequence[str], fence: int) -> Command[list[str | None]]:
-    """Read which booking has the sale of this fence in each pool, None where there is none."""
+class Sale(msgspec.Struct, frozen=True):
+    """The sale of so many of a pool; of its token there is only the hash, None where it had none."""
+
+    booking: str
+    quantity: int
+    token_hash: str | None
+    holder: str
+    since: float
+    payment: str | None
+
+
+def sales(namespace: str, show: str, pools: Sequence[str], fence: int) -> Command[list[Sale | None]]:
+    """Read the sale of this fence in each pool, None where there is none."""
     key = "{}-{}".format(*fence_parts(fence))
     fields = [f"s\n{pool}\n{key}" for pool in pools]
+    command = ["HMGET", keys_of(namespace, show).pools, *fields]
+    return Command(show, command, lambda reply: [_sale(value) for value in reply])
 
-    def decode(reply: list[bytes | None]) -> list[str | None]:
-        return [value.split(b"\n")[4].decode() if value else None for value in reply]  # see lua/include/pools.lua
 
-    return Command(show, ["HMGET", keys_of(namespace, show).pools, *fields], decode)
+def _sale(value: bytes | None) -> Sale | None:
+    parts = value.split(b"\n") if value else []
+    if len(parts) != _PARTS_OF_SALE:
+        return None
+    token, holder, quantity, since, booking, payment = parts
+    hashed = hash_of(token.decode()) if token else None
+    return Sale(booking.decode(), int(quantity), hashed, holder.decode(), int(since) / 1000, optional_text(payment))
 
 
 def standing(
@@ -88,7 +106,7 @@ def standing(
         if any(lock is None or (lock.booking, lock.fence) != (booking, fence) for lock in found):
             return None
     if pools:
-        sold: list[str | None] = yield sales(namespace, show, list(pools), fence)
-        if any(owner != booking for owner in sold):
+        sold: list[Sale | None] = yield sales(namespace, show, list(pools), fence)
+        if any(sale is None or sale.booking != booking for sale in sold):
             return None
     return now

@@ -1,5 +1,5 @@
--- The outbox: one entry a booking confirmed, pinned, cancelled or recorded, never with the token in it: its hash, which
--- is empty where it is cancelled or recorded, since nobody brings the token then.
+-- The outbox: one entry a booking confirmed, pinned, cancelled, or recorded (the ledger knows already), never with the
+-- token in it: its hash, which is empty where the script knows no token, since one is cancelled or recorded.
 local has_outbox = facts[6] == '1'
 
 -- An exhausted stream refuses every further entry: found out before the first write.

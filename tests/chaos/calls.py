@@ -17,6 +17,7 @@ from seatlock import (
     _blocks,
     _channels,
     _commands,
+    _levels,
     _limits,
     _operators,
     _pinning,
@@ -26,6 +27,7 @@ from seatlock import (
     _upkeep,
     _warming,
 )
+from seatlock._keys import keys_of
 from seatlock._operation import Operation
 from seatlock.outbox import _stream
 from seatlock.plan import SeatingPlan
@@ -291,6 +293,7 @@ CALLS: Final[dict[str, Prepare]] = {
     "found": _found,
     "retire": lambda _locker, _raw, show: _upkeep.retire(NS, show, "keep"),
     "pins": _pins,
+    "touch": lambda _locker, _raw, show: _levels.touch(show, keys_of(NS, show).meta),
     "raise_epoch": lambda _locker, _raw, show: _upkeep.raise_epoch(NS, show, 3),
     "remnants": _retired("remnants"),
     "forget": _retired("forget"),

@@ -161,6 +161,7 @@ def test_a_full_server_takes_nothing_and_gives_back(any_server: RedisServer) -> 
             "raise_epoch",
         )
         refused += ("block", "set_channel", "acquire_pools", "extend_pools", "confirm_pools", "reclaim_pools", "stock")
+        refused += ("touch",)
         shows = {name: fresh_show(locker) for name in CALLS}
         calls = {name: CALLS[name](locker, raw, show) for name, show in shows.items()}
         before = {name: dump(raw, show) for name, show in shows.items()}
@@ -217,7 +218,7 @@ def test_a_stream_has_no_ids_left(locker: SeatLocker, raw: redis.Redis, name: st
         "outbox": ("confirm", "reclaim", "cancel", "pin"),
         "audit": ("force_release",),
         "aside": ("settle_aside",),
-        "changes": (CALLS.keys() - READS) - {"take", "settle", "settle_aside", "raise_epoch"},
+        "changes": (CALLS.keys() - READS) - {"take", "settle", "settle_aside", "raise_epoch", "touch"},
     }
     if verb not in writers[stream] and name not in writers[stream]:
         assert not isinstance(answer, Exception)

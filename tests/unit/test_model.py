@@ -44,6 +44,7 @@ from seatlock import (
     SeatState,
     Served,
     Unblock,
+    Wait,
     Warmed,
     _commands,
     errors,
@@ -62,6 +63,9 @@ STRUCTS: Final = [
     BOOKING,
     Booking("bk-1", "show-1", ("A-1",), "ada", None, 1, 0.0, "pending", 2),
     Booking("bk-1", "show-1", (), "ada", None, 1, 0.0, pools={"floor": 2}),
+    Booking("bk-1", "show-1", ("A-1",), "ada", None, 1, 0.0, replicas=0, on_disk=True),
+    Wait(2, disk=True, timeout=1.5),
+    Wait(timeout=timedelta(seconds=1)),
     Release("show-1", {"A-1": "released", "A-2": "taken"}),
     Release("show-1", {}, {"floor": 2}),
     Cancellation("show-1", "bk-1", {"A-1": "cancelled", "A-2": "gone"}),
@@ -157,6 +161,7 @@ ERRORS: Final[list[SeatLockError]] = [
     errors.ScriptFailed("failed"),
     errors.LedgerUnavailable("away"),
     errors.LedgerFailed("no tables"),
+    errors.PublishFailed("away"),
 ]
 OF_ERROR: Final = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 

@@ -172,6 +172,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
     "sweep_pool": {"noshow": ShowNotFound, "ok": tuple},
     "take": {"noshow": ShowNotFound, "taken": float, "ok": Taken},
+    "touch": {"noshow": ShowNotFound, "ok": type(None)},
     "tidy": {"noroom": ShowNotFound, "ok": tuple},
     "vitals": {"noshow": ShowNotFound, "ok": Vitals},
     "unblock": {"noshow": ShowNotFound, "ok": Unblock, "unknown": UnknownSeats},
