@@ -288,12 +288,12 @@ def test_one_booking_that_the_database_refuses(works_of: Callable[..., Works]) -
     with closing(sqlite3.connect(works.url.removeprefix("sqlite:///"))) as other:
         other.execute(
             "CREATE TRIGGER refuse BEFORE INSERT ON bookings "
-            f"WHEN new.id = '{odd.id}' BEGIN SELECT RAISE(ABORT, 'no such thing'); END"
+            f"WHEN new.id = '{odd.id}' BEGIN SELECT RAISE(ABORT, 'a rule of its own'); END"
         )
     works.drain()
     assert works.rows() == {first.id: "confirmed", last.id: "confirmed"}
     assert [each["booking"] for each in works.aside()] == [odd.id]
-    assert "no such thing" in works.aside()[0]["reason"]
+    assert "a rule of its own" in works.aside()[0]["reason"]
     assert works.left() == 0
 
 

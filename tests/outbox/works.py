@@ -45,7 +45,7 @@ class Broker:
     @property
     def once(self) -> list[BookingEvent]:
         """Each event once, as somebody has them who knows them by their ids."""
-        return list({event.id: event for event in reversed(self.told)}.values())[::-1]
+        return list({event.id: event for event in self.told}.values())
 
     @property
     def kinds(self) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -145,13 +145,14 @@ def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dic
         yield operation("seatlock", SHOW), [], {}
 
 
-def _relay_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dict[str, bytes]]]:
-    once = {"relay": b"relay-1", "lease_ms": b"9000", "count": b"70"}
-    yield _stream.take("seatlock", SHOW, "relay-1", 9000, 70), [], once
+def _add_the_ledgers(add: Callable[..., None]) -> None:
+    """The calls that are made for the ledger's sake."""
+    add(_upkeep.raise_epoch("seatlock", SHOW, 3), epoch=b"3")
+    add(_stream.take("seatlock", SHOW, "relay-1", 9000, 70), relay=b"relay-1", lease_ms=b"9000", count=b"70")
     entries = [Entry(f"{at}-0", {b"kind": b"pinned", b"booking": b"booked"}) for at in (1, 2)]
     settled = [_stream.Settling(entries[0]), _stream.Settling(entries[1], "odd\n kind")]
-    facts = [{"settled": told, "fact": b"pinned\nbooked"} for told in (b"1-0", b"2-0 odd kind")]
-    yield _stream.settle("seatlock", SHOW, settled), facts, {}
+    facts = [{"settled": settled, "fact": b"pinned\nbooked"} for settled in (b"1-0", b"2-0 odd kind")]
+    add(_stream.settle("seatlock", SHOW, settled), *facts)
 
 
 def calls() -> dict[str, Call]:
@@ -196,9 +197,7 @@ def calls() -> dict[str, Call]:
     add(_rooms.require_admission("seatlock", SHOW, required=True), required=b"1")
     add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"], 7), outbox=b"keep", version=b"7")
     add(_upkeep.pins("seatlock", SHOW, b"7"), cursor=b"7")
-    for operation, each, once in (*_relay_calls(), *_rooms_calls()):
-        add(operation, *each, **once)
-    add(_upkeep.raise_epoch("seatlock", SHOW, 3), epoch=b"3")
+    _add_the_ledgers(add)
     add(_levels.touch(SHOW, keys_of("seatlock", SHOW).meta))
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
@@ -210,5 +209,7 @@ def calls() -> dict[str, Call]:
     add(_reads.held("seatlock", SHOW, b"7"), cursor=b"7")
     add(_upkeep.server("seatlock", SHOW))
     add(_upkeep.probe("seatlock", SHOW))
+    for operation, each, once in _rooms_calls():
+        add(operation, *each, **once)
     assert keys_of("seatlock", SHOW).meta == _PREFIX + b"meta"
     return found
