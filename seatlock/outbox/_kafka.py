@@ -9,7 +9,7 @@ from typing import Any, Final
 from faststream.kafka import KafkaBroker
 from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 
-from seatlock.outbox._lines import QUIET, body_of, headers_of
+from seatlock.outbox._lines import QUIET, Opening, body_of, headers_of
 from seatlock.outbox._targets import Kafka
 from seatlock.outbox.events import BookingEvent
 
@@ -50,12 +50,14 @@ class KafkaLine:
             allow_auto_create_topics=False,
             **QUIET,
         )
+        self._opening: Opening | None = None
         self._producer = _Producer(parser=None, decoder=None)
         self._broker.config.broker_config.producer = self._producer
 
     async def open(self) -> None:
         """Connect to the cluster."""
-        await self._broker.connect()
+        self._opening = Opening(self._broker.connect())
+        await self._opening.made()
 
     async def tell(self, events: Sequence[BookingEvent]) -> None:
         """Hand all to the producer in order, then wait until all are acknowledged."""
@@ -77,6 +79,9 @@ class KafkaLine:
 
     async def close(self) -> None:
         """Drop what was not sent, and let go."""
+        if self._opening is None:
+            return
+        await self._opening.over()
         try:
             await self._producer.give_up()
         finally:
