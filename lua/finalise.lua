@@ -1,37 +1,42 @@
--- finalise: does what the ledger has decided of N bookings, on a show with strict checkout. What is sold there becomes
--- sold to its booking, whoever has it here, but for what is sold to somebody else; what is not comes free, but no more
--- than the booking has. Asking again does what a script left undone that was stopped half-way, and else writes nothing.
+-- finalise: does what the ledger has decided of N bookings. What is sold there becomes sold to its booking, whoever
+-- has it here, but for what is sold to somebody else; what is not comes free, but no more than the booking has. Asking
+-- again does what a script left undone that was stopped half-way, and else writes nothing. With `tell`, the outbox is
+-- told of a request that changed anything, for those who want to know: the ledger has it on record.
 --
--- KEYS  meta seats due changes | lock (one a seat, request by request)   then pools, then holder, with limits
--- ARGV  requests | booking holder payment (sold epoch fence since_ms seats)
+-- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
+-- ARGV  requests | booking holder payment (sold tell epoch fence since_ms seats)
 -- REPLY noshow
---       fast                                            there is no ledger that decides; nothing was done
 --       limits                                          there are limits, and no lists came; nothing was done
 --       ok, then for each request one word a seat: sold, foreign, unknown, free or gone  and how many of each pool
-local FIXED_KEYS = 4
-local meta_key, seats_key, due_key, changes_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local FIXED_KEYS = 5
+local meta_key, seats_key, due_key, changes_key, outbox_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- @include clock
 -- @include terms
--- @include strict
+-- @include show
 -- @include lock
 -- @include read
 -- @include batch
 -- @include claims
 -- @include limits
+-- @include outbox
 -- @include first
 
 redis.call('ZCARD', due_key) -- type-checked before the first write
+redis.call('XLEN', outbox_key)
 check_changes()
 local places = {} -- whose locks change, one perhaps twice
+local touched = 0 -- how much has been changed so far
 local last = {} -- whose list is looked at once all else is written: a holder and a place, or a pool and its sale
 
 local function put_lock(place, value)
+  touched = touched + 1
   places[#places + 1] = place
   replace_lock(place, value)
 end
 
 local function put_mirror(place, field)
   if mirrors[place] ~= field then
+    touched = touched + 1
     mirrors[place] = field
     change(names[place], field)
   end
@@ -85,6 +90,7 @@ local function sell_some(want, key, of)
       sale = {token = '', holder = of.holder, quantity = want.quantity, since = of.since, booking = of.booking,
               payment = of.payment, epoch = of.epoch, fence = of.fence}
       store.put_sale(pool, sale)
+      touched = touched + 1
     end
   end
   local sold = sale and sale.booking == of.booking and sale.quantity or 0
@@ -98,13 +104,14 @@ local function free_some(want, key, of)
   local sale = store.sale(want.pool, key)
   if sale and sale.booking == of.booking then
     store.end_sale(want.pool, sale)
+    touched = touched + 1
     return sale.quantity
   end
   return 0
 end
 
-local function answer(of, sold, first, count, wanted)
-  local words = {}
+local function answer(of, sold, tell, first, count, wanted)
+  local words, before = {}, touched
   for index = 1, count do
     local place = place_of[names[first + index]]
     if sold then
@@ -118,6 +125,10 @@ local function answer(of, sold, first, count, wanted)
   for index, want in ipairs(wanted or {}) do
     words[count + index] = sold and sell_some(want, key, of) or not sold and free_some(want, key, of)
     last[#last + 1] = {of.holder, want.pool, key}
+  end
+  if tell and touched > before then
+    note('recorded', of.booking, of.holder, table.concat(names, '\n', first + 1, first + count), of.payment, of.epoch,
+      of.fence, '', wanted and pools_text(wanted, 'quantity'))
   end
   return words
 end
@@ -155,7 +166,7 @@ local function write_locks()
   end
 end
 
-local BOUNDS = {0, 1, 0, 2 ^ 40, 0, 2 ^ 40 - 1, 0, 2 ^ 49, 0, 512}
+local BOUNDS = {0, 1, 0, 1, 0, 2 ^ 40, 0, 2 ^ 40 - 1, 0, 2 ^ 49, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 local requests = integer(ARGV[1], 1, 512)
@@ -164,16 +175,20 @@ if #ARGV > 4 * requests + 1 then
 end
 for request = 1, requests do
   local terms = terms_of(ARGV[argument + 3], BOUNDS)
-  if terms[5] == 0 then
+  if terms[6] == 0 then
     check_wants(request)
   end
   local of = {booking = ARGV[argument], holder = ARGV[argument + 1], payment = ARGV[argument + 2],
-              epoch = digits(terms[2]), fence = terms[3], since = terms[4]}
-  reply[request + 1] = answer(of, terms[1] == 1, place, terms[5], wants[request])
-  argument, place = argument + 4, place + terms[5]
+              epoch = digits(terms[3]), fence = terms[4], since = terms[5]}
+  reply[request + 1] = answer(of, terms[1] == 1, terms[2] == 1, place, terms[6], wants[request])
+  argument, place = argument + 4, place + terms[6]
 end
 
+if #facts_noted > 0 then
+  check_outbox()
+end
 begin_with_a_delete(due_key)
+write_outbox()
 local of_pools = store and store.dirty
 if #fields > 0 or of_pools then
   next_version()

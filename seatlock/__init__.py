@@ -46,6 +46,7 @@ from seatlock.model import (
     Release,
     SeatState,
     Unblock,
+    Wait,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -106,6 +107,7 @@ __all__ = [
     "Unblock",
     "UnknownSeats",
     "UnsafeServer",
+    "Wait",
     "WaitingRoom",
     "WaitingRoomClosed",
     "WaitingRoomFull",

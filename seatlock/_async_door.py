@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from seatlock import _connect
 from seatlock._attempts import Attempts
 from seatlock._base import Base
 from seatlock._batcher import Batcher
 from seatlock._cancelling import heeding
+from seatlock._converse import converse_async
 from seatlock._lanes import Limits
-from seatlock._operation import Ask, Command, Step
+from seatlock._operation import Ask, Step
 from seatlock._seam import FOREIGN
-from seatlock.errors import SeatLockError
+from seatlock.errors import SeatLockError, ServerUnavailable
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Base)
+
+SCAN_COUNT: Final = 1_000  # keys that the server looks at in one step of a walk over all of them
 
 
 class AsyncDoor(Generic[C]):
@@ -67,7 +71,7 @@ class AsyncDoor(Generic[C]):
     async def _carry_out(self, asks: list[Ask[Any]], patience: float) -> list[Any]:
         return await self._drive(self._core.group(asks, patience), time.monotonic() + patience)
 
-    async def _seek(self, step: Ask[Any] | Command[Any]) -> Any:
+    async def _seek(self, step: Ask[Any] | Step) -> Any:
         if isinstance(step, Ask):
             return await self._batcher.submit(step)
         async with self._batcher.visit():
@@ -97,7 +101,11 @@ class AsyncDoor(Generic[C]):
         attempts = Attempts(step, patience, client_sends_again=self._sends_again)
         while True:
             try:
-                if self._may_hang:
+                if step.wait is not None:
+                    longest = attempts.longest() if self._may_hang else None
+                    begin = partial(attempts.conversation, step.wait)
+                    reply = await converse_async(self._client, step.keys[0], begin, longest)
+                elif self._may_hang:
                     async with asyncio.timeout(attempts.longest()):
                         reply = await self._client.execute_command(*attempts.command(), NEVER_DECODE=True)
                 else:  # as a rule: a timeout of our own would cost as much as all the rest of an attempt
@@ -106,3 +114,29 @@ class AsyncDoor(Generic[C]):
                 await asyncio.sleep(attempts.failed(error))
             else:
                 return step.decode(reply)
+
+
+def namespace_of(door: AsyncDoor[Any]) -> str:
+    """What starts the keys of a locker: for what is built upon lockers."""
+    namespace: str = door._core.namespace  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+    return namespace
+
+
+async def carry_out(door: AsyncDoor[Any], step: Ask[Any] | Step) -> Any:
+    """Have a locker carry out a step that is none of its own."""
+    return await door._seek(step)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+
+
+async def keys_like(door: AsyncDoor[Any], pattern: str, kind: str) -> list[bytes]:
+    """Find all keys of a kind whose names are like this: a walk over all keys, on a cluster of every primary."""
+    client: Any = door._client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+    try:
+        found = [key async for key in client.scan_iter(match=pattern, count=SCAN_COUNT, _type=kind)]
+    except FOREIGN as error:
+        raise ServerUnavailable(f"the keys of the server could not be listed ({error}); ask again.") from error
+    return [key.encode() if isinstance(key, str) else key for key in found]
+
+
+async def carry_out_together(door: AsyncDoor[Any], show: str, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:
+    """Have a locker carry out asks of one verb and one show: an answer each, in order, errors among them."""
+    return await door._many(show, list(asks))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module

@@ -12,10 +12,12 @@ import re
 import time
 from typing import Any, Final
 
+from seatlock._levels import Conversation, converse
 from seatlock._operation import Step
 from seatlock._replies import listing
 from seatlock._seam import Fate, fate_of
 from seatlock.errors import OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
+from seatlock.model import Wait
 
 FIRST_PAUSE: Final = 0.005  # seconds
 LONGEST_PAUSE: Final = 0.25  # seconds
@@ -51,6 +53,10 @@ class Attempts:
     def command(self) -> list[Any]:
         """The command to send now."""
         return self._operation.by_source() if self._by_source else self._operation.by_sha()
+
+    def conversation(self, wait: Wait) -> Conversation:
+        """What to say now where the script is followed by a wait."""
+        return converse(self._operation, self.command(), wait, first=self._count == 0)
 
     def longest(self) -> float:
         """How many seconds the next attempt may take, where the client itself sets no bound.

@@ -49,6 +49,10 @@ class Base:
         yield from self._ready(show)
         return (yield from _procedures.valid(self.namespace, asks, self._sender, self.patience))
 
+    def together(self, show: object, asks: Sequence[Ask[T]]) -> Procedure[list[T | SeatLockError]]:
+        """Carry out asks of one verb and one show: an answer each, in order."""
+        return (yield from self._many(show, asks))
+
     def _ready(self, show: object) -> Procedure[str]:
         show = _bounds.show_id(show)
         if show not in self._checked:

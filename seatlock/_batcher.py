@@ -2,8 +2,9 @@
 
 Rules of this module:
 
-- Requests of one verb and one show wait in a lane, in order; lanes take turns (`seatlock._lanes`). Nothing waits on a
-  timer: what is asked in one turn of the event loop goes out at its end, unless the calls in flight are at their bound.
+- Requests of one verb and one show (and one ``wait``) wait in a lane, in order; lanes take turns (`seatlock._lanes`).
+  Nothing waits on a timer: what is asked in one turn of the event loop goes out at its end, unless the calls in flight
+  are at their bound.
 - Everything is bounded (`Limits`).
 - Cancelling a caller never touches the wire. A queued request is dropped. One in flight completes, and if it was an
   acquire whose token was minted for this call, its hold is released in the background: never a resumed hold, be it by
@@ -28,12 +29,12 @@ from typing import Any, TypeVar
 
 from seatlock._attempts import LONGEST_PAUSE
 from seatlock._commands import release_of, undo_of
-from seatlock._lanes import GROUPED, Background, Lanes, Limits, Waiter
+from seatlock._lanes import GROUPED, Background, Berth, Lanes, Limits, Waiter, berth_of
 from seatlock._operation import Ask
 from seatlock._procedures import in_doubt
 from seatlock._replies import wanted
 from seatlock._seam import may_retry
-from seatlock.errors import InvalidRequest, OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable
+from seatlock.errors import InvalidRequest, OutcomeUnknown, ScriptFailed, SeatLockError, ServerUnavailable, UnsafeServer
 from seatlock.model import Hold, Release
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class Batcher:
         self._limits = limits
         self._loop: Any = None  # the event loop of the first call
         self._lanes = Lanes(limits)
-        self._calls_of: dict[str, int] = {}
+        self._calls_of: dict[Berth, int] = {}
         self._calls = 0
         self._visits = asyncio.Semaphore(limits.visits)
         self._dropped = 0  # callers cancelled since room was last made in the queue
@@ -195,40 +196,40 @@ class Batcher:
             for ask in owed:
                 self._release(ask)
             while self._calls < self._limits.calls and (batch := self._lanes.next_batch(self._calls_of)):
-                show = batch[0].ask.show
+                berth = berth_of(batch[0].ask)
                 self._calls += 1
-                self._calls_of[show] = self._calls_of.get(show, 0) + 1
-                self._spawn(self._carry(show, batch), batch, show)
+                self._calls_of[berth] = self._calls_of.get(berth, 0) + 1
+                self._spawn(self._carry(berth, batch), batch, berth)
         finally:
             self._dispatching = False
 
-    async def _carry(self, show: str, batch: list[Waiter]) -> None:
+    async def _carry(self, berth: Berth, batch: list[Waiter]) -> None:
         await self._answer(batch)
-        self._count_down(show)
+        self._count_down(berth)
         self._dispatch()
 
-    def _count_down(self, show: str) -> None:
-        left = self._calls_of[show] - 1
+    def _count_down(self, berth: Berth) -> None:
+        left = self._calls_of[berth] - 1
         if left:
-            self._calls_of[show] = left
+            self._calls_of[berth] = left
         else:
-            del self._calls_of[show]
+            del self._calls_of[berth]
         self._calls -= 1
 
-    def _spawn(self, work: Coroutine[Any, Any, None], batch: list[Waiter], show: str | None = None) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], batch: list[Waiter], berth: Berth | None = None) -> None:
         # An empty context: a batch belongs to no caller, so it inherits the variables of none.
         task = self._loop.create_task(work, context=Context())
         self._under_way.add(task)
-        task.add_done_callback(partial(self._ended, batch, show), context=Context())
+        task.add_done_callback(partial(self._ended, batch, berth), context=Context())
 
-    def _ended(self, batch: list[Waiter], show: str | None, call: asyncio.Task[None]) -> None:
+    def _ended(self, batch: list[Waiter], berth: Berth | None, call: asyncio.Task[None]) -> None:
         """Answer everyone of a call that broke; not part of it, for it may be cancelled before its first step."""
         self._under_way.discard(call)
         bug = None if call.cancelled() else call.exception()
         if bug is None and not call.cancelled():
             return
-        if show is not None:
-            self._count_down(show)
+        if berth is not None:
+            self._count_down(berth)
         if isinstance(bug, Exception):
             _log.error("a call of %d requests to %s of show %r broke", len(batch), *_about(batch[0].ask), exc_info=bug)
             self._give_up(batch, bug)
@@ -270,7 +271,7 @@ class Batcher:
 
     def _refuse(self, waiter: Waiter, error: SeatLockError) -> None:
         """Tell a caller of an error, or undo what may have been done for one that has gone."""
-        if waiter.unsure and isinstance(error, ServerUnavailable | ScriptFailed):
+        if waiter.unsure and isinstance(error, ServerUnavailable | ScriptFailed | UnsafeServer):
             error = in_doubt(waiter.ask, error)
         if waiter.future.done():
             self._undo(waiter.ask, error)

@@ -138,9 +138,11 @@ class Core(Base):
         """Carry out many acquires."""
         return (yield from self._many(show, _requests.acquire_asks(self.namespace, show, requests)))
 
-    def confirm_many(self, show: object, requests: object) -> Procedure[list[Booking | SeatLockError]]:
+    def confirm_many(
+        self, show: object, requests: object, wait: object = None
+    ) -> Procedure[list[Booking | SeatLockError]]:
         """Carry out many confirms."""
-        return (yield from self._many(show, _requests.confirm_asks(self.namespace, show, requests)))
+        return (yield from self._many(show, _requests.confirm_asks(self.namespace, show, requests, wait)))
 
     def release_many(self, show: object, holds: object) -> Procedure[list[Release | SeatLockError]]:
         """Carry out many releases."""

@@ -36,8 +36,8 @@ class Keys:
     """The keys of one show, as bytes, since that is how they go on the wire."""
 
     __slots__ = (
-        *("audit", "blocks", "changes", "due", "list_prefix", "lock_prefix", "meta", "note_prefix", "outbox", "plan"),
-        *("pool_due_prefix", "pools", "probe", "retired", "room", "seats", "show"),
+        *("aside", "audit", "blocks", "changes", "due", "list_prefix", "lock_prefix", "meta", "note_prefix", "outbox"),
+        *("plan", "pool_due_prefix", "pools", "probe", "relay", "retired", "room", "seats", "show"),
     )
 
     def __init__(self, namespace: str, show: str) -> None:
@@ -49,6 +49,8 @@ class Keys:
         self.plan = base + b"plan"
         self.changes = base + b"changes"
         self.outbox = base + b"outbox"
+        self.aside = base + b"aside"
+        self.relay = base + b"relay"
         self.retired = base + b"retired"
         self.audit = base + b"audit"
         self.blocks = base + b"blocks"

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import msgspec
 
-from seatlock._operation import MAX_BATCH_ASKS, MAX_BATCH_SEATS, Ask
+from seatlock._operation import MAX_BATCH_ASKS, MAX_BATCH_SEATS, Ask, WaitingAsk
+from seatlock.model import Wait
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How much may go on at once: requests and seats a call, calls in flight a show and a client, requests queued.
+    """How much may go on at once: requests and seats a call, calls in flight a berth and a client, requests queued.
 
     ``visits`` is how much may go on apart from the batches (`_many` calls, reads, warming). Calls and visits together
     stay below the 100 connections that redis-py's pools have by default.
@@ -48,14 +49,28 @@ class Background(Waiter, eq=False):
     """A release that goes on whether or not somebody waits for it."""
 
 
+LaneKey = tuple[str, str] | tuple[str, str, Wait]
+"""Verb and show, and what is waited for."""
+Berth = str | tuple[str, Wait]
+"""Whose calls in flight are counted together: those of a show, but for those that wait for copies of what they wrote.
+
+These last longer, and would leave none to the others.
+"""
+
+
+def berth_of(ask: Ask[Any]) -> Berth:
+    """Where the call of a request counts."""
+    return (ask.show, ask.wait) if isinstance(ask, WaitingAsk) else ask.show
+
+
 class _Lane:
-    """The queue of one verb of one show; it goes away with its last request."""
+    """The queue of one verb of one show, and of one wait; it goes away with its last request."""
 
-    __slots__ = ("key", "queue", "show")
+    __slots__ = ("berth", "key", "queue")
 
-    def __init__(self, key: tuple[str, str]) -> None:
+    def __init__(self, key: LaneKey) -> None:
         self.key = key
-        self.show = key[1]
+        self.berth = key[1] if len(key) == 2 else key[1:]  # noqa: PLR2004 - verb and show
         self.queue: deque[Waiter] = deque()
 
 
@@ -66,14 +81,14 @@ class Lanes:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._lanes: dict[LaneKey, _Lane] = {}
         self._line: deque[_Lane] = deque()  # every lane once, the next in turn first
         self.queued = 0
 
     def push(self, waiter: Waiter) -> None:
         """Queue a request at the end of its lane."""
         ask = waiter.ask
-        key = (ask.verb, ask.show)
+        key: LaneKey = (ask.verb, ask.show, ask.wait) if type(ask) is WaitingAsk else (ask.verb, ask.show)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = _Lane(key)
@@ -81,8 +96,8 @@ class Lanes:
         lane.queue.append(waiter)
         self.queued += 1
 
-    def next_batch(self, calls_of: Mapping[str, int]) -> list[Waiter]:
-        """Take the next batch in turn; ``calls_of`` tells the calls in flight of each show. Empty if nobody may go."""
+    def next_batch(self, calls_of: Mapping[Berth, int]) -> list[Waiter]:
+        """Take the next batch in turn; ``calls_of`` tells the calls in flight of each berth. Empty if nobody may go."""
         while (lane := self._next_lane(calls_of)) is not None:
             batch = self._take(lane.queue)
             if lane.queue:
@@ -93,10 +108,10 @@ class Lanes:
                 return batch
         return []
 
-    def _next_lane(self, calls_of: Mapping[str, int]) -> _Lane | None:
+    def _next_lane(self, calls_of: Mapping[Berth, int]) -> _Lane | None:
         for place, lane in enumerate(self._line):
             # Whoever cannot go now keeps its turn: at the end of the line it might find its show busy for ever.
-            if calls_of.get(lane.show, 0) < self._limits.calls_a_show:
+            if calls_of.get(lane.berth, 0) < self._limits.calls_a_show:
                 del self._line[place]
                 return lane
         return None

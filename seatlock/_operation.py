@@ -17,6 +17,7 @@ import msgspec
 
 from seatlock._script import Script
 from seatlock.errors import SeatLockError, ShowNotFound, WrongCheckout
+from seatlock.model import Wait
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -84,14 +85,26 @@ class Ask(msgspec.Struct, Generic[T_co], frozen=True, eq=False, gc=False):
         return f"Ask({self.verb!r}, {self.show!r}, {self.seats!r})"
 
 
+class WaitingAsk(Ask[T_co], Generic[T_co], frozen=True, eq=False, gc=False, kw_only=True):
+    """One that waits for copies of what it writes: for the same in all asks of a call."""
+
+    wait: Wait
+
+
+def wait_of(ask: Ask[Any]) -> Wait | None:
+    """What an ask waits for."""
+    return ask.wait if isinstance(ask, WaitingAsk) else None
+
+
 class Operation(Generic[T_co]):
     """One script call: the script, its keys and arguments, and how the reply is decoded.
 
     ``writes_facts`` is set where a script error may come after an outbox entry was written, so that the outcome is
-    unknown rather than refused; ``only_reads`` where nothing can have changed, whatever became of the call.
+    unknown rather than refused; ``only_reads`` where nothing can have changed, whatever became of the call. With a
+    ``wait`` it takes a conversation (`seatlock._levels`), and what was heard in it is decoded.
     """
 
-    __slots__ = ("args", "decode", "keys", "only_reads", "script", "seats", "show", "token", "writes_facts")
+    __slots__ = ("args", "decode", "keys", "only_reads", "script", "seats", "show", "token", "wait", "writes_facts")
 
     def __init__(
         self,
@@ -99,11 +112,12 @@ class Operation(Generic[T_co]):
         show: str,
         keys: list[bytes],
         args: list[bytes],
-        decode: Callable[[list[Any]], T_co],
+        decode: Callable[[Any], T_co],
         *,
         seats: tuple[str, ...] = (),
         token: str | None = None,
     ) -> None:
+        self.wait: Wait | None = None
         self.script = script
         self.show = show
         self.keys = keys
@@ -214,7 +228,7 @@ def check_show(reply: list[Any], show: str) -> None:
 class Command(Generic[T_co]):
     """A plain Redis command that only reads, with the face of an `Operation`."""
 
-    __slots__ = ("_command", "decode", "only_reads", "script", "seats", "show", "token", "writes_facts")
+    __slots__ = ("_command", "decode", "keys", "only_reads", "script", "seats", "show", "token", "wait", "writes_facts")
 
     def __init__(self, show: str, command: list[Any], decode: Callable[[Any], T_co]) -> None:
         self._command = command
@@ -223,6 +237,8 @@ class Command(Generic[T_co]):
         self.decode = decode
         self.seats: tuple[str, ...] = ()
         self.token: str | None = None
+        self.keys: list[bytes] = []  # which are among the command
+        self.wait: Wait | None = None
         self.writes_facts = False
         self.only_reads = True
 

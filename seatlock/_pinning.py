@@ -88,8 +88,11 @@ def pinned(ask: Ask[Pinned], answer: list[Any]) -> Pinned | SeatLockError:
     )
 
 
-def finalise(namespace: str, booking: object, *, sold: bool) -> Ask[Finalised]:
-    """Ask to do what the ledger has decided: that a booking is sold, or that whatever it has here comes free."""
+def finalise(namespace: str, booking: object, *, sold: bool, tell: bool = False) -> Ask[Finalised]:
+    """Ask to do what the ledger has decided: that a booking is sold, or that whatever it has here comes free.
+
+    With ``tell`` a change of anything is told in the outbox, for brokers: where no pin's entry will tell of it.
+    """
     if not isinstance(booking, Booking):
         raise InvalidRequest(f"booking must be a seatlock.Booking, not {type(booking).__name__}.")
     keys = keys_of(namespace, booking.show)
@@ -99,7 +102,7 @@ def finalise(namespace: str, booking: object, *, sold: bool) -> Ask[Finalised]:
     epoch, counter = _replies.fence_parts(_bounds.fence("booking.fence", booking.fence))
     if not 0 <= booking.confirmed_at * 1000 < LATEST:
         raise InvalidRequest(f"booking.confirmed_at is {booking.confirmed_at!r}, which no server gave.")
-    terms = b"%d %d %d %d %d" % (sold, epoch, counter, round(booking.confirmed_at * 1000), len(seats))
+    terms = b"%d %d %d %d %d %d" % (sold, tell, epoch, counter, round(booking.confirmed_at * 1000), len(seats))
     args = (booking_id.encode(), holder.encode(), paid, terms)
     return Ask("finalise", keys.show, seats, holder, None, keys.locks(seats), args, finalised, pools=pools)
 

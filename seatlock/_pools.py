@@ -36,6 +36,16 @@ def names(namespace: str, show: str) -> Command[tuple[str, ...]]:
     return Command(show, ["HGET", keys_of(namespace, show).pools, "names"], read_names)
 
 
+def stocks(namespace: str, show: str, pools: Sequence[str]) -> Command[dict[str, tuple[int, int]]]:
+    """Read the capacity of each of these pools, and how many of it are sold; pools that are not there are left out."""
+
+    def decode(reply: list[bytes | None]) -> dict[str, tuple[int, int]]:
+        counts = {pool: value.split() for pool, value in zip(pools, reply, strict=True) if value}
+        return {pool: (int(capacity), int(sold)) for pool, (capacity, _, sold) in counts.items()}
+
+    return Command(show, ["HMGET", keys_of(namespace, show).pools, *(f"c\n{pool}" for pool in pools)], decode)
+
+
 def claims(
     namespace: str, show: str, pools: Sequence[str], holder: str
 ) -> Command[tuple[tuple[str, ...], dict[str, int]]]:

@@ -190,7 +190,7 @@ def _after(before: SeatLockError, answer: T | SeatLockError, ask: Ask[T]) -> T |
 def _again(before: SeatLockError | None, error: SeatLockError, ask: Ask[Any]) -> SeatLockError:
     """The error of an ask whose earlier attempt, among others, failed as well: in doubt then is in doubt now."""
     if isinstance(before, OutcomeUnknown):
-        doubtful = isinstance(error, ServerUnavailable | ScriptFailed)
+        doubtful = isinstance(error, ServerUnavailable | ScriptFailed | UnsafeServer)
     else:  # a script that was refused has changed nothing
         doubtful = isinstance(error, ServerUnavailable) and before is not None and _fate(before) is Fate.BROKEN
     return in_doubt(ask, error.__cause__) if doubtful else _own_copy(error, ask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seatlock import _bounds, _commands
+from seatlock import _bounds, _commands, _levels
 from seatlock._operation import Ask
 from seatlock.errors import InvalidRequest, SeatLockError
 from seatlock.model import AcquireRequest, Booking, ConfirmRequest, Hold, Release
@@ -44,16 +44,19 @@ def acquire_asks(namespace: str, show: object, requests: object) -> list[Ask[Hol
     return asks
 
 
-def confirm_asks(namespace: str, show: object, requests: object) -> list[Ask[Booking] | SeatLockError]:
-    """The asks of `confirm_many`."""
+def confirm_asks(
+    namespace: str, show: object, requests: object, wait: object = None
+) -> list[Ask[Booking] | SeatLockError]:
+    """The asks of `confirm_many`, which all wait for the same."""
     show = _bounds.show_id(show)
+    wait = _levels.checked(wait)
     asks: list[Ask[Booking] | SeatLockError] = []
     for request in _listed("requests", requests):
         try:
             if not isinstance(request, ConfirmRequest):
                 raise InvalidRequest(f"requests must be ConfirmRequest objects, not {type(request).__name__}.")  # noqa: TRY301 - an answer among answers
             ask = _commands.confirm(namespace, request.hold, request.payment, request.booking, reclaim=request.reclaim)
-            asks.append(_of_show(show, ask))
+            asks.append(_of_show(show, _levels.waiting_ask(ask, wait)))
         except InvalidRequest as error:
             asks.append(error)
     if any(isinstance(ask, Ask) and ask.verb == "reclaim" for ask in asks):

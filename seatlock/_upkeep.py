@@ -63,7 +63,7 @@ def retire(
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
-    fixed += [keys.audit, *keys.room.all(), keys.pools]
+    fixed += [keys.audit, *keys.room.all(), keys.aside, keys.relay, keys.pools]
     args = [unread.encode(), b"" if version is None else b"%d" % version]
     return Operation(load("retire"), show, [*fixed, *keys.pool_dues(pools)], args, decode)
 
@@ -80,6 +80,18 @@ def pins(namespace: str, show: str, cursor: bytes) -> Operation[tuple[int, bytes
         return None if reply[0] == b"fast" else (reply[1], reply[2], tuple([seat.decode() for seat in reply[3:]]))
 
     return Operation(load("pins"), show, [keys.meta, keys.seats], [cursor], decode)
+
+
+def raise_epoch(namespace: str, show: str, epoch: int) -> Operation[int]:
+    """Begin an epoch of a show, unless a later one has begun: gives the one that it has now."""
+    keys = keys_of(namespace, show)
+
+    def decode(reply: list[Any]) -> int:
+        check_show(reply, show)
+        found: int = reply[1]
+        return found
+
+    return Operation(load("raise_epoch"), show, [keys.meta], [b"%d" % epoch], decode)
 
 
 def server(namespace: str, show: str) -> Operation[tuple[str, str]]:

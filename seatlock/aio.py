@@ -13,6 +13,7 @@ from seatlock._base import DEFAULT_PATIENCE
 from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, Core
 from seatlock._lanes import GROUPED, ONE_BY_ONE
+from seatlock._levels import waiting_ask
 from seatlock._operation import Ask
 from seatlock._pursuit import pursue_async
 from seatlock._warming import Progress
@@ -33,6 +34,7 @@ from seatlock.model import (
     Release,
     SeatState,
     Unblock,
+    Wait,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -139,7 +141,13 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         return await self._batcher.submit(_commands.begin_payment(self._core.namespace, hold, expected))
 
     async def confirm(
-        self, hold: Hold, *, payment: str | None = None, booking: str | None = None, reclaim: bool = False
+        self,
+        hold: Hold,
+        *,
+        payment: str | None = None,
+        booking: str | None = None,
+        reclaim: bool = False,
+        wait: Wait | None = None,
     ) -> Booking:
         """Turn a hold into a booking: its seats are sold, and the fact is in the outbox.
 
@@ -152,8 +160,11 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         are still free, they are sold at once, under a new token, fence and booking id (one given stays), unless that
         takes the holder over a limit of the show; else `HoldLost` says what to refund. Retries need ``reclaim`` too;
         never ask for a payment that is refunded.
+        ``wait`` (see `Wait`) asks for copies of what was sold; ``Booking.replicas`` and ``on_disk`` tell of them.
         """
         ask = _commands.confirm(self._core.namespace, hold, payment, booking, reclaim=reclaim)
+        if wait is not None:
+            ask = waiting_ask(ask, wait)
         future = self._batcher.queue(ask)
         try:
             return await future
@@ -208,9 +219,11 @@ class AsyncSeatLocker(AsyncDoor[Core]):
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
         return await self._many(show, _requests.acquire_asks(self._core.namespace, show, requests))
 
-    async def confirm_many(self, show: str, requests: Iterable[ConfirmRequest]) -> list[Booking | SeatLockError]:
-        """Carry out many confirms of one show in few calls: an answer each, in order, errors among them."""
-        return await self._many(show, _requests.confirm_asks(self._core.namespace, show, requests))
+    async def confirm_many(
+        self, show: str, requests: Iterable[ConfirmRequest], *, wait: Wait | None = None
+    ) -> list[Booking | SeatLockError]:
+        """Carry out many confirms of one show in few calls, which wait once each: an answer each, errors among them."""
+        return await self._many(show, _requests.confirm_asks(self._core.namespace, show, requests, wait))
 
     async def release_many(self, show: str, holds: Iterable[Hold]) -> list[Release | SeatLockError]:
         """Carry out many releases of one show in few calls: an answer each, in order, errors among them."""
@@ -394,6 +407,7 @@ class AsyncSeatLocker(AsyncDoor[Core]):
     async def retire(self, show: str, *, unread: Literal["keep", "discard"] = "keep") -> None:
         """Delete a show in bounded steps; may be repeated after a failure.
 
-        Raises `ShowInUse` while anything is held or pinned, or outbox entries are unread and not to be discarded.
+        Raises `ShowInUse` while anything is held or pinned, or outbox entries are unread, or set aside, and not to be
+        discarded.
         """
         await self._follow(self._core.retire(show, unread))

@@ -76,7 +76,7 @@ class ShowNotFound(SeatLockError):
 
 
 class ShowInUse(SeatLockError):
-    """A show cannot be retired yet: holds, pins or unread outbox entries remain."""
+    """A show cannot be retired yet: holds, pins or outbox entries, unread or set aside, remain."""
 
     def __init__(self, message: str, *, holds: int = 0, pins: int = 0, outbox: int = 0) -> None:
         super().__init__(message)

@@ -12,6 +12,7 @@ from seatlock._base import DEFAULT_PATIENCE
 from seatlock._bounds import DEFAULT_EXPECTED, DEFAULT_MAX_HOLD, DEFAULT_TTL, Duration, Moment
 from seatlock._core import CERTAINLY_NO_HOLD, Core
 from seatlock._door import Door
+from seatlock._levels import waiting_ask
 from seatlock._operation import Ask
 from seatlock._pursuit import pursue
 from seatlock._warming import Progress
@@ -32,6 +33,7 @@ from seatlock.model import (
     Release,
     SeatState,
     Unblock,
+    Wait,
     Warmed,
 )
 from seatlock.plan import Seat, SeatingPlan
@@ -129,7 +131,13 @@ class SeatLocker(Door[Core]):
         return self._one(_commands.begin_payment(self._core.namespace, hold, expected))
 
     def confirm(
-        self, hold: Hold, *, payment: str | None = None, booking: str | None = None, reclaim: bool = False
+        self,
+        hold: Hold,
+        *,
+        payment: str | None = None,
+        booking: str | None = None,
+        reclaim: bool = False,
+        wait: Wait | None = None,
     ) -> Booking:
         """Turn a hold into a booking: its seats are sold, and the fact is in the outbox.
 
@@ -142,8 +150,10 @@ class SeatLocker(Door[Core]):
         are still free, they are sold at once, under a new token, fence and booking id (one given stays), unless that
         takes the holder over a limit of the show; else `HoldLost` says what to refund. Retries need ``reclaim`` too;
         never ask for a payment that is refunded.
+        ``wait`` (see `Wait`) asks for copies of what was sold; ``Booking.replicas`` and ``on_disk`` tell of them.
         """
-        return self._one(_commands.confirm(self._core.namespace, hold, payment, booking, reclaim=reclaim))
+        ask = _commands.confirm(self._core.namespace, hold, payment, booking, reclaim=reclaim)
+        return self._one(waiting_ask(ask, wait))
 
     def release(self, hold: Hold) -> Release:
         """Give a hold back. Seats that are not this hold's any more are left alone; the answer says so for each.
@@ -191,9 +201,11 @@ class SeatLocker(Door[Core]):
         """Carry out many acquires of one show in few calls: an answer each, in order, errors among them."""
         return self._follow(self._core.acquire_many(show, requests))
 
-    def confirm_many(self, show: str, requests: Iterable[ConfirmRequest]) -> list[Booking | SeatLockError]:
-        """Carry out many confirms of one show in few calls: an answer each, in order, errors among them."""
-        return self._follow(self._core.confirm_many(show, requests))
+    def confirm_many(
+        self, show: str, requests: Iterable[ConfirmRequest], *, wait: Wait | None = None
+    ) -> list[Booking | SeatLockError]:
+        """Carry out many confirms of one show in few calls, which wait once each: an answer each, errors among them."""
+        return self._follow(self._core.confirm_many(show, requests, wait))
 
     def release_many(self, show: str, holds: Iterable[Hold]) -> list[Release | SeatLockError]:
         """Carry out many releases of one show in few calls: an answer each, in order, errors among them."""
@@ -379,6 +391,7 @@ class SeatLocker(Door[Core]):
     def retire(self, show: str, *, unread: Literal["keep", "discard"] = "keep") -> None:
         """Delete a show in bounded steps; may be repeated after a failure.
 
-        Raises `ShowInUse` while anything is held or pinned, or outbox entries are unread and not to be discarded.
+        Raises `ShowInUse` while anything is held or pinned, or outbox entries are unread, or set aside, and not to be
+        discarded.
         """
         self._follow(self._core.retire(show, unread))

@@ -33,6 +33,7 @@ __all__ = [
     "SeatState",
     "StateName",
     "Unblock",
+    "Wait",
     "Warmed",
 ]
 
@@ -120,8 +121,11 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     """A confirmed hold: its seats and its quantities of pools are sold.
 
     ``id`` is derived from the hold's token and seats unless the caller gave one. ``status`` is ``confirmed``, and with
-    strict checkout also ``pending`` (the ledger cannot be reached) or ``rejected``. ``confirmed_at`` is in seconds
-    since the epoch by the server's clock. ``replicas`` counts acknowledgements where they were asked for.
+    strict checkout also ``pending`` (the ledger cannot be reached, so nobody knows yet), ``rejected``, or
+    ``cancelled``. ``confirmed_at`` is in seconds since the epoch by the clock of the server that confirmed it, Redis or
+    the ledger's database; of a pending booking it is when it was pinned. ``replicas`` is how many replicas are known to
+    have it, None where that was not asked; fewer than asked for is no error. ``on_disk`` says whether the primary's own
+    disk has it; None where that was not asked, or no answer came.
     """
 
     id: str
@@ -131,12 +135,28 @@ class Booking(msgspec.Struct, frozen=True, gc=False):
     payment: str | None
     fence: int
     confirmed_at: float
-    status: Literal["confirmed", "pending", "rejected"] = "confirmed"
+    status: Literal["confirmed", "pending", "rejected", "cancelled"] = "confirmed"
     replicas: int | None = None
     pools: Mapping[str, int] = NOTHING
+    on_disk: bool | None = None
 
     def __hash__(self) -> int:
         return _hash(self)
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """What a confirm waits for, once it has sold: copies of what it wrote, for ``timeout`` (1 ms to 60 s) at most.
+
+    ``replicas`` (1 to 100) is how many replicas shall have it in memory (WAIT). With ``disk`` it shall be on the disk
+    of the primary and of so many replicas (WAITAOF, from Redis 7.2 on; ``replicas`` may be 0): where the append-only
+    file is synced once a second, give it two. A server that cannot say so is refused (`UnsafeServer`) before anything
+    is sold. What falls short is told in ``Booking.replicas`` and ``Booking.on_disk``, is no error, and undoes nothing.
+    ``docs/fast-checkout.md`` says what each can lose.
+    """
+
+    replicas: int = 1
+    disk: bool = False
+    timeout: Duration = 0.1
 
 
 class Release(msgspec.Struct, frozen=True):

@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from seatlock.cli import FAILED, admit, export, migrate, room, sale, seats, shows, shuffle, simulate, warm
+from seatlock.cli import FAILED, admit, export, migrate, reconcile, room, sale, seats, shows, shuffle, simulate, warm
 from seatlock.cli.terminal import terminal
 from seatlock.errors import LedgerUnavailable, PlanConflict, SeatLockError, ServerUnavailable, ShowNotFound
 
 _CONFLICTS_SHOWN = 100
 _ADVICE: dict[type[SeatLockError], str] = {
     ShowNotFound: "What is there tells: seatlock shows",
-    LedgerUnavailable: "Is it the right database? --url or SEATLOCK_LEDGER_URL names it.",
+    LedgerUnavailable: "Is it the right database? --ledger or SEATLOCK_LEDGER_URL names it.",
     ServerUnavailable: "Is it the right server? --redis or SEATLOCK_REDIS names it.",
 }
 """What to do at the command line, after what the error itself says."""
@@ -52,6 +52,7 @@ app.command("room-sold-out")(room.room_sold_out)
 app.command("admit")(admit.admit)
 app.command("verify-shuffle")(shuffle.verify_shuffle)
 app.command("migrate")(migrate.migrate)
+app.command("reconcile")(reconcile.reconcile)
 app.command("simulate")(simulate.simulate)
 
 

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import Annotated
-
-import typer
-
-from seatlock.cli import USAGE
+from seatlock.cli.books import ledger_at
+from seatlock.cli.options import DEFAULT_LEDGER, Ledger
 from seatlock.cli.terminal import terminal, without_login
 
-Url = Annotated[
-    str,
-    typer.Option(
-        "--url",
-        metavar="URL",
-        envvar="SEATLOCK_LEDGER_URL",
-        help="Where the ledger is: postgresql://user:password@host/name, or sqlite:///file.db.",
-    ),
-]
-DEFAULT_LEDGER = "sqlite:///seatlock-ledger.db"
 
-
-def migrate(url: Url = DEFAULT_LEDGER) -> None:
+def migrate(ledger: Ledger = DEFAULT_LEDGER) -> None:
     """Make the ledger's tables, or bring them to the form of this version; run it again as often as you like."""
-    if find_spec("sqlalchemy") is None or find_spec("alembic") is None:
-        terminal.complain("The ledger needs an extra: pip install 'seatlock-redis[ledger]'")
-        raise typer.Exit(USAGE)
-    from seatlock.ledger import Ledger  # noqa: PLC0415 - needs the extra
-
-    terminal.hide(url)
-    with Ledger(url) as ledger:
-        done = ledger.migrate()
-    where = without_login(url)
+    with ledger_at(ledger) as books:
+        done = books.migrate()
+    where = without_login(ledger)
     if done.before == done.after:
         terminal.say(f"The ledger in {where} is at revision {done.after} already.")
     else:

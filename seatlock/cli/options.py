@@ -27,3 +27,14 @@ DEFAULT_REDIS = "redis://localhost:6379/0"
 
 Namespace = Annotated[str, typer.Option("--namespace", metavar="NAME", help="What every key begins with.")]
 DEFAULT_NAMESPACE = "seatlock"
+
+Ledger = Annotated[
+    str,
+    typer.Option(
+        "--ledger",
+        metavar="URL",
+        envvar="SEATLOCK_LEDGER_URL",
+        help="Where the ledger is: postgresql://user:password@host/name, or sqlite:///file.db.",
+    ),
+]
+DEFAULT_LEDGER = "sqlite:///seatlock-ledger.db"

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from seatlock.cli.books import ledger_at
 from seatlock.cli.connection import locker_at
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
 from seatlock.cli.terminal import terminal
+from seatlock.locker import SeatLocker
 
 At = Annotated[
     str | None,
@@ -21,13 +23,46 @@ At = Annotated[
     ),
 ]
 
+Books = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger",
+        metavar="URL",
+        envvar="SEATLOCK_LEDGER_URL",
+        help="Where the ledger is: postgresql://user:password@host/name, or sqlite:///file.db.",
+        show_default=False,
+    ),
+]
 
-def open_(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE, at: At = None) -> None:
-    """Open the sale: buyers can hold seats."""
+
+def open_(
+    show: Show,
+    redis: Redis = DEFAULT_REDIS,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+    at: At = None,
+    ledger: Books = None,
+) -> None:
+    """Open the sale: buyers can hold seats. With --ledger, what the ledger has sold is sold in Redis before."""
     moment = moment_of(at)
     with locker_at(redis, namespace) as locker:
-        locker.open_sale(show, moment)
+        if ledger is None:
+            locker.open_sale(show, moment)
+        else:
+            _open_with_ledger(locker, ledger, show, moment)
     terminal.say(f"{show} is open." if moment is None else f"{show} takes holds from {moment.isoformat()} on.")
+
+
+def _open_with_ledger(locker: SeatLocker, url: str, show: str, moment: datetime | None) -> None:
+    with ledger_at(url) as books:
+        from seatlock.checkout import StrictCheckout  # noqa: PLC0415 - needs the extra
+
+        loaded = StrictCheckout(locker, books).open_sale(show, moment)
+    sold = f"{loaded.seats:,} seats" + (f" and {loaded.pools:,} of pools" if loaded.pools else "")
+    terminal.say(f"The ledger has sold {sold} of {show}, in epoch {loaded.epoch}.")
+    if loaded.wrong:
+        terminal.complain(
+            f"{len(loaded.wrong):,} of them could not be sold in Redis; what is wrong tells: seatlock reconcile {show}"
+        )
 
 
 def pause(show: Show, redis: Redis = DEFAULT_REDIS, namespace: Namespace = DEFAULT_NAMESPACE) -> None:

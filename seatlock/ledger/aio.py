@@ -144,16 +144,24 @@ class AsyncLedger:
         """
         return await self._visit(partial(self._ledger.sold, show, after=after, limit=limit))
 
+    async def pool_sales(self, show: str, *, after: str = "", limit: int = 1_000) -> list[Record]:
+        """List the confirmed bookings of a show that have something of pools, in the order of their ids, page by page.
+
+        The next page is the one ``after`` the last booking of this one.
+        """
+        return await self._visit(partial(self._ledger.pool_sales, show, after=after, limit=limit))
+
     async def epoch(self, show: str) -> int:
         """Tell the epoch of a show: 1 until it is raised."""
         return await self._visit(partial(self._ledger.epoch, show))
 
-    async def raise_epoch(self, show: str) -> int:
+    async def raise_epoch(self, show: str, *, to: int | None = None) -> int:
         """Begin a new epoch of a show: gives it. Claims of earlier ones are stale from now on.
 
-        Asked again it begins yet another one, also by itself where no answer came: an epoch may be left out.
+        Asked again it begins yet another one, also by itself where no answer came: an epoch may be left out. With
+        ``to`` it begins that one, unless it or a later one has begun.
         """
-        return await self._visit(partial(self._ledger.raise_epoch, show))
+        return await self._visit(partial(self._ledger.raise_epoch, show, to=to))
 
     async def set_pools(self, show: str, capacities: Mapping[str, int]) -> None:
         """Set how many there are of each of these pools; others stay. A pool that is not set sells nothing.

@@ -58,10 +58,14 @@ def epoch(connection: Connection, show: str) -> int:
     return connection.scalar(sa.select(shows.c.epoch).where(shows.c.show == show)) or FIRST_EPOCH
 
 
-def raise_epoch(connection: Connection, show: str) -> int:
-    """Begin a new epoch of a show: gives it. Waits until whoever decides claims of the old one has ended."""
-    statement = upserting(connection.dialect, shows).values(show=show, epoch=FIRST_EPOCH + 1)
-    raised = statement.on_conflict_do_update(index_elements=[shows.c.show], set_={"epoch": shows.c.epoch + 1})
+def raise_epoch(connection: Connection, show: str, *, to: int | None) -> int:
+    """Begin a new epoch of a show, or one that is not before ``to``: gives it.
+
+    Waits until whoever decides claims of the old one has ended.
+    """
+    statement = upserting(connection.dialect, shows).values(show=show, epoch=FIRST_EPOCH + 1 if to is None else to)
+    later = shows.c.epoch + 1 if to is None else sa.case((shows.c.epoch < to, to), else_=shows.c.epoch)
+    raised = statement.on_conflict_do_update(index_elements=[shows.c.show], set_={"epoch": later})
     new: int = connection.execute(raised.returning(shows.c.epoch)).scalar_one()
     return new
 
@@ -106,6 +110,13 @@ def sold(connection: Connection, show: str, *, after: str, limit: int) -> list[S
         .limit(limit)
     )
     return [SoldSeat(*row) for row in connection.execute(found)]
+
+
+def pool_sales(connection: Connection, show: str, *, after: str, limit: int) -> list[Record]:
+    """The confirmed bookings of a show that have something of pools, by id, those after ``after``, up to ``limit``."""
+    theirs = sa.select(bookings).where(bookings.c.show == show, bookings.c.id > after, bookings.c.pools != "{}")
+    found = theirs.where(bookings.c.status == "confirmed").order_by(bookings.c.id).limit(limit)
+    return [record(row) for row in connection.execute(found)]
 
 
 def history(connection: Connection, show: str, seat: str, *, after: int, limit: int) -> list[AuditEntry]:

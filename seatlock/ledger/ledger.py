@@ -100,16 +100,26 @@ class Ledger:
         last = _bounds.seat_id(after) if after else ""
         return self._read(show, partial(books.sold, show=_bounds.show_id(show), after=last, limit=_page(limit)))
 
+    def pool_sales(self, show: str, *, after: str = "", limit: int = 1_000) -> list[Record]:
+        """List the confirmed bookings of a show that have something of pools, in the order of their ids, page by page.
+
+        The next page is the one ``after`` the last booking of this one.
+        """
+        last = _bounds.reference("after", after) if after else ""
+        return self._read(show, partial(books.pool_sales, show=_bounds.show_id(show), after=last, limit=_page(limit)))
+
     def epoch(self, show: str) -> int:
         """Tell the epoch of a show: 1 until it is raised."""
         return self._read(show, partial(books.epoch, show=_bounds.show_id(show)))
 
-    def raise_epoch(self, show: str) -> int:
+    def raise_epoch(self, show: str, *, to: int | None = None) -> int:
         """Begin a new epoch of a show: gives it. Claims of earlier ones are stale from now on.
 
-        Asked again it begins yet another one, also by itself where no answer came: an epoch may be left out.
+        Asked again it begins yet another one, also by itself where no answer came: an epoch may be left out. With
+        ``to`` it begins that one, unless it or a later one has begun.
         """
-        work = partial(books.raise_epoch, show=_bounds.show_id(show))
+        later = None if to is None else max(1, _bounds.fence("to", to))
+        work = partial(books.raise_epoch, show=_bounds.show_id(show), to=later)
         return self._run(f"raising the epoch of show {show!r}", work)
 
     def set_pools(self, show: str, capacities: Mapping[str, int]) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from seatlock import ServerUnavailable
+from seatlock import ServerUnavailable, Wait
 from seatlock._batcher import Batcher
 from seatlock._lanes import ONE_BY_ONE, Limits
+from seatlock._levels import waiting_ask
 from tests.batcher.wire import PATIENCE, Wire, ask_for, granted, outcomes, start, taken, turns
 
 
@@ -60,6 +61,27 @@ async def test_an_answer_lets_the_next_call_go_at_once(wire: Wire) -> None:
     assert len(wire.calls) == 2
     await wire.answer_all()
     await outcomes(tasks)
+
+
+async def test_waits_go_apart_and_hold_up_nobody_else(batcher: Batcher, wire: Wire) -> None:
+    """Those that wait for copies are longer on the wire, so they have two calls of their own."""
+    short, long = Wait(1, timeout=0.1), Wait(2, timeout=0.1)
+    waiting = [waiting_ask(ask_for("confirm"), wait) for wait in (short, long) for _ in range(3)]
+    tasks = start(batcher, *waiting)
+    await turns()
+    assert [call.asks for call in wire.calls] == [waiting[:3], waiting[3:]]
+    tasks += start(batcher, *(waiting_ask(ask_for("confirm"), short) for _ in range(2)))
+    await turns()
+    tasks += start(batcher, waiting_ask(ask_for("confirm"), short))
+    await turns()
+    assert [len(call.asks) for call in wire.calls] == [3, 3, 2], "the fourth has to wait"
+    others = [ask_for("confirm"), ask_for("acquire")]
+    tasks += start(batcher, *others)
+    await turns()
+    assert [call.asks for call in wire.calls[3:]] == [[ask] for ask in others]
+    await wire.answer_all()
+    assert len(await outcomes(tasks)) == 11
+    assert batcher._calls_of == {}
 
 
 async def test_verbs_and_shows_go_apart(batcher: Batcher, wire: Wire) -> None:

@@ -21,8 +21,8 @@ def ledger_extra() -> None:
 
 def test_it_tells_from_which_to_which_revision(run: Run, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    assert run("migrate", "--url", url) == (0, f"The ledger in {url} went from nothing to revision 0001.\n", "")
-    assert run("migrate", "--url", url) == (0, f"The ledger in {url} is at revision 0001 already.\n", "")
+    assert run("migrate", "--ledger", url) == (0, f"The ledger in {url} went from nothing to revision 0001.\n", "")
+    assert run("migrate", "--ledger", url) == (0, f"The ledger in {url} is at revision 0001 already.\n", "")
 
 
 def test_the_url_can_come_from_the_environment(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +40,7 @@ def test_without_a_url_it_is_a_file_in_this_folder(run: Run, tmp_path: Path, mon
 @pytest.mark.parametrize("password", ["s3cret!word", "p%40ss%2Fword"])
 def test_the_password_is_never_shown(run: Run, password: str) -> None:
     url = f"postgresql://ann:{password}@127.0.0.1:{free_port()}/house?connect_timeout=2"
-    status, out, err = run("migrate", "--url", url)
+    status, out, err = run("migrate", "--ledger", url)
     assert (status, out) == (1, "")
     assert "no answer" in err
     assert "SEATLOCK_LEDGER_URL" in err
@@ -58,7 +58,7 @@ def test_the_password_is_never_shown(run: Run, password: str) -> None:
     ],
 )
 def test_a_url_that_will_not_do_is_refused(run: Run, url: str, said: str) -> None:
-    status, out, err = run("migrate", "--url", url)
+    status, out, err = run("migrate", "--ledger", url)
     assert (status, out) == (1, "")
     assert said in err
     assert "s3c" not in err
@@ -66,7 +66,7 @@ def test_a_url_that_will_not_do_is_refused(run: Run, url: str, said: str) -> Non
 
 
 def test_without_the_ledger_extra_it_names_it(tmp_path: Path) -> None:
-    done = command_without(("alembic",), tmp_path, "migrate", "--url", "sqlite:///x.db")
+    done = command_without(("alembic",), tmp_path, "migrate", "--ledger", "sqlite:///x.db")
     assert (done.returncode, done.stdout) == (2, "")
     assert "pip install 'seatlock-redis[ledger]'" in done.stderr
     assert "Traceback" not in done.stderr

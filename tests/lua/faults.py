@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from seatlock import Hold, PlanConflict, ScriptFailed, ShowNotFound, _reads, _upkeep
 from seatlock._keys import keys_of
+from seatlock._levels import touch
 from seatlock._operators import compare, force_release_ask, force_release_of, vitals
 from seatlock._stocktaking import look
 from tests.lua.arguments import NUMBERS, WITHOUT_ZERO, refused
@@ -42,6 +43,7 @@ def everything(house: House) -> Iterator[tuple[str, set[str], Callable[[], Any]]
     yield "cancel", {*fixed, "outbox", "lock:A-3"}, lambda: locker.cancel(booking)
     held = [force_release_ask("seatlock", show, ("A-2",), "eve", "why", hold.fence)]
     yield "force_release", {*fixed, "audit", "lock:A-2"}, lambda: house.run(force_release_of("seatlock", held))[0]
+    yield "touch", {"meta"}, lambda: house.run(touch(show, keys_of("seatlock", show).meta))
     yield "vitals", {"meta", "seats", "due", "outbox"}, lambda: house.run(vitals("seatlock", show))
     yield "pooled", {"meta", "pools"}, lambda: house.run(look("seatlock", show, (), b"0"))
     yield "compare", {"meta", "seats", "due"}, lambda: house.run(compare("seatlock", show, ("A-1",)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 from msgspec.structs import replace
@@ -24,6 +23,7 @@ from seatlock import (
 from seatlock._commands import derived_booking_id, of_asks
 from seatlock._operation import Again, ListsWanted
 from seatlock._pinning import Pinned, finalise, pin
+from seatlock._tokens import hash_of
 from tests.lua.hall import Hall
 from tests.lua.holding import lost
 from tests.lua.house import PLAN, T1, T2, T3, House
@@ -93,9 +93,9 @@ def pinned(house: House, hold: Hold, payment: str | None = "pay", booking: str |
     return strict.pin(house.locker, hold, payment, booking)
 
 
-def finalised(house: House, booking: Booking, *, sold: bool = True) -> dict[str, str]:
+def finalised(house: House, booking: Booking, *, sold: bool = True, tell: bool = False) -> dict[str, str]:
     """Finalise a booking: gives what became of each seat."""
-    done = strict.finalise(house.locker, booking, sold=sold)
+    done = strict.finalise(house.locker, booking, sold=sold, tell=tell)
     assert (done.show, done.booking) == (house.show, booking.id)
     return dict(done.seats)
 
@@ -114,12 +114,44 @@ def what_a_fast_show_refuses(house: House) -> None:
     house.open()
     hold = house.acquire("A-1")
     with house.unchanged():
-        for ask in (pin("seatlock", hold, None, None), finalise("seatlock", booking, sold=True)):
-            error = house.failing(WrongCheckout, lambda ask=ask: house.run(of_asks("seatlock", [ask])))
-            assert (error.show, error.checkout) == (house.show, "fast")
-            assert "StrictCheckout" in str(error)
+        error = house.failing(
+            WrongCheckout, lambda: house.run(of_asks("seatlock", [pin("seatlock", hold, None, None)]))
+        )
+        assert (error.show, error.checkout) == (house.show, "fast")
+        assert "StrictCheckout" in str(error)
     for wrong in (replace(booking, confirmed_at=-1.0), replace(booking, confirmed_at=1e12), "bk"):
         house.failing(InvalidRequest, lambda wrong=wrong: finalise("seatlock", wrong, sold=True))
+
+
+@scenario
+def what_the_ledger_refused_on_a_fast_show(house: House) -> None:
+    house.open()
+    first = house.locker.confirm(house.acquire("A-1", "A-2"), payment="pay")
+    other = replace(first, id="bk-other", seats=("A-1",), holder="bo", fence=first.fence + 9)
+    with house.unchanged():
+        assert finalised(house, first) == {"A-1": "sold", "A-2": "sold"}
+        assert finalised(house, other) == {"A-1": "foreign"}
+    assert finalised(house, first, sold=False) == {"A-1": "free", "A-2": "free"}
+    assert finalised(house, other) == {"A-1": "sold"}
+
+
+@scenario
+def an_epoch_begins(house: House) -> None:
+    house.failing(ShowNotFound, lambda: house.run(_upkeep.raise_epoch("seatlock", house.show, 2)))
+    house.open()
+    hold = house.acquire("A-1")
+    assert house.run(_upkeep.raise_epoch("seatlock", house.show, 3)) == 3
+    with house.unchanged():
+        for earlier in (1, 2, 3):
+            assert house.run(_upkeep.raise_epoch("seatlock", house.show, earlier)) == 3
+        step = _upkeep.raise_epoch("seatlock", house.show, 3)
+        for wrong in (b"0", b"-1", b"x", b"", b"9" * 16):
+            step.args[0] = wrong
+            house.failing(ScriptFailed, lambda: house.run(step))
+    assert house.meta("epoch") == "3"
+    assert house.acquire("A-2", token=T2).fence == 3 * 2**40 + hold.fence - 2**40 + 1
+    house.locker.confirm(hold)
+    assert [entry["epoch"] for entry in house.outbox()] == ["1"]
 
 
 # Pins
@@ -149,7 +181,7 @@ def a_pin(house: House) -> None:
         "payment": "pay-1",
         "epoch": "1",
         "fence": "2",
-        "token_hash": sha256(T1.encode()).hexdigest(),
+        "token_hash": hash_of(T1),
     }
     assert found.token_hash == entry["token_hash"]
     house.advance(5000)
@@ -486,7 +518,7 @@ def the_largest_numbers_of_a_decision(house: House) -> None:
     booking = Booking("bk", house.show, ("A-1",), "dan", None, 0, 0.0)
     step = of_asks("seatlock", [finalise("seatlock", booking, sold=True)])
     for numbers in ((0, 0, 0), (2**40, 2**40 - 1, 2**49)):
-        step.args[-1] = b"1 %d %d %d 1" % numbers
+        step.args[-1] = b"1 0 %d %d %d 1" % numbers
         assert house.run(step)[0].seats == {"A-1": "sold"}
         lock = house.lock("A-1")
         assert lock
@@ -499,7 +531,7 @@ def the_largest_numbers_of_a_decision(house: House) -> None:
         assert house.run(pins)[0].fence == hold.fence
     other = replace(booking, id="other", seats=("A-2",))
     step = of_asks("seatlock", [finalise("seatlock", other, sold=True)])
-    step.args[-1] = b"1 1 1 %d 1" % 2**49
+    step.args[-1] = b"1 0 1 1 %d 1" % 2**49
     assert house.run(step)[0].seats == {"A-2": "sold"}
 
 
@@ -537,3 +569,45 @@ def a_show_that_is_retired_while_it_sells(house: House) -> None:
     house.locker.retire(house.show, unread="discard")
     house.open()
     assert house.run(_upkeep.pins("seatlock", house.show, b"0")) is None
+
+
+# Telling
+
+
+def recorded(house: House) -> list[tuple[str, str]]:
+    """What the outbox has for those who want to know of what is on record."""
+    return [(entry["booking"], entry["seats"]) for entry in house.outbox() if entry["kind"] == "recorded"]
+
+
+@scenario
+def what_the_outbox_is_told_of_decisions(house: House) -> None:
+    house.open(checkout="strict", pools={"floor": 10})
+    found = pinned(house, house.acquire("A-1", "A-2", pools={"floor": 2}))
+    booking = booking_of(found)
+    finalised(house, booking)
+    finalised(house, booking, tell=True)
+    assert recorded(house) == []
+    assert finalised(house, booking, sold=False, tell=True) == {"A-1": "free", "A-2": "free"}
+    with house.unchanged():
+        finalised(house, booking, sold=False, tell=True)
+    assert recorded(house) == [(booking.id, "A-1\nA-2")]
+    entry = house.outbox()[-1]
+    assert (entry["pools"], entry["fence"], entry["payment"]) == ("2 floor", str(booking.fence - 2**40), "pay")
+    of_pools = replace(booking, id="bk-2", seats=(), pools={"floor": 1}, fence=booking.fence + 5)
+    assert amounts(house, of_pools) == {"floor": 1}
+    assert dict(strict.finalise(house.locker, of_pools, sold=False, tell=True).pools) == {"floor": 1}
+    lost = replace(booking, id="bk-3", seats=("A-4",), fence=booking.fence + 6)
+    assert finalised(house, lost, tell=True) == {"A-4": "sold"}
+    assert recorded(house)[1:] == [("bk-2", ""), ("bk-3", "A-4")]
+
+
+@scenario
+def an_outbox_without_ids_refuses_only_what_is_told(house: House) -> None:
+    house.open(checkout="strict")
+    booking = booking_of(pinned(house, house.acquire("A-1", token=T1)))
+    lost = replace(booking, id="bk-3", seats=("A-4",), fence=booking.fence + 6)
+    house.raw.xadd(house.key("outbox"), {"last": "entry"}, id=f"{2**64 - 1}-{2**64 - 1}")
+    with house.unchanged():
+        house.failing(ScriptFailed, lambda: finalised(house, lost, tell=True))
+    assert finalised(house, booking) == {"A-1": "sold"}
+    house.sound = False  # that entry is none

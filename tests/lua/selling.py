@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from seatlock import Booking, BookingConflict, ConfirmRequest, Hold, HoldLost
+from seatlock import Booking, BookingConflict, ConfirmRequest, Hold, HoldLost, ShowNotFound
 from seatlock._commands import cancel, derived_booking_id, of_asks
+from seatlock._keys import keys_of
+from seatlock._levels import touch
+from seatlock._tokens import hash_of
 from tests.lua.holding import lost
 from tests.lua.house import T1, T2, House
 from tests.lua.scenario import scenario
@@ -14,6 +17,16 @@ FENCE = 2**40
 
 
 # Confirm
+
+
+@scenario
+def what_is_there_is_written_again(house: House) -> None:
+    """So that it can be waited for, by whoever did not write it."""
+    house.open()
+    key = keys_of("seatlock", house.show).meta
+    with house.unchanged():
+        house.run(touch(house.show, key))
+    house.failing(ShowNotFound, lambda: house.run(touch("elsewhere", keys_of("seatlock", "elsewhere").meta)))
 
 
 @scenario
@@ -39,6 +52,7 @@ def a_booking(house: House) -> None:
         "payment": "pay-1",
         "epoch": "1",
         "fence": "2",
+        "token_hash": hash_of(T1),
     }
     house.advance(5000)
     assert house.states()["A-1"] == "sold"
@@ -186,6 +200,7 @@ def a_refund(house: House) -> None:
         "payment": "pay",
         "epoch": "1",
         "fence": "1",
+        "token_hash": "",
     }
     house.acquire("A-1", holder="bo")
     assert house.locker.cancel(booking).seats == {"A-1": "gone", "A-2": "gone", "A-3": "cancelled"}

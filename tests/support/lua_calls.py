@@ -14,6 +14,7 @@ from seatlock import (
     _blocks,
     _channels,
     _commands,
+    _levels,
     _limits,
     _operators,
     _pinning,
@@ -25,6 +26,9 @@ from seatlock import (
 )
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
+from seatlock._tokens import hash_of
+from seatlock.outbox import _stream
+from seatlock.outbox._stream import Entry
 from seatlock.waiting_room import _changes
 from seatlock.waiting_room import _commands as _rooms
 from seatlock.waiting_room._core import RoomCore
@@ -86,20 +90,21 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     best = [_commands.acquire_best("seatlock", SHOW, each, "ada", 1500, TOKEN, minted=False) for each in sets]
     yield "acquire_best", best, {**owned, "ttl_ms": b"1500", "size": b"2"}
     confirms = [_commands.confirm("seatlock", hold, "paid", "booked") for hold in _HOLDS]
-    sale = {**owned, "booking": b"booked", "payment": b"paid", **last}
+    sale = {**owned, "booking": b"booked", "payment": b"paid", "token_hash": hash_of(TOKEN).encode(), **last}
     yield "confirm", confirms, sale
     reclaims = [_commands.confirm("seatlock", hold, "paid", "booked", reclaim=True) for hold in _HOLDS]
-    again = {"new_token": _commands.reclaiming_token(TOKEN).encode(), "new_booking": b"booked"}
+    anew = _commands.reclaiming_token(TOKEN)
+    again = {"new_token": anew.encode(), "new_booking": b"booked", "new_hash": hash_of(anew).encode()}
     yield "reclaim", reclaims, {**sale, **again}
     pins = [_pinning.pin("seatlock", hold, "paid", "booked") for hold in _HOLDS]
-    yield "pin", pins, {**sale, "token_hash": sha256(TOKEN.encode()).hexdigest().encode()}
+    yield "pin", pins, sale
     yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], {**owned, "undo": b"0"}
     bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 5 * 2**40 + 9, 0.0) for hold in _HOLDS]
     cancels = [_commands.cancel("seatlock", booking) for booking in bookings]
     yield "cancel", cancels, {"booking": b"booked", "epoch": b"5", "fence": b"9"}
     bookings = [Booking("booked", SHOW, hold.seats, "ada", "paid", 5 * 2**40 + 9, 1.5) for hold in _HOLDS]
     said = {"booking": b"booked", "holder": b"ada", "payment": b"paid"}
-    said |= {"sold": b"1", "epoch": b"5", "fence": b"9", "since_ms": b"1500"}
+    said |= {"sold": b"1", "tell": b"0", "epoch": b"5", "fence": b"9", "since_ms": b"1500"}
     yield "finalise", [_pinning.finalise("seatlock", booking, sold=True) for booking in bookings], said
 
 
@@ -138,6 +143,15 @@ def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dic
     yield _changes.changes("seatlock", SHOW, 1500, 7), [], {"made": b"1500", "version": b"7"}
     for operation in (_rooms.tidy, _rooms.served, _rooms.seat_drawn):
         yield operation("seatlock", SHOW), [], {}
+
+
+def _relay_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dict[str, bytes]]]:
+    once = {"relay": b"relay-1", "lease_ms": b"9000", "count": b"70"}
+    yield _stream.take("seatlock", SHOW, "relay-1", 9000, 70), [], once
+    entries = [Entry(f"{at}-0", {b"kind": b"pinned", b"booking": b"booked"}) for at in (1, 2)]
+    settled = [_stream.Settling(entries[0]), _stream.Settling(entries[1], "odd\n kind")]
+    facts = [{"settled": told, "fact": b"pinned\nbooked"} for told in (b"1-0", b"2-0 odd kind")]
+    yield _stream.settle("seatlock", SHOW, settled), facts, {}
 
 
 def calls() -> dict[str, Call]:
@@ -182,6 +196,10 @@ def calls() -> dict[str, Call]:
     add(_rooms.require_admission("seatlock", SHOW, required=True), required=b"1")
     add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"], 7), outbox=b"keep", version=b"7")
     add(_upkeep.pins("seatlock", SHOW, b"7"), cursor=b"7")
+    for operation, each, once in (*_relay_calls(), *_rooms_calls()):
+        add(operation, *each, **once)
+    add(_upkeep.raise_epoch("seatlock", SHOW, 3), epoch=b"3")
+    add(_levels.touch(SHOW, keys_of("seatlock", SHOW).meta))
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_upkeep.remnants("seatlock", SHOW, b"7"), cursor=b"7")
@@ -192,7 +210,5 @@ def calls() -> dict[str, Call]:
     add(_reads.held("seatlock", SHOW, b"7"), cursor=b"7")
     add(_upkeep.server("seatlock", SHOW))
     add(_upkeep.probe("seatlock", SHOW))
-    for operation, each, once in _rooms_calls():
-        add(operation, *each, **once)
     assert keys_of("seatlock", SHOW).meta == _PREFIX + b"meta"
     return found

@@ -14,9 +14,9 @@ def pin(locker: Any, hold: Hold, payment: str | None = "pay", booking: str | Non
     return found
 
 
-def finalise(locker: Any, booking: Booking, *, sold: bool = True) -> Finalised:
+def finalise(locker: Any, booking: Booking, *, sold: bool = True, tell: bool = False) -> Finalised:
     """Finalise a booking through a locker of either colour."""
-    done: Finalised = locker._seek(_pinning.finalise("seatlock", booking, sold=sold))
+    done: Finalised = locker._seek(_pinning.finalise("seatlock", booking, sold=sold, tell=tell))
     return done
 
 

@@ -13,6 +13,7 @@ import pytest
 
 import seatlock
 from seatlock import AsyncSeatLocker, SeatLocker
+from seatlock.checkout import AsyncStrictCheckout, StrictCheckout
 from seatlock.ledger import AsyncLedger, Ledger
 from seatlock.waiting_room import AsyncWaitingRoom, WaitingRoom
 
@@ -56,7 +57,12 @@ def _pairs(one: type, other: type) -> list[Any]:
     ]
 
 
-CLASSES: Final = [(SeatLocker, AsyncSeatLocker, 15), (WaitingRoom, AsyncWaitingRoom, 15), (Ledger, AsyncLedger, 12)]
+CLASSES: Final = [
+    (SeatLocker, AsyncSeatLocker, 15),
+    (WaitingRoom, AsyncWaitingRoom, 15),
+    (Ledger, AsyncLedger, 12),
+    (StrictCheckout, AsyncStrictCheckout, 5),
+]
 PAIRS: Final = [pair for one, other, _ in CLASSES for pair in _pairs(one, other)]
 SPOKEN: Final = [pair for pair in PAIRS if not pair.values[0].name.startswith("__") and pair.values[0].name != "close"]
 

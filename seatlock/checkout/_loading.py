@@ -1,0 +1,120 @@
+"""Brings a show of Redis in line with the ledger before it is sold: epoch, sold seats, sales of pools."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from seatlock import _bounds, _pinning, _pools, _standing, _upkeep
+from seatlock._operation import Ask
+from seatlock._pinning import Finalised
+from seatlock.checkout._steps import OfLedger, Steps, Together, booking_of
+from seatlock.errors import SeatLockError
+from seatlock.ledger.model import Record, SoldSeat
+from seatlock.model import Booking
+
+_log = logging.getLogger("seatlock")
+
+PAGE: Final = 1_000  # sold seats or bookings that the ledger is asked for at a time
+PAGES: Final = 10_000  # a bound: ten million seats
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What loading found: the epoch of the show, and how many seats and quantities of pools the ledger has sold.
+
+    ``wrong`` are seats that could not be sold in Redis: sold to another booking there, which `seatlock reconcile` looks
+    into, or not in the plan.
+    """
+
+    show: str
+    epoch: int
+    seats: int
+    pools: int
+    wrong: tuple[str, ...] = ()
+
+
+def load(namespace: str, show: str) -> Steps[Loaded]:
+    """Load a show."""
+    show = _bounds.show_id(show)
+    epoch = yield from _epoch(namespace, show)
+    yield from set_pools(namespace, show)
+    wrong: list[str] = []
+    seats = pools = 0
+    after = ""
+    for _ in range(PAGES):
+        page: list[SoldSeat] = yield sold(show, after)
+        wrong += yield from _sell(show, [_seat_asks(namespace, show, seat) for seat in page])
+        seats += len(page)
+        if len(page) < PAGE:
+            break
+        after = page[-1].seat
+    after = ""
+    for _ in range(PAGES):
+        bookings: list[Record] = yield pool_sales(show, after)
+        asks = [_pinning.finalise(namespace, booking_of(record), sold=True) for record in bookings]
+        wrong += yield from _sell(show, asks)
+        pools += sum(sum(record.pools.values()) for record in bookings)
+        if len(bookings) < PAGE:
+            break
+        after = bookings[-1].booking
+    if wrong:
+        _log.error("seats %r of show %r are sold in the ledger, and could not be in Redis: reconcile", wrong[:10], show)
+    return Loaded(show, epoch, seats, pools, tuple(dict.fromkeys(wrong)))
+
+
+def sold(show: str, after: str) -> OfLedger:
+    """Ask for a page of sold seats."""
+    return OfLedger("sold", lambda ledger: ledger.sold(show, after=after, limit=PAGE))
+
+
+def pool_sales(show: str, after: str) -> OfLedger:
+    """Ask for a page of bookings that have something of pools."""
+    return OfLedger("pool_sales", lambda ledger: ledger.pool_sales(show, after=after, limit=PAGE))
+
+
+def _epoch(namespace: str, show: str) -> Steps[int]:
+    """Have both sides in the same epoch: the later one."""
+    here: int = yield _standing.epoch(namespace, show)
+    there: int = yield OfLedger("epoch", lambda ledger: ledger.epoch(show))
+    if there < here:
+        there = yield OfLedger("raise_epoch", lambda ledger: ledger.raise_epoch(show, to=here))
+    if there > here:
+        here = yield _upkeep.raise_epoch(namespace, show, there)
+    return here
+
+
+def set_pools(namespace: str, show: str) -> Steps[None]:
+    """Tell the ledger how many there are of each pool."""
+    names: tuple[str, ...] = yield _pools.names(namespace, show)
+    if not names:
+        return
+    stocks: dict[str, tuple[int, int]] = yield _pools.stocks(namespace, show, names)
+    capacities = {pool: capacity for pool, (capacity, _) in stocks.items()}
+    yield OfLedger("set_pools", lambda ledger: ledger.set_pools(show, capacities))
+
+
+def sale_of(show: str, seat: SoldSeat) -> Booking:
+    """The part of a booking that one seat is."""
+    return Booking(seat.booking, show, (seat.seat,), seat.holder, seat.payment, seat.fence, seat.decided_at)
+
+
+def _seat_asks(namespace: str, show: str, seat: SoldSeat) -> Ask[Finalised]:
+    return _pinning.finalise(namespace, sale_of(show, seat), sold=True)
+
+
+def _sell(show: str, asks: Sequence[Ask[Finalised]]) -> Steps[list[str]]:
+    """Sell what is sold: gives the seats that could not be."""
+    if not asks:
+        return []
+    answers: list[Finalised | SeatLockError] = yield Together(show, asks)
+    return list(_refused(answers))
+
+
+def _refused(answers: Sequence[Finalised | SeatLockError]) -> Iterator[str]:
+    for answer in answers:
+        if isinstance(answer, SeatLockError):
+            raise answer
+        yield from (seat for seat, word in answer.seats.items() if word != "sold")

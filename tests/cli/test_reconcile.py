@@ -1,0 +1,110 @@
+"""`seatlock open --ledger` and `seatlock reconcile`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from seatlock import Booking, SeatLocker
+from tests.cli.conftest import Run
+from tests.cli.test_main import command_without
+from tests.support.need import need
+
+if find_spec("sqlalchemy") is not None:
+    from seatlock.checkout import StrictCheckout
+    from seatlock.ledger import Ledger
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    if find_spec("sqlalchemy") is None:
+        need("SQLAlchemy", "run: pip install 'seatlock-redis[ledger]'")
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    monkeypatch.setenv("SEATLOCK_LEDGER_URL", url)
+    with Ledger(url) as made:
+        made.migrate()
+    return url
+
+
+def bought(locker: SeatLocker, ledger: str, show: str, *seats: str) -> list[Booking]:
+    with Ledger(ledger) as books:
+        checkout = StrictCheckout(locker, books)
+        return [checkout.confirm(locker.acquire(show, [seat], holder=seat), payment="pay") for seat in seats]
+
+
+def test_opening_tells_what_the_ledger_has(on_server: Run, locker: SeatLocker, show: str, ledger: str) -> None:
+    locker.warm(show, ["A-1", "A-2"], checkout="strict", pools={"floor": 5})
+    assert on_server("open", show) == (
+        0,
+        f"The ledger has sold 0 seats of {show}, in epoch 1.\n{show} is open.\n",
+        "",
+    )
+    bought(locker, ledger, show, "A-1")
+    assert "has sold 1 seats of" in on_server("open", show).out
+    assert locker.availability(show).status == "open"
+
+
+def test_what_is_mended_and_what_is_left(on_server: Run, locker: SeatLocker, show: str, ledger: str) -> None:
+    locker.warm(show, ["A-1", "A-2", "A-3"], checkout="strict")
+    on_server("open", show)
+    first, second, _ = bought(locker, ledger, show, "A-1", "A-2", "A-3")
+    status, out, err = on_server("reconcile", show)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{show}: 3 sold in the ledger, 3 pinned or sold in Redis; nothing differs. ")
+    assert "0 bookings wait for the ledger, 3 entries for the relay." in out
+    with Ledger(ledger) as books:
+        books.cancel(show, first.id, by="eve")
+        books.raise_epoch(show)
+    looked = on_server("reconcile", "--compare")
+    assert looked.status == 1
+    assert f"released {first.id}: cancelled: A-1 (not mended)" in looked.out
+    status, out, err = on_server("reconcile", show)
+    assert (status, err) == (1, "")
+    assert "epoch: Redis is in epoch 1, the ledger in epoch 2 (not mended)" in out
+    assert f"released {first.id}: cancelled: A-1\n" in out
+    on_server("open", show)
+    assert on_server("reconcile", show).status == 0
+    assert locker.inspect(show, ["A-2"])[0].booking == second.id
+
+
+def test_again_and_again_until_it_is_stopped(
+    on_server: Run, locker: SeatLocker, show: str, ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seatlock.cli import reconcile  # noqa: PLC0415 - beside the extra
+
+    locker.warm(show, ["A-1"], checkout="strict")
+    passes = 0
+    usual = reconcile.tell
+
+    def tell(done: object) -> None:
+        nonlocal passes
+        passes += 1
+        usual(done)  # type: ignore[arg-type]
+        if passes == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(reconcile, "tell", tell)
+    before = signal.getsignal(signal.SIGTERM)
+    status, out, err = on_server("reconcile", show, "--every", "1")
+    assert (status, err, out.count("nothing differs")) == (0, "", 2)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert threading.active_count() >= 1
+    assert on_server("reconcile", show, "--every", "1", "--compare").status == 2
+
+
+def test_trouble_is_told(on_server: Run, show: str, ledger: str) -> None:
+    status, out, err = on_server("reconcile", show)
+    assert (status, out) == (1, "")
+    assert "not warmed" in err
+    assert on_server("reconcile", "--namespace", f"none-{show}").out == f"No shows in namespace 'none-{show}'.\n"
+
+
+def test_without_the_ledger_extra_it_names_it(tmp_path: Path) -> None:
+    done = command_without(("sqlalchemy",), tmp_path, "reconcile", "show")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'seatlock-redis[ledger]'" in done.stderr
