@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from seatlock.cli import FAILED, admit, export, migrate, reconcile, room, sale, seats, shows, shuffle, simulate, warm
+from seatlock.cli import (
+    FAILED,
+    admit,
+    export,
+    history,
+    migrate,
+    reconcile,
+    room,
+    sale,
+    seats,
+    shows,
+    shuffle,
+    simulate,
+    warm,
+)
 from seatlock.cli.terminal import terminal
 from seatlock.errors import LedgerUnavailable, PlanConflict, SeatLockError, ServerUnavailable, ShowNotFound
 
@@ -41,6 +55,7 @@ app.command("unblock")(seats.unblock)
 app.command("channel")(seats.channel)
 app.command("force-release")(seats.force_release)
 app.command("check")(seats.check)
+app.command("history")(history.history)
 app.command("room")(room.room)
 app.command("room-status")(room.room_status)
 app.command("room-close-early")(room.room_close_early)
