@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from seatlock.cli import FAILED, admit, export, migrate, reconcile, room, sale, seats, shows, shuffle, simulate, warm
+from seatlock.cli import (
+    FAILED,
+    admit,
+    export,
+    migrate,
+    reconcile,
+    relay,
+    room,
+    sale,
+    seats,
+    shows,
+    shuffle,
+    simulate,
+    warm,
+)
 from seatlock.cli.terminal import terminal
 from seatlock.errors import LedgerUnavailable, PlanConflict, SeatLockError, ServerUnavailable, ShowNotFound
 
@@ -53,6 +67,7 @@ app.command("admit")(admit.admit)
 app.command("verify-shuffle")(shuffle.verify_shuffle)
 app.command("migrate")(migrate.migrate)
 app.command("reconcile")(reconcile.reconcile)
+app.command("relay")(relay.relay)
 app.command("simulate")(simulate.simulate)
 
 
