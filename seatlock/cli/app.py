@@ -16,6 +16,7 @@ from seatlock.cli import (
     history,
     migrate,
     reconcile,
+    relay,
     room,
     sale,
     seats,
@@ -68,6 +69,7 @@ app.command("admit")(admit.admit)
 app.command("verify-shuffle")(shuffle.verify_shuffle)
 app.command("migrate")(migrate.migrate)
 app.command("reconcile")(reconcile.reconcile)
+app.command("relay")(relay.relay)
 app.command("simulate")(simulate.simulate)
 
 

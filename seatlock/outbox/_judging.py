@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -20,7 +18,7 @@ from seatlock.checkout._driver import AsyncDriver
 from seatlock.errors import LedgerUnavailable, PlanConflict, SeatLockError
 from seatlock.ledger.model import Claim, Decision, Record
 from seatlock.model import Booking
-from seatlock.outbox.events import BookingEvent
+from seatlock.outbox.events import BookingEvent, event_of, events_of
 from seatlock.outbox.facts import Fact, claim_of
 
 _log = logging.getLogger("seatlock")
@@ -33,7 +31,7 @@ class NotYet(SeatLockError):
 class Verdict(msgspec.Struct, frozen=True):
     """What follows from a fact.
 
-    In Redis all of ``frees`` comes free, and then ``sells`` is sold. ``event`` is what brokers are told. With a
+    In Redis all of ``frees`` comes free, and then ``sells`` is sold. ``events`` are what brokers are told. With a
     ``reason`` the fact is set aside.
     """
 
@@ -42,7 +40,7 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str = ""
     frees: tuple[Booking, ...] = ()
     sells: tuple[Booking, ...] = ()
-    event: BookingEvent | None = None
+    events: tuple[BookingEvent, ...] = ()
 
 
 class Judge(AsyncDriver):
@@ -111,12 +109,13 @@ class Judge(AsyncDriver):
             raise AssertionError("the ledger has decided, and has no record of it")
         pinned, mine = fact.kind == "pinned", (booking_of(fact, record),)
         if answer.status == "confirmed":
-            return Verdict(fact, "confirmed", sells=(_steps.booking_of(record),) if pinned else (), event=event(record))
+            sells = (_steps.booking_of(record),) if pinned else ()
+            return Verdict(fact, "confirmed", sells=sells, events=events_of(record))
         if answer.status == "mismatch":
             reason = "the ledger has another booking under this id, with another payment or other content"
             return Verdict(fact, "mismatch", reason, frees=mine if pinned else ())
         if answer.status == "rejected":
-            return Verdict(fact, "rejected", frees=mine, sells=await self._owners(record), event=event(record))
+            return Verdict(fact, "rejected", frees=mine, sells=await self._owners(record), events=events_of(record))
         return _of_cancelled(fact, record, mine)
 
     async def _owners(self, record: Record) -> tuple[Booking, ...]:
@@ -138,23 +137,22 @@ class Judge(AsyncDriver):
         if fact.kind == "recorded":
             if known is None:
                 return Verdict(fact, "unknown", "it was recorded, and the ledger has no such booking")
-            return Verdict(fact, known.status, event=event(known))
+            return Verdict(fact, known.status, events=events_of(known))
         if known is not None and known.fence not in (None, fact.fence):
             return Verdict(
                 fact, "other", "the ledger has another booking under this id, which is not cancelled with it"
             )
         record = await self._ledger.cancel(fact.show, fact.booking, by=fact.holder)
-        return Verdict(fact, record.status, event=event(record) if record.status == "cancelled" else None)
+        return Verdict(fact, record.status, events=(event_of(record),) if record.status == "cancelled" else ())
 
 
 def _of_cancelled(fact: Fact, record: Record, mine: tuple[Booking, ...]) -> Verdict:
     pinned = fact.kind == "pinned"
     if record.request_hash is None:  # by somebody, before it was decided
-        return Verdict(fact, "cancelled", frees=mine, event=event(record))
+        return Verdict(fact, "cancelled", frees=mine, events=events_of(record))
     if not pinned and record.fence != fact.fence:
         return Verdict(fact, "cancelled", "its id is that of an earlier booking, which was cancelled")
-    # It was confirmed once, and of its end tells an entry of its own.
-    return Verdict(fact, "cancelled", frees=mine if pinned else (), event=event(record, "confirmed"))
+    return Verdict(fact, "cancelled", frees=mine if pinned else (), events=events_of(record))
 
 
 def booking_of(fact: Fact, record: Record) -> Booking:
@@ -168,24 +166,4 @@ def booking_of(fact: Fact, record: Record) -> Booking:
         fence=fact.fence,
         confirmed_at=record.decided_at,
         pools=fact.pools,
-    )
-
-
-def event(record: Record, kind: Literal["confirmed", "rejected", "cancelled"] | None = None) -> BookingEvent:
-    """What brokers are told of a record: what it says now, or that it was confirmed."""
-    kind = kind or record.status
-    at = record.cancelled_at if kind == "cancelled" and record.cancelled_at is not None else record.decided_at
-    named = f"{record.show}\n{record.booking}\n{kind}"
-    return BookingEvent(
-        id=f"ev-{hashlib.sha256(named.encode()).hexdigest()[:32]}",
-        kind=kind,
-        show=record.show,
-        booking=record.booking,
-        seats=record.seats,
-        pools=record.pools or NOTHING,
-        holder=record.holder,
-        payment=record.payment,
-        fence=record.fence,
-        reason=None if kind == "confirmed" else record.reason,
-        at=at,
     )

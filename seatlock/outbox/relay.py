@@ -14,7 +14,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -220,7 +220,7 @@ class Relay:
         await self._finalise(show, verdicts)
         await self._step("finalise")
         self._check_lease(show, over)
-        await self._publish([verdict.event for verdict in verdicts if verdict.event is not None])
+        await self._publish({event.id: event for verdict in verdicts for event in verdict.events})
         await self._step("publish")
         await self._settle(show, entries, verdicts)
         await self._step("settle")
@@ -259,9 +259,9 @@ class Relay:
                     *(wrong[:10], show, answer.booking),
                 )
 
-    async def _publish(self, events: Sequence[BookingEvent]) -> None:
+    async def _publish(self, events: Mapping[str, BookingEvent]) -> None:
         if self._publisher is not None and events:
-            await self._publisher.publish(events)
+            await self._publisher.publish(list(events.values()))
             self.counts.published += len(events)
 
     async def _settle(

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from seatlock import _pinning
-from seatlock.ledger import PoolStock
+from seatlock.checkout import StrictCheckout
+from seatlock.ledger import Ledger, PoolStock
 from tests.ledger.databases import claim
 from tests.outbox.works import SEATS, Works, until
 from tests.support.strict import booking_of, pin
@@ -144,7 +145,19 @@ def test_what_the_ledger_has_on_record_is_told(strict: Works) -> None:
     strict.locker._seek(_pinning.finalise("seatlock", booking_of(pinned), sold=False, tell=True))
     strict.drain()
     assert strict.broker.kinds == [("confirmed", pinned.booking), ("cancelled", pinned.booking)]
-    assert (strict.broker.told[1].reason, strict.broker.told[1].at) == ("refund", record.cancelled_at)
+    assert (strict.broker.once[1].reason, strict.broker.once[1].at) == ("refund", record.cancelled_at)
+    strict.settled()
+
+
+def test_a_relay_that_comes_late_tells_the_beginning_too(strict: Works) -> None:
+    """The process that pinned did all itself, and the booking was cancelled before any relay came."""
+    with Ledger(strict.url) as ledger:
+        checkout = StrictCheckout(strict.locker, ledger)
+        booking = checkout.confirm(strict.acquire("A-1"), payment="pay")
+        checkout.cancel(booking, by="eve", reason="refund")
+    strict.drain()
+    assert [event.kind for event in strict.broker.told] == ["confirmed", "cancelled"], "each once"
+    assert strict.states() == {}
     strict.settled()
 
 
