@@ -87,7 +87,7 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
-	$(PIP_INSTALL) --editable '.[cli,embedded,ledger,dev]'
+	$(PIP_INSTALL) --editable '.[cli,embedded,ledger,brokers,dev]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.bench: $(VENV)/.python pyproject.toml constraints.txt

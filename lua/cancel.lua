@@ -58,7 +58,7 @@ local function answer(booking, booking_epoch, fence, first, count, wanted)
   sale = sale or of_pools
   if sale then
     note('cancelled', booking, sale.holder, table.concat(seats, '\n'), sale.payment, sale.epoch, sale.fence,
-      nil, of_pools and pools_text(wanted, 'cancelled'))
+      '', of_pools and pools_text(wanted, 'cancelled'))
   end
   return words
 end

@@ -1,7 +1,7 @@
 -- confirm: turns N holds into bookings; the outbox entry is written by the same script that marks the seats sold.
 --
 -- KEYS  meta seats due changes outbox passes grants queue | lock (one a seat)   then pools, then holder, with limits
--- ARGV  requests | owner booking payment (deadline_ms seats)
+-- ARGV  requests | owner booking payment token_hash (deadline_ms seats)
 -- REPLY noshow
 --       strict                                          the ledger decides what is sold; nothing was done
 --       limits                                          there are limits, and no lists came; nothing was done
@@ -27,17 +27,17 @@ local BOUNDS = {0, 2 ^ 49, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 local requests = integer(ARGV[1], 1, 512)
-if #ARGV > 4 * requests + 1 then
-  read_extras(4 * requests + 2, requests)
+if #ARGV > 5 * requests + 1 then
+  read_extras(5 * requests + 2, requests)
 end
 for request = 1, requests do
-  local terms = terms_of(ARGV[argument + 3], BOUNDS)
+  local terms = terms_of(ARGV[argument + 4], BOUNDS)
   if terms[2] == 0 then
     check_wants(request)
   end
-  reply[request + 1] = confirm_hold(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2],
-    wants[request])
-  argument, place = argument + 4, place + terms[2]
+  reply[request + 1] = confirm_hold(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], ARGV[argument + 3],
+    terms[1], place, terms[2], wants[request])
+  argument, place = argument + 5, place + terms[2]
 end
 
 write_sales()

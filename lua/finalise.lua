@@ -128,7 +128,7 @@ local function answer(of, sold, tell, first, count, wanted)
   end
   if tell and touched > before then
     note('recorded', of.booking, of.holder, table.concat(names, '\n', first + 1, first + count), of.payment, of.epoch,
-      of.fence, nil, wanted and pools_text(wanted, 'quantity'))
+      of.fence, '', wanted and pools_text(wanted, 'quantity'))
   end
   return words
 end

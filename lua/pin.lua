@@ -37,8 +37,8 @@ for request = 1, requests do
   if terms[2] == 0 then
     check_wants(request)
   end
-  reply[request + 1] = confirm_hold(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], terms[1], place, terms[2],
-    wants[request], ARGV[argument + 3])
+  reply[request + 1] = confirm_hold(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], ARGV[argument + 3],
+    terms[1], place, terms[2], wants[request])
   argument, place = argument + 5, place + terms[2]
 end
 

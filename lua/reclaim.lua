@@ -3,7 +3,7 @@
 -- confirm and no more.
 --
 -- KEYS  meta seats due changes outbox passes grants queue | lock (one a seat)   then pools, then holder, with limits
--- ARGV  requests | owner booking payment new_token new_booking (deadline_ms seats)
+-- ARGV  requests | owner booking payment token_hash new_token new_booking new_hash (deadline_ms seats)
 -- REPLY noshow
 --       strict                                          the ledger decides what is sold; nothing was done
 --       limits                                          there are limits, and no lists came; nothing was done
@@ -57,24 +57,24 @@ local function places_of(first, count)
   return places
 end
 
-local function confirm_regained(new_owner, booking, payment, told, first, count, wanted)
+local function confirm_regained(new_owner, booking, payment, token_hash, told, first, count, wanted)
   if wanted then
     claims.regaining = true
   end
-  local anew = confirm_hold(new_owner, booking, payment, told, first, count, wanted)
+  local anew = confirm_hold(new_owner, booking, payment, token_hash, told, first, count, wanted)
   if wanted then
     claims.regaining = false
   end
   return anew
 end
 
-local function answer(owner, booking, payment, new_token, new_booking, told, first, count, wanted)
-  local usual = confirm_hold(owner, booking, payment, told, first, count, wanted)
-  if usual[1] ~= 'lost' or new_token == '' then
+local function answer(owner, booking, payment, token_hash, new, told, first, count, wanted)
+  local usual = confirm_hold(owner, booking, payment, token_hash, told, first, count, wanted)
+  if usual[1] ~= 'lost' or new.token == '' then
     return usual
   end
-  local new_owner = new_token .. '\n' .. holder_of(owner)
-  local anew = confirm_regained(new_owner, new_booking, payment, told, first, count, wanted)
+  local new_owner = new.token .. '\n' .. holder_of(owner)
+  local anew = confirm_regained(new_owner, new.booking, payment, new.hash, told, first, count, wanted)
   if anew[1] == 'lost' then
     local head = held_by(new_owner)
     local there, more = true, false
@@ -101,10 +101,10 @@ local function answer(owner, booking, payment, new_token, new_booking, told, fir
     if wanted then
       hold_apart(wanted, owner, new_owner, fence, longest)
     end
-    anew = confirm_regained(new_owner, new_booking, payment, told, first, count, wanted)
+    anew = confirm_regained(new_owner, new.booking, payment, new.hash, told, first, count, wanted)
   end
   if anew[1] == 'booked' then
-    return {'regained', anew[2], anew[3], anew[4], new_booking}
+    return {'regained', anew[2], anew[3], anew[4], new.booking}
   end
   return anew
 end
@@ -113,17 +113,18 @@ local BOUNDS = {0, 2 ^ 49, 0, 512}
 local reply = {'ok'}
 local argument, place = 2, 0
 local requests = integer(ARGV[1], 1, 512)
-if #ARGV > 6 * requests + 1 then
-  read_extras(6 * requests + 2, requests)
+if #ARGV > 8 * requests + 1 then
+  read_extras(8 * requests + 2, requests)
 end
 for request = 1, requests do
-  local terms = terms_of(ARGV[argument + 5], BOUNDS)
+  local terms = terms_of(ARGV[argument + 7], BOUNDS)
   if terms[2] == 0 then
     check_wants(request)
   end
-  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], ARGV[argument + 3],
-    ARGV[argument + 4], terms[1], place, terms[2], wants[request])
-  argument, place = argument + 6, place + terms[2]
+  local new = {token = ARGV[argument + 4], booking = ARGV[argument + 5], hash = ARGV[argument + 6]}
+  reply[request + 1] = answer(ARGV[argument], ARGV[argument + 1], ARGV[argument + 2], ARGV[argument + 3], new, terms[1],
+    place, terms[2], wants[request])
+  argument, place = argument + 8, place + terms[2]
 end
 
 if fence > given then

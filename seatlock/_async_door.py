@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from seatlock import _connect
 from seatlock._attempts import Attempts
@@ -19,10 +19,12 @@ from seatlock._converse import converse_async
 from seatlock._lanes import Limits
 from seatlock._operation import Ask, Step
 from seatlock._seam import FOREIGN
-from seatlock.errors import SeatLockError
+from seatlock.errors import SeatLockError, ServerUnavailable
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Base)
+
+SCAN_COUNT: Final = 1_000  # keys that the server looks at in one step of a walk over all of them
 
 
 class AsyncDoor(Generic[C]):
@@ -123,6 +125,16 @@ def namespace_of(door: AsyncDoor[Any]) -> str:
 async def carry_out(door: AsyncDoor[Any], step: Ask[Any] | Step) -> Any:
     """Have a locker carry out a step that is none of its own."""
     return await door._seek(step)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+
+
+async def keys_like(door: AsyncDoor[Any], pattern: str, kind: str) -> list[bytes]:
+    """Find all keys of a kind whose names are like this: a walk over all keys, on a cluster of every primary."""
+    client: Any = door._client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+    try:
+        found = [key async for key in client.scan_iter(match=pattern, count=SCAN_COUNT, _type=kind)]
+    except FOREIGN as error:
+        raise ServerUnavailable(f"the keys of the server could not be listed ({error}); ask again.") from error
+    return [key.encode() if isinstance(key, str) else key for key in found]
 
 
 async def carry_out_together(door: AsyncDoor[Any], show: str, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:

@@ -16,7 +16,7 @@ from seatlock import _bounds, _levels, _pools, _replies
 from seatlock._keys import Keys, keys_of
 from seatlock._operation import Ask, Operation, Verb, batch, wait_of
 from seatlock._script import load
-from seatlock._tokens import new_token
+from seatlock._tokens import hash_of, new_token
 from seatlock.errors import InvalidRequest, SeatLockError
 from seatlock.model import Booking, Cancellation, Hold, Release
 
@@ -139,11 +139,12 @@ def confirm(namespace: str, hold: object, payment: object, booking: object, *, r
         _bounds.flag("reclaim", reclaim)
     hold, keys = checked_hold(namespace, hold)
     paid, booking_id, terms = sale_of(hold, payment, booking)
+    sale = (owner_of(hold), booking_id.encode(), paid, hash_of(hold.token).encode())
     if not reclaim:
-        return on_hold("confirm", hold, keys, (owner_of(hold), booking_id.encode(), paid, terms), _replies.booking)
+        return on_hold("confirm", hold, keys, (*sale, terms), _replies.booking)
     token = reclaiming_token(hold.token)
     new_id = derived_booking_id(token, hold.seats, hold.pools) if booking is None else booking_id
-    args = (owner_of(hold), booking_id.encode(), paid, token.encode(), new_id.encode(), terms)
+    args = (*sale, token.encode(), new_id.encode(), hash_of(token).encode(), terms)
     return on_hold("reclaim", hold, keys, args, _replies.booking)
 
 
@@ -162,7 +163,7 @@ def beside_reclaims(ask: Ask[Booking]) -> Ask[Booking]:
     if ask.verb == "reclaim":
         return ask
     *first, terms = ask.args
-    return msgspec.structs.replace(ask, verb="reclaim", args=(*first, b"", b"", terms))
+    return msgspec.structs.replace(ask, verb="reclaim", args=(*first, b"", b"", b"", terms))
 
 
 def release(namespace: str, hold: object) -> Ask[Release]:

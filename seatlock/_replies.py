@@ -258,7 +258,7 @@ def hold_lost(ask: Ask[Any], answer: list[Any]) -> HoldLost:
     confirming = ask.verb in ("confirm", "reclaim", "pin")
     payment = optional_text(ask.args[2]) if confirming else None
     refund = f"refund the payment{f' {payment!r}' if payment else ''}"
-    if ask.verb == "reclaim" and ask.args[3] and words == {"expired"}:  # all of it could be had
+    if ask.verb == "reclaim" and ask.args[4] and words == {"expired"}:  # all of it could be had
         advice = f"its holder would get past a limit of the show with it: {refund}"
     else:
         advice = f"acquire again, or {refund}"

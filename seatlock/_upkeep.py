@@ -63,7 +63,7 @@ def retire(
         return (reply[1], reply[2]) if reply[0] == b"inuse" else None
 
     fixed = [keys.meta, keys.seats, keys.due, keys.changes, keys.outbox, keys.plan, keys.retired, keys.blocks]
-    fixed += [keys.audit, *keys.room.all(), keys.pools]
+    fixed += [keys.audit, *keys.room.all(), keys.aside, keys.relay, keys.pools]
     args = [unread.encode(), b"" if version is None else b"%d" % version]
     return Operation(load("retire"), show, [*fixed, *keys.pool_dues(pools)], args, decode)
 

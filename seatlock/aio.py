@@ -407,6 +407,7 @@ class AsyncSeatLocker(AsyncDoor[Core]):
     async def retire(self, show: str, *, unread: Literal["keep", "discard"] = "keep") -> None:
         """Delete a show in bounded steps; may be repeated after a failure.
 
-        Raises `ShowInUse` while anything is held or pinned, or outbox entries are unread and not to be discarded.
+        Raises `ShowInUse` while anything is held or pinned, or outbox entries are unread, or set aside, and not to be
+        discarded.
         """
         await self._follow(self._core.retire(show, unread))

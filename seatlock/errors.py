@@ -28,6 +28,7 @@ __all__ = [
     "NotAdmitted",
     "OutcomeUnknown",
     "PlanConflict",
+    "PublishFailed",
     "SaleNotOpen",
     "ScriptFailed",
     "SeatLockError",
@@ -75,7 +76,7 @@ class ShowNotFound(SeatLockError):
 
 
 class ShowInUse(SeatLockError):
-    """A show cannot be retired yet: holds, pins or unread outbox entries remain."""
+    """A show cannot be retired yet: holds, pins or outbox entries, unread or set aside, remain."""
 
     def __init__(self, message: str, *, holds: int = 0, pins: int = 0, outbox: int = 0) -> None:
         super().__init__(message)
@@ -273,4 +274,12 @@ class LedgerFailed(SeatLockError):
     """The ledger's database refused: its tables are not there or not of this version, or it holds something foreign.
 
     Nothing was changed. Asking again gives the same until the cause is mended.
+    """
+
+
+class PublishFailed(SeatLockError):
+    """A broker may not have all of the events: it is away, it refused, or nobody asked to be told.
+
+    Some of them were perhaps told. Tell the same events again, before any later ones of the same shows; whoever reads
+    them knows by its id what it has seen already.
     """

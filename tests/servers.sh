@@ -5,11 +5,13 @@
 #
 # DIR/redis-server-7                          Redis 7, from Debian 12
 # DIR/redis-server-8, DIR/valkey-server-8     Redis 8 and Valkey 8, from Debian 13
+# DIR/rabbitmq-3                              RabbitMQ 3 and its Erlang, from Debian 12
+# DIR/kafka-4                                 Kafka 4, by Maven from where this machine's own Maven gets its jars
 #
 # The packages come from the archive that this machine's own apt is set up for, and apt checks their signatures.
-# Each server runs with the C library of its own Debian release, so any Debian will do. A server that is there already
-# stays. Where the platform does not allow this, the reason is printed and the exit status is 0: the tests that need a
-# server say themselves what is missing.
+# Each Redis runs with the C library of its own Debian release, and RabbitMQ with the system's, so any Debian from 12 on
+# will do; Kafka needs Java 17 and Maven. A server that is there already stays. Where the platform does not allow this,
+# the reason is printed and the exit status is 0: the tests that need a server say themselves what is missing.
 set -euo pipefail
 
 say() { printf 'servers: %s\n' "$*"; }
@@ -56,25 +58,32 @@ Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 CONF
 }
 
-# The packages themselves and every library that they need, however deep; no programs beside them.
-with_libraries() {
+# The packages themselves and, of all that they need, however deep, those whose names begin like PATTERN.
+with_needed() {
+  local pattern=$1
+  shift
   apt-cache -c="$work/apt.conf" depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
-    --no-replaces --no-enhances "$@" | grep -E '^(lib|lua|zlib|redis-|valkey-)[a-z0-9.+-]*$' | grep -v perl | sort -u
+    --no-replaces --no-enhances "$@" | grep -E "^($pattern)[a-z0-9.+-]*\$" | grep -v perl | sort -u
 }
 
-# unpack RELEASE PACKAGE...: unpacks into DIR/RELEASE, replaced as a whole.
+# unpack RELEASE PATTERN PACKAGE...: unpacks into $work/root.
 unpack() {
   local release=$1 log=$work/log
   shift
   configure_apt "$release"
-  apt-get -c="$work/apt.conf" -qq update >"$log" 2>&1 && with_libraries "$@" >"$work/names" 2>"$log" &&
+  apt-get -c="$work/apt.conf" -qq update >"$log" 2>&1 && with_needed "$@" >"$work/names" 2>"$log" &&
     (cd "$work/cache/archives" && xargs apt-get -c="$work/apt.conf" -qq download <"$work/names") >"$log" 2>&1 ||
-    { say "$release: apt could not fetch $*: $(grep -m 1 '^E:' "$log" || tail -n 1 "$log")"; return 1; }
+    { say "$release: apt could not fetch ${*:2}: $(grep -m 1 '^E:' "$log" || tail -n 1 "$log")"; return 1; }
   mkdir -p "$work/root"
   for package in "$work/cache/archives"/*.deb; do dpkg -x "$package" "$work/root"; done
-  rm -rf "$work/root/usr/share" "$work/root/etc" "$work/root/var" "${dir:?}/$release"
-  mv "$work/root" "$dir/$release"
+  rm -rf "$work/root/usr/share" "$work/root/etc" "$work/root/var"
   say "$release: unpacked $(wc -l <"$work/names") packages"
+}
+
+# install NAME: makes $work/root DIR/NAME, replaced as a whole.
+install() {
+  rm -rf "${dir:?}/$1"
+  mv "$work/root" "$dir/$1"
 }
 
 # wrap NAME RELEASE PROGRAM: writes DIR/NAME, which finds everything relative to itself, so DIR may be moved.
@@ -109,7 +118,8 @@ fetch() {
   [ ${#missing[@]} -gt 0 ] || return 0
   work=$(mktemp -d "$dir/.fetch.XXXXXX")
   # the whole release is unpacked anew, so all its programs are asked for
-  if unpack "$release" "${@#*=}"; then
+  if unpack "$release" 'lib|lua|zlib|redis-|valkey-' "${@#*=}"; then
+    install "$release"
     for pair in "$@"; do
       name=${pair%=*}
       wrap "$name" "$release" "${pair#*=}"
@@ -124,8 +134,104 @@ fetch() {
   rm -rf "$work"
 }
 
+# Whether DIR/rabbitmq-3 has an Erlang that runs, with the library for its cryptography.
+rabbitmq_runs() {
+  [ -x "$dir/rabbitmq-3/bin/rabbitmq-server" ] &&
+    HOME="$dir/rabbitmq-3" "$dir/rabbitmq-3/bin/erl" -noinput -eval 'ok = crypto:start(), halt(0).' >/dev/null 2>&1
+}
+
+# RabbitMQ with its Erlang. Erlang starts programs of its own, which take the system's loader, so it runs with the
+# system's C library and only finds beside it what the system may not have. bin/ finds all relative to itself.
+fetch_rabbitmq() {
+  if rabbitmq_runs; then
+    say "rabbitmq-3: is there"
+    return 0
+  fi
+  work=$(mktemp -d "$dir/.fetch.XXXXXX")
+  if unpack bookworm 'erlang-|rabbitmq-server|libssl3|libtinfo6|libstdc|libgcc-s1|zlib1g' rabbitmq-server; then
+    local root=$work/root
+    mkdir -p "$root/bin" "$root/libraries"
+    find "$root" -name 'lib*.so.*' ! -path '*/erlang/*' ! -path "$root/libraries/*" -exec mv -t "$root/libraries" {} +
+    cat >"$root/bin/erl" <<'WRAPPER'
+#!/bin/sh
+here=$(cd "${0%/*}/.." && pwd)
+ROOTDIR=$here/usr/lib/erlang
+for BINDIR in "$ROOTDIR"/erts-*/bin; do :; done
+EMU=beam PROGNAME=erl LD_LIBRARY_PATH=$here/libraries
+export ROOTDIR BINDIR EMU PROGNAME LD_LIBRARY_PATH
+exec "$BINDIR/erlexec" "$@"
+WRAPPER
+    cat >"$root/bin/epmd" <<'WRAPPER'
+#!/bin/sh
+here=$(cd "${0%/*}/.." && pwd)
+for epmd in "$here"/usr/lib/erlang/erts-*/bin/epmd; do :; done
+exec "$epmd" "$@"
+WRAPPER
+    cat >"$root/bin/rabbitmq-server" <<'WRAPPER'
+#!/bin/sh
+here=$(cd "${0%/*}/.." && pwd)
+for server in "$here"/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server; do :; done
+PATH=$here/bin:$PATH
+export PATH
+exec "$server" "$@"
+WRAPPER
+    chmod +x "$root"/bin/*
+    install rabbitmq-3
+    if rabbitmq_runs; then
+      say "rabbitmq-3: fetched"
+    else
+      say "rabbitmq-3: the Erlang of Debian 12 does not run here"
+      rm -rf "$dir/rabbitmq-3"
+    fi
+  fi
+  rm -rf "$work"
+}
+
+KAFKA=4.2.0
+
+kafka_runs() {
+  java -cp "$dir/kafka-4/*" kafka.Kafka --version 2>/dev/null | grep -q '^4\.'
+}
+
+# Kafka's jars with all that they need, and one that writes its log to standard error.
+fetch_kafka() {
+  for tool in java mvn; do
+    command -v "$tool" >/dev/null || { say "kafka-4: not fetched: there is no $tool"; return 0; }
+  done
+  if kafka_runs; then
+    say "kafka-4: is there"
+    return 0
+  fi
+  work=$(mktemp -d "$dir/.fetch.XXXXXX")
+  cat >"$work/pom.xml" <<POM
+<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tests</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$KAFKA</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+POM
+  if mvn --batch-mode --quiet --file "$work/pom.xml" -Dmaven.repo.local="$work/jars" -DincludeScope=runtime \
+    -DoutputDirectory="$work/root" dependency:copy-dependencies >"$work/log" 2>&1; then
+    install kafka-4
+    if kafka_runs; then
+      say "kafka-4: $KAFKA fetched"
+    else
+      say "kafka-4: Kafka $KAFKA does not run here; it needs Java 17"
+      rm -rf "$dir/kafka-4"
+    fi
+  else
+    say "kafka-4: Maven could not fetch it: $(grep -m 1 'ERROR' "$work/log" | cut -c 1-300)"
+  fi
+  rm -rf "$work"
+}
+
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
+
+fetch_kafka
 
 [ "$(uname -s)" = Linux ] || not_here "the packages are for Linux, this is $(uname -s)"
 for tool in apt-get apt-cache dpkg; do
@@ -139,3 +245,4 @@ archive=$(archive)
 
 fetch bookworm redis-server-7=redis-server
 fetch trixie redis-server-8=redis-server valkey-server-8=valkey-server
+fetch_rabbitmq

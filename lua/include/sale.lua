@@ -109,7 +109,7 @@ local function sell(place, value, owner)
   end
 end
 
-local function confirm_hold(owner, booking, payment, told, first, count, wanted, token_hash)
+local function confirm_hold(owner, booking, payment, token_hash, told, first, count, wanted)
   local head = held_by(owner)
   local fence, hold_epoch = 0, nil
   for index = 1, count do

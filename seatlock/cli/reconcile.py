@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -71,7 +71,7 @@ def reconcile(
 
 
 @contextmanager
-def _until_stopped() -> Iterator[threading.Event]:
+def _until_stopped() -> Generator[threading.Event, None, None]:
     """An event that Ctrl-C and SIGTERM set: a pass that is under way comes to its end."""
     stop = threading.Event()
 

@@ -29,6 +29,7 @@ from seatlock import (
 )
 from seatlock._keys import keys_of
 from seatlock._operation import Operation
+from seatlock.outbox import _stream
 from seatlock.plan import SeatingPlan
 from tests.chaos.verbs import HOLDER, SEATS, TOMORROW, hold_of, late_hold, token
 from tests.support.keyspace import base
@@ -248,6 +249,25 @@ def _stock(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
     return _pools.stock(NS, show, (("floor", 5), ("bal cony", 3), ("gallery", 7)))
 
 
+def _take(locker: SeatLocker, raw: redis.Redis, show: str) -> Operation[Any]:
+    """One fact was given to somebody who is dead, and one is new."""
+    for number in range(2):
+        locker.confirm(hold_of(locker, show, number))
+    raw.xreadgroup("relay", "dead", {f"{base(show)}outbox": ">"}, count=1)
+    return _stream.take(NS, show, "relay-1", 9000, 100)
+
+
+def _settle(*reasons: str) -> Prepare:
+    def prepare(locker: SeatLocker, _: redis.Redis, show: str) -> Operation[Any]:
+        for number in range(len(reasons)):
+            locker.confirm(hold_of(locker, show, number))
+        taken: Any = locker._run(_stream.take(NS, show, "relay-1", 9000, 100))
+        settled = [_stream.Settling(*each) for each in zip(taken.entries, reasons, strict=True)]
+        return _stream.settle(NS, show, settled)
+
+    return prepare
+
+
 CALLS: Final[dict[str, Prepare]] = {
     "acquire": _acquire,
     "acquire_best": _acquire_best,
@@ -299,6 +319,9 @@ CALLS: Final[dict[str, Prepare]] = {
     "holds": _holds,
     "held": lambda _locker, _raw, show: _reads.held(NS, show, b"0"),
     "claimed": _claimed,
+    "take": _take,
+    "settle": _settle("", ""),
+    "settle_aside": _settle("", "odd"),
 }
 READS: Final = frozenset(
     [

@@ -151,6 +151,14 @@ LEFT_BEHIND: Final[dict[tuple[str, str], str]] = {
     ("retire", "rename"): "meta due changes outbox plan passes grants queue",
     ("forget", "unlink"): "",
     ("forget", "hdel"): "lock",
+    ("take", "xdel"): "",
+    ("take", "set"): "",
+    ("take", "xautoclaim"): "relay",
+    ("take", "xreadgroup"): "relay",
+    ("settle", "xdel"): "",
+    ("settle", "xack"): "outbox",
+    ("settle_aside", "xadd"): "",
+    ("settle_aside", "xack"): "aside outbox",
 }
 
 

@@ -205,11 +205,11 @@ def the_largest_arguments(house: House) -> None:
         assert house.run(extend)[0].fence == hold.fence
     confirm = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None)])
     for told in ("0", str(2**49)):
-        confirm.args[4] = with_number(confirm.args[4], 0, told)
+        confirm.args[5] = with_number(confirm.args[5], 0, told)
         assert house.run(confirm)[0].fence == hold.fence
     reclaim = commands.of_asks("seatlock", [commands.confirm("seatlock", hold, None, None, reclaim=True)])
     for told in ("0", str(2**49)):
-        reclaim.args[6] = with_number(reclaim.args[6], 0, told)
+        reclaim.args[8] = with_number(reclaim.args[8], 0, told)
         assert house.run(reclaim)[0].fence == hold.fence
     booking = Booking("another", house.show, ("A-1",), "ada", None, 0, 0.0)
     cancel = commands.of_asks("seatlock", [commands.cancel("seatlock", booking)])

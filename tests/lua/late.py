@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from seatlock import Booking, BookingConflict, ConfirmRequest, Hold, HoldLost, SeatsUnavailable
 from seatlock._commands import begin_payment, derived_booking_id, extend, of_asks, reclaiming_token
+from seatlock._tokens import hash_of
 from tests.lua.holding import lost
 from tests.lua.house import T1, T2, T3, House
 from tests.lua.scenario import scenario, to_the_millisecond
@@ -182,6 +183,7 @@ def a_late_payment(house: House) -> None:
         "payment": "pay",
         "epoch": "1",
         "fence": "3",
+        "token_hash": hash_of(NEW),
     }
     house.advance(5000)
     with house.unchanged():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 from msgspec.structs import replace
@@ -24,6 +23,7 @@ from seatlock import (
 from seatlock._commands import derived_booking_id, of_asks
 from seatlock._operation import Again, ListsWanted
 from seatlock._pinning import Pinned, finalise, pin
+from seatlock._tokens import hash_of
 from tests.lua.hall import Hall
 from tests.lua.holding import lost
 from tests.lua.house import PLAN, T1, T2, T3, House
@@ -181,7 +181,7 @@ def a_pin(house: House) -> None:
         "payment": "pay-1",
         "epoch": "1",
         "fence": "2",
-        "token_hash": sha256(T1.encode()).hexdigest(),
+        "token_hash": hash_of(T1),
     }
     assert found.token_hash == entry["token_hash"]
     house.advance(5000)

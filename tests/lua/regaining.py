@@ -18,6 +18,7 @@ from seatlock import (
 from seatlock import _commands as commands
 from seatlock._commands import derived_booking_id, reclaiming_token
 from seatlock._operation import Again
+from seatlock._tokens import hash_of
 from tests.lua.house import PLAN, T1, T2, T3, House
 from tests.lua.late import FENCE, NEW, late
 from tests.lua.pooling import POOLS, claim, in_the_way
@@ -52,6 +53,7 @@ def a_late_payment_for_seats_and_pools(house: House) -> None:
     assert house.pool_due() == house.pool_due("bal cony") == {}
     (fact,) = house.outbox()
     assert (fact["seats"], fact["pools"], fact["fence"]) == ("A-1", "2 floor\n3 bal cony", "2")
+    assert fact["token_hash"] == hash_of(NEW)
     with house.unchanged():
         assert late(house, hold) == late(house, hold, booking="another") == booking
         assert house.failing(BookingConflict, lambda: late(house, hold, "other")).booking == booking

@@ -39,7 +39,7 @@ def _add(run: Callable[[House], None], *, exact: bool) -> Callable[[House], None
 _ROOMS = (
     *("acquiring", "admitting", "arguments", "best", "blocking", "channelling", "edging", "faults", "holding"),
     *("keeping", "late", "limiting", "opening", "operating", "pinning", "pooling", "publishing", "queueing"),
-    *("rationing", "regaining", "requiring", "selling", "silencing", "stocktaking", "warming"),
+    *("rationing", "regaining", "relaying", "requiring", "selling", "silencing", "stocktaking", "warming"),
 )
 
 

@@ -8,6 +8,7 @@ from seatlock import Booking, BookingConflict, ConfirmRequest, Hold, HoldLost, S
 from seatlock._commands import cancel, derived_booking_id, of_asks
 from seatlock._keys import keys_of
 from seatlock._levels import touch
+from seatlock._tokens import hash_of
 from tests.lua.holding import lost
 from tests.lua.house import T1, T2, House
 from tests.lua.scenario import scenario
@@ -51,6 +52,7 @@ def a_booking(house: House) -> None:
         "payment": "pay-1",
         "epoch": "1",
         "fence": "2",
+        "token_hash": hash_of(T1),
     }
     house.advance(5000)
     assert house.states()["A-1"] == "sold"
@@ -198,6 +200,7 @@ def a_refund(house: House) -> None:
         "payment": "pay",
         "epoch": "1",
         "fence": "1",
+        "token_hash": "",
     }
     house.acquire("A-1", holder="bo")
     assert house.locker.cancel(booking).seats == {"A-1": "gone", "A-2": "gone", "A-3": "cancelled"}

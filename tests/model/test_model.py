@@ -541,6 +541,8 @@ class Sale(RuleBasedStateMachine):
         written = b" ".join(value for entry in entries for value in entry.values())
         secrets = [*self.tokens, *map(reclaiming_token, self.tokens)]
         assert not any(token.encode() in written for token in secrets)
+        hashed = {e[b"kind"]: len(e[b"token_hash"]) for e in entries}
+        assert hashed.items() <= {(b"confirmed", 64), (b"cancelled", 0)}, "what is sold says under which token"
 
 
 def attempt(call: Callable[[], Any]) -> Any:

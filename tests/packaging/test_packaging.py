@@ -266,6 +266,12 @@ def test_the_ledger_without_its_extra_names_it(plain: Environment) -> None:
     assert f"pip install '{NAME}[ledger]'" in done.stderr
 
 
+def test_publishing_without_its_extra_names_it(plain: Environment) -> None:
+    code = "from seatlock.outbox.publishing import publisher_of; publisher_of('kafka://localhost/bookings')"
+    done = run(plain.python, "-I", "-c", code, cwd=plain.elsewhere)
+    assert f"pip install '{NAME}[brokers]'" in done.stderr
+
+
 def test_the_command_without_its_extra_names_the_pip_command_and_exits_with_2(plain: Environment) -> None:
     for arguments in ([], ["--help"], ["simulate", "--plan", "arena"]):
         done = plain.command(*arguments)

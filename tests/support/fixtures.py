@@ -13,6 +13,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.support.brokers import KafkaServer, RabbitServer, kafka_jars, rabbitmq_programs
 from tests.support.clock import Clock
 from tests.support.cluster import Cluster
 from tests.support.proxy import ReplyProxy
@@ -60,6 +61,32 @@ def sentinel() -> Iterator[Sentinel]:
     """The session's primary and replica of Redis 7, with one sentinel. Call `heal` after doing harm."""
     with Sentinel(backend("redis-7")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def session_kafka() -> Iterator[KafkaServer]:
+    """The session's Kafka; `kafka` has it running."""
+    with KafkaServer(kafka_jars()) as running:
+        yield running
+
+
+@pytest.fixture
+def kafka(session_kafka: KafkaServer) -> KafkaServer:
+    """The session's Kafka, started again if a test left it dead. Use a topic of your own."""
+    return session_kafka if session_kafka.running else session_kafka.start()
+
+
+@pytest.fixture(scope="session")
+def session_rabbit() -> Iterator[RabbitServer]:
+    """The session's RabbitMQ; `rabbit` has it running."""
+    with RabbitServer(rabbitmq_programs()) as running:
+        yield running
+
+
+@pytest.fixture
+def rabbit(session_rabbit: RabbitServer) -> RabbitServer:
+    """The session's RabbitMQ, started again if a test left it dead. Use an exchange of your own."""
+    return session_rabbit if session_rabbit.running else session_rabbit.start()
 
 
 @pytest.fixture

@@ -88,8 +88,10 @@ def picture(client: Client, show: str, *, version: bool = True) -> Dump:
         elif name == "changes":
             if version:
                 seen[name] = [(entry, _timeless_fields(fields)) for entry, fields in content[2]]
-        elif name in ("outbox", "audit"):
-            seen[name] = [{key: value for key, value in fields.items() if key != b"at"} for _, fields in content[2]]
+        elif name in ("outbox", "audit", "aside"):
+            seen[name] = [
+                {key: value for key, value in fields.items() if key not in (b"at", b"id")} for _, fields in content[2]
+            ]
         elif name == "meta" and not version:
             seen[name] = {key: value for key, value in content.items() if key != b"version"}
         else:

@@ -22,7 +22,7 @@ LONGEST_RUN: Final = 200_000  # lines: no script of ours runs so many, however l
 
 _STATUS: Final = {b"SET", b"MSET", b"RENAME", b"XGROUP"}  # "OK" comes as a status reply, in Lua a table
 _NEEDS_MEMORY: Final = {b"HSET", b"MSET", b"SET", b"SETBIT", b"SETRANGE", b"XADD", b"XGROUP", b"ZADD"}
-_FREES_MEMORY: Final = {"DEL", "HDEL", "RENAME", "UNLINK", "ZREM"}
+_FREES_MEMORY: Final = {"DEL", "HDEL", "RENAME", "UNLINK", "XDEL", "ZREM"}
 
 _PRELUDE: Final = b"""
 local run, KEYS, ARGV, text, send, limit = ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -26,6 +26,9 @@ from seatlock import (
 )
 from seatlock._keys import keys_of
 from seatlock._operation import Ask, Operation
+from seatlock._tokens import hash_of
+from seatlock.outbox import _stream
+from seatlock.outbox._stream import Entry
 from seatlock.waiting_room import _changes
 from seatlock.waiting_room import _commands as _rooms
 from seatlock.waiting_room._core import RoomCore
@@ -87,13 +90,14 @@ def _verbs() -> Iterator[tuple[str, list[Ask[Any]], dict[str, bytes]]]:
     best = [_commands.acquire_best("seatlock", SHOW, each, "ada", 1500, TOKEN, minted=False) for each in sets]
     yield "acquire_best", best, {**owned, "ttl_ms": b"1500", "size": b"2"}
     confirms = [_commands.confirm("seatlock", hold, "paid", "booked") for hold in _HOLDS]
-    sale = {**owned, "booking": b"booked", "payment": b"paid", **last}
+    sale = {**owned, "booking": b"booked", "payment": b"paid", "token_hash": hash_of(TOKEN).encode(), **last}
     yield "confirm", confirms, sale
     reclaims = [_commands.confirm("seatlock", hold, "paid", "booked", reclaim=True) for hold in _HOLDS]
-    again = {"new_token": _commands.reclaiming_token(TOKEN).encode(), "new_booking": b"booked"}
+    anew = _commands.reclaiming_token(TOKEN)
+    again = {"new_token": anew.encode(), "new_booking": b"booked", "new_hash": hash_of(anew).encode()}
     yield "reclaim", reclaims, {**sale, **again}
     pins = [_pinning.pin("seatlock", hold, "paid", "booked") for hold in _HOLDS]
-    yield "pin", pins, {**sale, "token_hash": sha256(TOKEN.encode()).hexdigest().encode()}
+    yield "pin", pins, sale
     yield "release", [_commands.release("seatlock", hold) for hold in _HOLDS], {**owned, "undo": b"0"}
     bookings = [Booking("booked", SHOW, hold.seats, "ada", None, 5 * 2**40 + 9, 0.0) for hold in _HOLDS]
     cancels = [_commands.cancel("seatlock", booking) for booking in bookings]
@@ -141,6 +145,16 @@ def _rooms_calls() -> Iterator[tuple[Operation[Any], list[dict[str, bytes]], dic
         yield operation("seatlock", SHOW), [], {}
 
 
+def _add_the_ledgers(add: Callable[..., None]) -> None:
+    """The calls that are made for the ledger's sake."""
+    add(_upkeep.raise_epoch("seatlock", SHOW, 3), epoch=b"3")
+    add(_stream.take("seatlock", SHOW, "relay-1", 9000, 70), relay=b"relay-1", lease_ms=b"9000", count=b"70")
+    entries = [Entry(f"{at}-0", {b"kind": b"pinned", b"booking": b"booked"}) for at in (1, 2)]
+    settled = [_stream.Settling(entries[0]), _stream.Settling(entries[1], "odd\n kind")]
+    facts = [{"settled": settled, "fact": b"pinned\nbooked"} for settled in (b"1-0", b"2-0 odd kind")]
+    add(_stream.settle("seatlock", SHOW, settled), *facts)
+
+
 def calls() -> dict[str, Call]:
     """A call of every script."""
     found: dict[str, Call] = {}
@@ -183,8 +197,8 @@ def calls() -> dict[str, Call]:
     add(_rooms.require_admission("seatlock", SHOW, required=True), required=b"1")
     add(_upkeep.retire("seatlock", SHOW, "keep", ["floor"], 7), outbox=b"keep", version=b"7")
     add(_upkeep.pins("seatlock", SHOW, b"7"), cursor=b"7")
+    _add_the_ledgers(add)
     add(_levels.touch(SHOW, keys_of("seatlock", SHOW).meta))
-    add(_upkeep.raise_epoch("seatlock", SHOW, 3), epoch=b"3")
     add(_pools.stock("seatlock", SHOW, (("floor", 7),)), {"capacity": b"7"})
     add(_pools.sweep("seatlock", SHOW, "floor"), limit=b"%d" % _pools.SWEEP_STEP)
     add(_upkeep.remnants("seatlock", SHOW, b"7"), cursor=b"7")

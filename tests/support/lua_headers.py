@@ -60,6 +60,7 @@ FIELDS: Final[dict[str, Any]] = {
     **dict.fromkeys(["seed", "commitment", "participants", "outside"], b"text"),
     "pools": [],
     "let_in": [],
+    "facts": [],
     **dict.fromkeys(["most", "has"], 4),
     **dict.fromkeys(
         ["token", "holder", "booking", "payment", "plan", "command", "error", "seat", "pool", "channel", "channels"],

@@ -161,6 +161,7 @@ ERRORS: Final[list[SeatLockError]] = [
     errors.ScriptFailed("failed"),
     errors.LedgerUnavailable("away"),
     errors.LedgerFailed("no tables"),
+    errors.PublishFailed("away"),
 ]
 OF_ERROR: Final = pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 

@@ -43,6 +43,7 @@ from seatlock._stocktaking import Found
 from seatlock.errors import LostReason, NotAdmitted, WaitingRoomClosed, WaitingRoomFull
 from seatlock.findings import Vitals
 from seatlock.model import SaleStatus, StateName
+from seatlock.outbox._stream import Taken
 from seatlock.waiting_room._commands import DrawTerms
 from seatlock.waiting_room.model import Admission, Pass, Place, RoomChanges, Served
 from tests.support import lua_headers
@@ -158,6 +159,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     "seat_drawn": {"noroom": ShowNotFound, "ok": tuple},
     "served": {"noroom": ShowNotFound, "ok": Served},
     "server": {"": tuple},
+    "settle": dict.fromkeys(["done", "aside", "gone", "other"], str),
     "set_channel": {"noshow": ShowNotFound, "ok": ChannelChange, "unknown": UnknownSeats, "full": InvalidRequest},
     "status": {"noshow": ShowNotFound, "past": InvalidRequest, "ok": str},
     "stock": {
@@ -169,6 +171,7 @@ READ_AS: Final[dict[str, dict[str, type]]] = {
     },
     "sweep": {"noshow": ShowNotFound, "ok": tuple},
     "sweep_pool": {"noshow": ShowNotFound, "ok": tuple},
+    "take": {"noshow": ShowNotFound, "taken": float, "ok": Taken},
     "touch": {"noshow": ShowNotFound, "ok": type(None)},
     "tidy": {"noroom": ShowNotFound, "ok": tuple},
     "vitals": {"noshow": ShowNotFound, "ok": Vitals},
@@ -322,14 +325,18 @@ def test_a_header_that_was_tampered_with_is_noticed(script: str) -> None:
         ("block", "ARGV[1]", "ARGV[2]"),
         ("cancel", "argument + 2, place", "argument + 1, place"),
         ("cancel", "answer(ARGV[argument], terms[1]", "answer(ARGV[argument], terms[2]"),
-        ("confirm", "terms_of(ARGV[argument + 3]", "terms_of(ARGV[argument + 2]"),
+        ("confirm", "terms_of(ARGV[argument + 4]", "terms_of(ARGV[argument + 3]"),
         ("extend", "0, 2 ^ 49, 0, 512}", "0, 512}"),
         ("release", "BOUNDS = {0, 1, 0, 512}", "BOUNDS = {0, 512}"),
         ("reclaim", "ARGV[argument + 4]", "ARGV[argument + 2]"),
-        ("reclaim", "argument + 6, place", "argument + 4, place"),
+        ("reclaim", "argument + 8, place", "argument + 6, place"),
         ("reclaim", "{'regained'", "{'reclaimed'"),
         ("release", "words[index] = 'taken'", "words[index] = 'theirs'"),
         ("retire", "ARGV[1]", "ARGV[2]"),
+        ("settle", "{'other'}", "{'foreign'}"),
+        ("settle", "ARGV[2 * at]", "ARGV[3 * at]"),
+        ("take", "ARGV[2]", "ARGV[4]"),
+        ("take", "{'taken', ", "{'had', "),
         ("set_channel", "{'full'", "{'many'"),
         ("set_channel", "unpack(ARGV, 2)", "unpack(ARGV, 3)"),
         ("status", "'paused'", "'resting'"),

@@ -158,11 +158,20 @@ def test_fetching_again_changes_nothing(tmp_path: Path) -> None:
         there = tmp_path / name
         there.write_text(f"#!/bin/sh\necho 'Server v={name[-1]}.0.0 sha'\n")
         there.chmod(0o755)
-    before = sorted(tmp_path.iterdir())
-    run = subprocess.run([FETCH, tmp_path], capture_output=True, text=True, timeout=60, check=True)
-    assert sorted(tmp_path.iterdir()) == before
+    rabbitmq = tmp_path / "rabbitmq-3" / "bin"
+    rabbitmq.mkdir(parents=True)
+    tools = tmp_path / "kafka-4"  # java says which Kafka there is
+    tools.mkdir()
+    for program in (rabbitmq / "erl", rabbitmq / "rabbitmq-server", tools / "java", tools / "mvn"):
+        program.write_text("#!/bin/sh\necho 4.9.9\n")
+        program.chmod(0o755)
+    before = sorted(tmp_path.rglob("*"))
+    env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
+    run = subprocess.run([FETCH, tmp_path], capture_output=True, text=True, timeout=60, check=True, env=env)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert "kafka-4: is there" in run.stdout
     if "nothing fetched" not in run.stdout:
-        assert run.stdout.count("is there") == 3
+        assert run.stdout.count("is there") == 5
 
 
 def test_fetching_without_apt_says_why(tmp_path: Path) -> None:
@@ -179,8 +188,9 @@ def test_fetching_without_apt_says_why(tmp_path: Path) -> None:
         check=True,
         env={**os.environ, "PATH": str(tools)},
     )
-    assert run.stdout.startswith("servers: nothing fetched: ")
-    assert run.stdout.count("\n") == 1
+    kafka, others = run.stdout.splitlines()
+    assert kafka == "servers: kafka-4: not fetched: there is no java"
+    assert others.startswith("servers: nothing fetched: ")
 
 
 # --- the cluster

@@ -1,0 +1,191 @@
+"""Asks the ledger about the facts of an outbox, in their order, and says what follows from its answers.
+
+`docs/decisions/relay.md` tells which answer leads to what. Nothing here changes Redis, or tells brokers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from seatlock._nothing import NOTHING
+from seatlock.checkout import _loading, _steps
+from seatlock.checkout._driver import AsyncDriver
+from seatlock.errors import LedgerUnavailable, PlanConflict, SeatLockError
+from seatlock.ledger.model import Claim, Decision, Record
+from seatlock.model import Booking
+from seatlock.outbox.events import BookingEvent
+from seatlock.outbox.facts import Fact, claim_of
+
+_log = logging.getLogger("seatlock")
+
+
+class NotYet(SeatLockError):
+    """Not for callers: a fact cannot be decided now, and has to wait where it is."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What follows from a fact.
+
+    In Redis all of ``frees`` comes free, and then ``sells`` is sold. ``event`` is what brokers are told. With a
+    ``reason`` the fact is set aside.
+    """
+
+    fact: Fact
+    became: str
+    reason: str = ""
+    frees: tuple[Booking, ...] = ()
+    sells: tuple[Booking, ...] = ()
+    event: BookingEvent | None = None
+
+
+class Judge(AsyncDriver):
+    """Asks a ledger; the locker only reads whether pins stand, and which pools a show has."""
+
+    async def judge(self, show: str, facts: Sequence[Fact]) -> list[Verdict]:
+        """Ask about facts of one show: a verdict each, in order. Raises where one of them has to wait."""
+        verdicts: list[Verdict] = []
+        for wanting, run in groupby(facts, lambda fact: fact.wants):
+            if wanting:
+                verdicts += await self._decide(show, list(run))
+            else:
+                verdicts += [await self._note(fact) for fact in run]
+        return verdicts
+
+    # What the ledger decides
+
+    async def _decide(self, show: str, facts: Sequence[Fact]) -> list[Verdict]:
+        if any(fact.pools for fact in facts):
+            await self._set_pools(show)
+        claims = [claim_of(fact) for fact in facts]
+        answers = await self._ledger.decide_many(claims)
+        return [
+            await self._verdict(fact, await self._final(fact, claim, answer))
+            for fact, claim, answer in zip(facts, claims, answers, strict=True)
+        ]
+
+    async def _set_pools(self, show: str) -> None:
+        """Tell the ledger how many there are of each pool: of one that it does not know it sells nothing."""
+        try:
+            await self._drive(_loading.set_pools(self._namespace, show))
+        except PlanConflict as error:
+            _log.warning("the ledger has sold more of a pool than there is by now: %s", error)
+
+    async def _final(self, fact: Fact, claim: Claim, answer: Decision | SeatLockError) -> Decision | str:
+        """The ledger's last word on a claim, or why it refuses to say one."""
+        refused = False
+        for _ in range(_steps.MOST_EPOCHS):
+            if isinstance(answer, LedgerUnavailable):
+                raise answer
+            if isinstance(answer, SeatLockError):
+                # Where the database refuses everything, this raises, and the fact waits: nothing is wrong with it.
+                await self._ledger.outcome(fact.show, fact.booking)
+                if refused:
+                    return f"the ledger refuses it: {answer}"
+                refused = True
+            elif answer.status != "stale":
+                return answer
+            elif fact.kind == "confirmed":
+                claim = replace(claim, epoch=answer.epoch)  # its buyer was told yes, whatever the epoch
+            else:
+                epoch = await self._drive(_steps.repin(self._namespace, claim))
+                if epoch is None:
+                    return (await self._ledger.tombstone([claim], reason=_steps.GONE))[0]
+                if epoch == claim.epoch:
+                    break
+                claim = replace(claim, epoch=epoch)
+            (answer,) = await self._ledger.decide_many([claim])
+        raise NotYet(f"booking {fact.booking!r} of show {fact.show!r}: the ledger is in another epoch than Redis.")
+
+    async def _verdict(self, fact: Fact, answer: Decision | str) -> Verdict:
+        if isinstance(answer, str):
+            return Verdict(fact, "refused", answer)
+        record = answer.record
+        if record is None:
+            raise AssertionError("the ledger has decided, and has no record of it")
+        pinned, mine = fact.kind == "pinned", (booking_of(fact, record),)
+        if answer.status == "confirmed":
+            return Verdict(fact, "confirmed", sells=(_steps.booking_of(record),) if pinned else (), event=event(record))
+        if answer.status == "mismatch":
+            reason = "the ledger has another booking under this id, with another payment or other content"
+            return Verdict(fact, "mismatch", reason, frees=mine if pinned else ())
+        if answer.status == "rejected":
+            return Verdict(fact, "rejected", frees=mine, sells=await self._owners(record), event=event(record))
+        return _of_cancelled(fact, record, mine)
+
+    async def _owners(self, record: Record) -> tuple[Booking, ...]:
+        """The bookings that have the seats that stood in the way, each with these seats alone."""
+        by_owner: dict[str, list[str]] = {}
+        for seat, owner in record.conflicts.seats.items():
+            by_owner.setdefault(owner, []).append(seat)
+        found: list[Booking] = []
+        for owner, seats in by_owner.items():
+            known = await self._ledger.outcome(record.show, owner)
+            if known is not None and known.status == "confirmed":
+                found.append(replace(_steps.booking_of(known), seats=tuple(seats), pools=NOTHING))
+        return tuple(found)
+
+    # What the ledger is told, or has already
+
+    async def _note(self, fact: Fact) -> Verdict:
+        known = await self._ledger.outcome(fact.show, fact.booking)
+        if fact.kind == "recorded":
+            if known is None:
+                return Verdict(fact, "unknown", "it was recorded, and the ledger has no such booking")
+            return Verdict(fact, known.status, event=event(known))
+        if known is not None and known.fence not in (None, fact.fence):
+            return Verdict(
+                fact, "other", "the ledger has another booking under this id, which is not cancelled with it"
+            )
+        record = await self._ledger.cancel(fact.show, fact.booking, by=fact.holder)
+        return Verdict(fact, record.status, event=event(record) if record.status == "cancelled" else None)
+
+
+def _of_cancelled(fact: Fact, record: Record, mine: tuple[Booking, ...]) -> Verdict:
+    pinned = fact.kind == "pinned"
+    if record.request_hash is None:  # by somebody, before it was decided
+        return Verdict(fact, "cancelled", frees=mine, event=event(record))
+    if not pinned and record.fence != fact.fence:
+        return Verdict(fact, "cancelled", "its id is that of an earlier booking, which was cancelled")
+    # It was confirmed once, and of its end tells an entry of its own.
+    return Verdict(fact, "cancelled", frees=mine if pinned else (), event=event(record, "confirmed"))
+
+
+def booking_of(fact: Fact, record: Record) -> Booking:
+    """The booking that a fact tells of, as Redis has it."""
+    return Booking(
+        id=fact.booking,
+        show=fact.show,
+        seats=fact.seats,
+        holder=fact.holder,
+        payment=fact.payment,
+        fence=fact.fence,
+        confirmed_at=record.decided_at,
+        pools=fact.pools,
+    )
+
+
+def event(record: Record, kind: Literal["confirmed", "rejected", "cancelled"] | None = None) -> BookingEvent:
+    """What brokers are told of a record: what it says now, or that it was confirmed."""
+    kind = kind or record.status
+    at = record.cancelled_at if kind == "cancelled" and record.cancelled_at is not None else record.decided_at
+    named = f"{record.show}\n{record.booking}\n{kind}"
+    return BookingEvent(
+        id=f"ev-{hashlib.sha256(named.encode()).hexdigest()[:32]}",
+        kind=kind,
+        show=record.show,
+        booking=record.booking,
+        seats=record.seats,
+        pools=record.pools or NOTHING,
+        holder=record.holder,
+        payment=record.payment,
+        fence=record.fence,
+        reason=None if kind == "confirmed" else record.reason,
+        at=at,
+    )
