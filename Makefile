@@ -25,7 +25,7 @@ SOURCES := seatlock tests loadtests .ci
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test servers lint format types package load model-long waiting-room-long mutation bench clean
+.PHONY: help demo test servers lint format types package load model-long waiting-room-long outage-long mutation bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ model-long: $(VENV)/.dev servers ## compare the library with its model for 100,0
 
 waiting-room-long: $(VENV)/.dev servers ## a million joins and twenty pumps in one waiting room, for a minute
 	SEATLOCK_WAITING_ROOM=long $(BIN)/python -m pytest tests/races/test_waiting_room.py --timeout 0 $(PYTEST_ARGS)
+
+outage-long: $(VENV)/.dev servers ## PostgreSQL away for a minute under load: nobody told yes meanwhile, nothing lost
+	SEATLOCK_OUTAGE=long $(BIN)/python -m pytest tests/checkout/test_outages.py --timeout 0 -s $(PYTEST_ARGS)
 
 mutation: $(VENV)/.dev servers ## put small mistakes into the scripts and see whether the tests notice (half an hour)
 	$(BIN)/python -m tests.mutation

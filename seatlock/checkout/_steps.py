@@ -101,10 +101,10 @@ def confirm(namespace: str, hold: Hold, payment: object, booking: object) -> Ste
     try:
         decision = yield from _decided(namespace, claim)
     except LedgerUnavailable as error:
-        _log.warning("booking %r of show %r is pending: %s", claim.booking, claim.show, error)
+        _log.info("booking %r of show %r is pending: %s", claim.booking, claim.show, error)
         return _pending(claim, pinned.pinned_at)
     if decision is None:
-        _log.warning("booking %r of show %r is pending: its epoch is another one in the ledger", *reversed(claim.key))
+        _log.info("booking %r of show %r is pending: its epoch is another one in the ledger", *reversed(claim.key))
         return _pending(claim, pinned.pinned_at)
     if not (pinned.finalised and decision.status == "confirmed"):
         yield from finalise(namespace, claim, decision)
@@ -132,7 +132,7 @@ def _refuse(namespace: str, claim: Claim, hold: Hold, lost: HoldLost) -> Steps[B
     try:
         decision = yield from tombstone(claim, LOST)
     except LedgerUnavailable as error:
-        _log.warning("booking %r of show %r is pending: %s", claim.booking, claim.show, error)
+        _log.info("booking %r of show %r is pending: %s", claim.booking, claim.show, error)
         return _pending(claim, 0.0)
     record = decision.record
     if decision.status == "rejected" and record is not None and record.reason in (LOST, GONE):

@@ -13,6 +13,7 @@ from seatlock.cli import (
     FAILED,
     admit,
     export,
+    history,
     migrate,
     reconcile,
     relay,
@@ -55,6 +56,7 @@ app.command("unblock")(seats.unblock)
 app.command("channel")(seats.channel)
 app.command("force-release")(seats.force_release)
 app.command("check")(seats.check)
+app.command("history")(history.history)
 app.command("room")(room.room)
 app.command("room-status")(room.room_status)
 app.command("room-close-early")(room.room_close_early)

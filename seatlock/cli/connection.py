@@ -100,6 +100,17 @@ class Desk(SeatLocker):
             free = capacity - held - sold + past[pool]
             yield pool, Entry(place, "free", "", free, None, 0, None, None)
 
+    def audit(self, show: str, page: int) -> Iterator[dict[str, str]]:
+        """Read what the staff did to the show, the oldest first, so many entries at once."""
+        key, after = keys_of(self._core.namespace, show).audit, "-"
+        while True:
+            entries = self._run(Command(show, ["XRANGE", key, after, "+", "COUNT", page], list))
+            for _, fields in entries:
+                yield {_text(name): _text(value) for name, value in fields.items()}
+            if len(entries) < page:
+                return
+            after = f"({_text(entries[-1][0])}"
+
 
 class Usher(WaitingRoom):
     """A waiting room with what only an operator asks for."""

@@ -178,6 +178,10 @@ class AsyncLedger:
         """List what was done to a seat, the oldest first; the next page is the one ``after`` the last entry's id."""
         return await self._visit(partial(self._ledger.history, show, seat, after=after, limit=limit))
 
+    async def pool_history(self, show: str, pool: str, *, after: int = 0, limit: int = 1_000) -> list[AuditEntry]:
+        """List what was done to a pool, as `history` does of a seat; each entry tells how many."""
+        return await self._visit(partial(self._ledger.pool_history, show, pool, after=after, limit=limit))
+
     # Batches
 
     def _wake(self) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from seatlock.errors import PlanConflict
 from seatlock.ledger._records import record
 from seatlock.ledger._rows import argument, asked, insert, insert_new, upserting
-from seatlock.ledger.decide import FIRST_EPOCH, add_sold, lock_pools, remove_seats
+from seatlock.ledger.decide import FIRST_EPOCH, add_sold, lock_pools, noted, remove_seats
 from seatlock.ledger.model import AuditEntry, PoolStock, Record, SoldSeat
 from seatlock.ledger.schema import audit, bookings, pools, shows, sold_seats
 
@@ -39,7 +39,7 @@ def cancel(connection: Connection, show: str, booking: str, *, by: str, reason: 
         lock_pools(connection, {(show, pool) for pool in known.pools})
         add_sold(connection, {(show, pool): -quantity for pool, quantity in known.pools.items()})
         note = {"show": show, "what": "cancelled", "who": by, "booking": booking, "reason": reason}
-        insert(connection, audit, [{**note, "seat": seat} for seat in known.seats])
+        insert(connection, audit, noted(note, known.seats, known.pools))
         _mark_cancelled(connection, show, booking, reason)
         known = outcome(connection, show, booking)
     if known is None:  # rows are never deleted
@@ -119,12 +119,13 @@ def pool_sales(connection: Connection, show: str, *, after: str, limit: int) -> 
     return [record(row) for row in connection.execute(found)]
 
 
-def history(connection: Connection, show: str, seat: str, *, after: int, limit: int) -> list[AuditEntry]:
-    """What was done to a seat after entry ``after``, the oldest first, up to ``limit`` entries."""
-    names = ("id", "what", "who", "booking", "reason", "at")
+def history(connection: Connection, show: str, name: str, *, pool: bool, after: int, limit: int) -> list[AuditEntry]:
+    """What was done to a seat, or a pool, after entry ``after``, the oldest first, up to ``limit`` entries."""
+    names = ("id", "what", "who", "booking", "reason", "at", "quantity")
+    kind = audit.c.quantity.is_not(None) if pool else audit.c.quantity.is_(None)
     found = (
         sa.select(*(audit.c[name] for name in names))
-        .where(audit.c.show == show, audit.c.seat == seat, audit.c.id > after)
+        .where(audit.c.show == show, audit.c.seat == name, kind, audit.c.id > after)
         .order_by(audit.c.id)
         .limit(limit)
     )

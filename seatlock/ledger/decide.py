@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from seatlock.ledger._records import read_back, record_of, row_of, text_of
-from seatlock.ledger._rows import among, argument, insert, insert_new, insert_new_returning, update
+from seatlock.ledger._rows import Row, among, argument, insert, insert_new, insert_new_returning, update
 from seatlock.ledger.model import Claim, Conflicts, Decision, Key, Record
 from seatlock.ledger.schema import audit, bookings, pools, shows, sold_seats
 
@@ -214,13 +214,15 @@ def _reject(connection: Connection, refused: Mapping[Key, Conflicts]) -> None:
 
 def _note(connection: Connection, claims: Iterable[Claim], refused: Mapping[Key, Conflicts]) -> None:
     """Add to the audit what was sold."""
-    insert(
-        connection,
-        audit,
-        [
-            {"show": claim.show, "seat": seat, "what": "sold", "who": claim.holder, "booking": claim.booking}
-            for claim in claims
-            if claim.key not in refused
-            for seat in claim.seats
-        ],
-    )
+    rows: list[Row] = []
+    for claim in claims:
+        if claim.key not in refused:
+            note = {"show": claim.show, "what": "sold", "who": claim.holder, "booking": claim.booking}
+            rows += noted(note, claim.seats, claim.pools)
+    insert(connection, audit, rows)
+
+
+def noted(note: Row, seats: Iterable[str], quantities: Mapping[str, int]) -> list[Row]:
+    """Rows of the audit: the same note for each seat, and for each pool with how many of it."""
+    of_seats: list[Row] = [{**note, "seat": seat, "quantity": None} for seat in seats]
+    return of_seats + [{**note, "seat": pool, "quantity": quantity} for pool, quantity in sorted(quantities.items())]

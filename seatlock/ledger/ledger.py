@@ -137,7 +137,12 @@ class Ledger:
 
     def history(self, show: str, seat: str, *, after: int = 0, limit: int = 1_000) -> list[AuditEntry]:
         """List what was done to a seat, the oldest first; the next page is the one ``after`` the last entry's id."""
-        work = partial(books.history, show=_bounds.show_id(show), seat=_bounds.seat_id(seat))
+        work = partial(books.history, show=_bounds.show_id(show), name=_bounds.seat_id(seat), pool=False)
+        return self._read(show, partial(work, after=after, limit=_page(limit)))
+
+    def pool_history(self, show: str, pool: str, *, after: int = 0, limit: int = 1_000) -> list[AuditEntry]:
+        """List what was done to a pool, as `history` does of a seat; each entry tells how many."""
+        work = partial(books.history, show=_bounds.show_id(show), name=_bounds.pool_name(pool), pool=True)
         return self._read(show, partial(work, after=after, limit=_page(limit)))
 
     def _read(self, show: str, work: Callable[[Connection], T]) -> T:

@@ -153,7 +153,10 @@ class PoolStock(msgspec.Struct, frozen=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
-    """What was done to a seat, ``sold`` or ``cancelled``, by whom and when (seconds, by the database's clock)."""
+    """What was done, ``sold`` or ``cancelled``, by whom and when (seconds, by the database's clock).
+
+    It is of a seat, or of a pool, and then of so many of it (``quantity``).
+    """
 
     id: int
     what: str
@@ -161,3 +164,4 @@ class AuditEntry(msgspec.Struct, frozen=True):
     booking: str | None
     reason: str | None
     at: float
+    quantity: int | None = None

@@ -108,6 +108,7 @@ audit: Final = sa.Table(
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     sa.Column("show", _id(), nullable=False),
     sa.Column("seat", _id(), nullable=False),
+    sa.Column("quantity", _number()),
     sa.Column("what", sa.Text, nullable=False),
     sa.Column("who", sa.Text),
     sa.Column("booking", sa.Text),
@@ -115,4 +116,6 @@ audit: Final = sa.Table(
     _now("at"),
     sa.Index(None, "show", "seat"),
 )
-"""Who did what to which seat: rows are added, and never changed or deleted."""
+"""Who did what to which seat, or to how many of a pool, whose name then stands for the seat: ``quantity`` is null for a
+seat. Rows are added; triggers refuse to change or delete any.
+"""

@@ -8,7 +8,8 @@ from typing import Any, Final, Protocol
 
 from seatlock.outbox.events import BookingEvent, encode_event
 
-CLOSING: Final = 5.0  # seconds to let go of a connection
+OPENING: Final = 5.0  # seconds that a connection which nobody waits for any more may take to be made
+CLOSING: Final = 6.0  # seconds to let go of a connection
 MOST_IN_FLIGHT: Final = 500  # events told and not yet acknowledged
 JSON: Final = "application/json"
 QUIET: Final[dict[str, Any]] = {"logger": None, "apply_types": False}
@@ -29,6 +30,30 @@ class Line(Protocol):
     async def close(self) -> None:
         """Let go of the connection at once, in whatever state it is."""
         ...  # a protocol
+
+
+class Opening:
+    """A connection that is being made, and goes on being made when whoever waits for it is cancelled.
+
+    Clients lose hold of what they have opened by then; so `over` waits until it is made, or is not, and it can be
+    closed.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._task = asyncio.create_task(work)
+        self._task.add_done_callback(_look_at)
+
+    async def made(self) -> Any:
+        """Wait until it is made; raises if it is not."""
+        return await asyncio.shield(self._task)
+
+    async def over(self) -> bool:
+        """Wait until it is made or not, but not for ever; gives whether it was made."""
+        await asyncio.wait({self._task}, timeout=OPENING)
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=CLOSING - OPENING)
+        return self._task.done() and not self._task.cancelled() and self._task.exception() is None
 
 
 def headers_of(event: BookingEvent) -> dict[str, str]:
@@ -82,7 +107,7 @@ async def within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
     task.result()
 
 
-def _look_at(task: asyncio.Task[None]) -> None:
+def _look_at(task: asyncio.Task[Any]) -> None:
     """Take note of how it ended, or asyncio complains that nobody did."""
     if not task.cancelled():
         task.exception()

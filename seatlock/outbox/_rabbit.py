@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange
 
-from seatlock.outbox._lines import QUIET, body_of, headers_of
+from seatlock.outbox._lines import OPENING, QUIET, Opening, body_of, headers_of
 from seatlock.outbox._targets import Rabbit
 from seatlock.outbox.events import BookingEvent
 
-MOST_TO_CONNECT: Final = 5.0  # seconds
+MOST_TO_CONNECT: Final = OPENING - 1.0  # seconds: a connection that is cut off while it is made tries for ever
 
 
 class RabbitLine:
@@ -25,15 +24,16 @@ class RabbitLine:
             target.url,
             timeout=min(timeout, MOST_TO_CONNECT),
             default_channel=Channel(on_return_raises=True),
+            on_close=[self._lost],
             **QUIET,
         )
-        self._connecting: asyncio.Task[Any] | None = None
+        self._opening: Opening | None = None
+        self._connections: list[Any] = []
 
     async def open(self) -> None:
         """Connect, and make the exchange if it is not there."""
-        # A connection that is given up while it is made would go on trying for ever: see `close`.
-        self._connecting = asyncio.create_task(self._broker.connect())
-        await asyncio.shield(self._connecting)
+        self._opening = Opening(self._broker.connect())
+        await self._opening.made()
         await self._broker.declare_exchange(self._exchange)
 
     async def tell(self, events: Sequence[BookingEvent]) -> None:
@@ -58,9 +58,12 @@ class RabbitLine:
 
     async def close(self) -> None:
         """Close the connection first: to close a channel of one that is lost would wait for it to come back."""
-        if self._connecting is None:
-            return
-        with suppress(Exception):  # it failed: then there is nothing to close
-            connection = await self._connecting
+        if self._opening is not None and await self._opening.over():
+            self._connections.append(await self._opening.made())
+        for connection in self._connections:
             await connection.close()
         await self._broker.stop()
+
+    def _lost(self, connection: Any, *_: object) -> None:
+        """Take hold of a connection that was lost before there was a channel: nobody else would end its trying."""
+        self._connections.append(connection)

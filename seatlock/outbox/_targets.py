@@ -12,6 +12,8 @@ from seatlock.errors import InvalidRequest
 
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]/@]+)(?::(?P<port>\d{1,5}))?")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_KAFKA: Final = ("kafka", "kafkas")
+LOGINS: Final = ("plain", "scram-sha-256", "scram-sha-512")
 KAFKA_PORT: Final = 9092
 MAX_PORT: Final = 65_535
 MAX_EXCHANGE_BYTES: Final = 255  # what AMQP has room for
@@ -20,11 +22,15 @@ MAX_LENGTH: Final = 2**53
 
 
 class Kafka(msgspec.Struct, frozen=True):
-    """A topic of a Kafka cluster."""
+    """A topic of a Kafka cluster; ``user`` is empty where nobody logs in."""
 
     servers: tuple[str, ...]
     topic: str
     shown: str
+    tls: bool = False
+    user: str = ""
+    password: str = ""
+    login: str = "plain"
     secrets: tuple[str, ...] = ()
 
 
@@ -56,11 +62,11 @@ def target_of(url: object) -> Target:
         raise InvalidRequest(f"the URL to publish to must be a string, not {type(url).__name__}.")
     try:
         parts = urlsplit(url)
-        parts.port if parts.scheme != "kafka" else None  # noqa: B018 - a port that is none raises
+        parts.port if parts.scheme not in _KAFKA else None  # noqa: B018 - a port that is none raises
     except ValueError:
         raise InvalidRequest("the URL to publish to cannot be read: look at its host and port.") from None
     match parts.scheme:
-        case "kafka":
+        case "kafka" | "kafkas":
             return _kafka(parts)
         case "amqp" | "amqps":
             return _rabbit(parts)
@@ -74,19 +80,32 @@ def target_of(url: object) -> Target:
 
 
 def _kafka(parts: SplitResult) -> Kafka:
-    _options(parts, known=())
-    if "@" in parts.netloc:
-        _refuse("kafka", "a user or password, which is not supported here")
+    options = _options(parts, known=("login",))
+    login, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    if "@" in parts.netloc and not (user and password):
+        _refuse(parts.scheme, "no user and password before the @")
+    if "login" in options and (not user or options["login"] not in LOGINS):
+        _refuse(parts.scheme, f"a login other than {', '.join(LOGINS)}, or nobody who logs in")
     servers: list[str] = []
-    for server in parts.netloc.split(","):
+    for server in hosts.split(","):
         match = _HOST.fullmatch(server)
         if match is None or not 0 < int(match["port"] or KAFKA_PORT) <= MAX_PORT:
-            _refuse("kafka", "a host or port that is none: name brokers as host:port,host:port")
+            _refuse(parts.scheme, "a host or port that is none: name brokers as host:port,host:port")
         servers.append(server if match["port"] else f"{server}:{KAFKA_PORT}")
     topic = parts.path.removeprefix("/")
     if not _TOPIC.fullmatch(topic) or topic in {".", ".."}:
-        _refuse("kafka", "no topic as its path: up to 249 of the characters A-Z a-z 0-9 . _ -")
-    return Kafka(tuple(servers), topic, f"kafka://{','.join(servers)}/{topic}")
+        _refuse(parts.scheme, "no topic as its path: up to 249 of the characters A-Z a-z 0-9 . _ -")
+    return Kafka(
+        servers=tuple(servers),
+        topic=topic,
+        shown=f"{parts.scheme}://{','.join(servers)}/{topic}",
+        tls=parts.scheme == "kafkas",
+        user=unquote(user),
+        password=unquote(password),
+        login=options.get("login", "plain"),
+        secrets=_spellings(password),
+    )
 
 
 def _rabbit(parts: SplitResult) -> Rabbit:
@@ -136,9 +155,12 @@ def _shown(parts: SplitResult) -> str:
 
 
 def _secrets(parts: SplitResult) -> tuple[str, ...]:
-    """The password, as it is written and as it is meant."""
-    written = parts.password
-    return () if not written else tuple({written, unquote(written)})
+    return _spellings(parts.password or "")
+
+
+def _spellings(password: str) -> tuple[str, ...]:
+    """A password as it is written and as it is meant."""
+    return tuple({password, unquote(password)}) if password else ()
 
 
 def _refuse(scheme: str, what: str) -> NoReturn:

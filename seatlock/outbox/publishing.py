@@ -33,7 +33,9 @@ _log: Final = logging.getLogger("seatlock.outbox")
 def publisher_of(url: str, *, timeout: float = DEFAULT_TIMEOUT) -> AbstractAsyncContextManager[Publisher]:
     """Make what tells the events to the broker of a URL.
 
-    - ``kafka://host:port[,host:port]/TOPIC``: the show is the key, so its events are in one partition.
+    - ``kafka://host:port[,host:port]/TOPIC`` (or ``kafkas``, for TLS): the show is the key, so its events are in one
+      partition. ``user:password@`` before the hosts logs in, as ``?login=`` says: ``plain``, ``scram-sha-256`` or
+      ``scram-sha-512``.
     - ``amqp://user:password@host/vhost?exchange=NAME`` (or ``amqps``): a durable topic exchange, which is made if it is
       not there; the routing key is KIND.SHOW. What reaches no queue is a failure: bind a durable queue first.
     - ``redis://host/0?stream=NAME[&maxlen=N]`` (or ``rediss``): an entry an event.

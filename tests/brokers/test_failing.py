@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Final
+from urllib.parse import quote
 
 import aio_pika
 import pytest
@@ -170,6 +171,37 @@ async def test_a_topic_that_takes_no_message_of_that_size(kafka: KafkaServer) ->
     assert "MessageSizeTooLarge" in await refused(desk.url, [long])
     async with publisher_of(desk.url) as publisher:
         await publisher.publish([EVENTS[0]])
+
+
+WAYS: Final = ["", "?login=plain", "?login=scram-sha-256", "?login=scram-sha-512"]
+
+
+def with_login(desk: KafkaDesk, password: str, *, tls: bool = False, way: str = "") -> str:
+    scheme, port = ("kafkas", desk.server.tls_port) if tls else ("kafka", desk.server.login_port)
+    return f"{scheme}://seatlock:{quote(password, safe='')}@127.0.0.1:{port}/{desk.topic}{way}"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_login(kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch, *, tls: bool, way: str) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(kafka.certificate))
+    desk = KafkaDesk(kafka)
+    async with publisher_of(with_login(desk, PASSWORD, tls=tls, way=way)) as publisher:
+        await publisher.publish(EVENTS)
+    assert [message.event for message in await desk.read(3)] == EVENTS
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_wrong_login(kafka: KafkaServer, caplog: pytest.LogCaptureFixture, way: str) -> None:
+    caplog.set_level(logging.DEBUG)
+    message = await refused(with_login(KafkaDesk(kafka), SECRET, way=way))
+    assert f"kafka://127.0.0.1:{kafka.login_port}/" in message
+    assert not [secret for secret in (SECRET, WRITTEN) if secret in caplog.text]
+
+
+async def test_a_certificate_that_nobody_trusts(kafka: KafkaServer) -> None:
+    desk = KafkaDesk(kafka)
+    assert "0 of 3" in await refused(with_login(desk, PASSWORD, tls=True))
 
 
 # --- Redis

@@ -142,23 +142,24 @@ async def test_a_broker_that_came_back_while_there_was_nothing_to_tell(mortal_de
 async def test_killed_while_it_is_told(mortal_desk: Desk) -> None:
     """Cut off at any point: what was acknowledged is there, and what was not is told again."""
     desk, events, rng = mortal_desk, sale(600, seats=5), random.Random(3)
-    failures = done = 0
+    kills = failures = done = 0
     async with publisher_of(desk.url, timeout=3.0) as publisher:
         while done < len(events):
             part = events[done : done + 200]
             telling = asyncio.create_task(publisher.publish(part))
-            if failures < 2:
-                await asyncio.sleep(rng.uniform(0.0, 0.02))  # anywhere in the middle, or before, or after
+            if kills < 4:
+                await asyncio.sleep(rng.uniform(0.0, 0.03))  # anywhere in the middle, or before, or after
                 desk.server.kill()
             try:
                 await telling
             except PublishFailed:
-                pass
+                failures += 1
             else:
                 done += len(part)
             if not desk.server.running:
-                failures += 1
+                kills += 1
                 desk.server.start()
+    assert failures, "it was cut off at least once"
     reader = Reader()
     reader.take(await desk.read({each.id for each in events}))
     in_order(reader, events)

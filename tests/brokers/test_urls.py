@@ -29,6 +29,19 @@ def test_kafka(url: str, servers: tuple[str, ...]) -> None:
     assert target_of(url) == Kafka(servers, "bookings", f"kafka://{','.join(servers)}/bookings")
 
 
+def test_kafka_with_a_login() -> None:
+    assert target_of("kafkas://ann:p%40ss@one:1,two:2/x?login=scram-sha-512") == Kafka(
+        servers=("one:1", "two:2"),
+        topic="x",
+        shown="kafkas://one:1,two:2/x",
+        tls=True,
+        user="ann",
+        password="p@ss",  # noqa: S106 - nobody's
+        login="scram-sha-512",
+        secrets=tuple({"p%40ss", "p@ss"}),
+    )
+
+
 @pytest.mark.parametrize(
     ("url", "plain", "shown"),
     [
@@ -77,7 +90,11 @@ def test_redis(url: str, plain: str, maxlen: int | None) -> None:
         "kafka://h:65536/bookings",
         "kafka://h:secret/bookings",
         "kafka://h:1,/bookings",
-        "kafka://ann:secret@h:9092/bookings",
+        "kafka://secret@h:9092/bookings",
+        "kafka://:secret@h:9092/bookings",
+        "kafka://secret:@h:9092/bookings",
+        "kafka://ann:secret@h:9092/bookings?login=none",
+        "kafka://h:9092/bookings?login=plain",
         "kafka://h:9092/bookings?secret=1",
         "kafka://h:9092/bookings#secret",
         "kafka://[::1/bookings",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from seatlock import AcquireRequest, ConfirmRequest, Hold, SeatLocker
+from seatlock import AcquireRequest, ConfirmRequest, Hold, SeatLocker, Wait
 from tests.support.strict import booking_of, finalise, pin
 from tests.support.waiting import until
 
@@ -102,6 +102,9 @@ VERBS: Final[dict[str, Verb]] = {
     "acquire_best": Verb(_nothing, lambda door, show, _: door.acquire_best(show, 2, holder=HOLDER, token=token())),
     "extend": Verb(hold_of, lambda door, _, hold: door.extend(hold, ttl=900.0)),
     "confirm": Verb(hold_of, lambda door, _, hold: door.confirm(hold, payment="pay-1")),
+    "confirm_and_wait": Verb(
+        hold_of, lambda door, _, hold: door.confirm(hold, payment="pay-1", wait=Wait(1, timeout=0.01))
+    ),
     "begin_payment": Verb(hold_of, lambda door, _, hold: door.begin_payment(hold, expected=900.0)),
     "reclaim": Verb(late_hold, lambda door, _, hold: door.confirm(hold, payment="pay-1", reclaim=True)),
     "release": Verb(hold_of, lambda door, _, hold: door.release(hold)),

@@ -84,8 +84,15 @@ def contradictions(ledger: Ledger) -> list[str]:
         if number != counted[pool]
     ]
     noted: Counter[tuple[str, str]] = Counter()
-    for show, seat, what in query(ledger, "SELECT show, seat, what FROM audit"):
-        noted[show, seat] += 1 if what == "sold" else -1
+    of_pools: Counter[tuple[str, str]] = Counter()
+    for show, seat, quantity, what in query(ledger, "SELECT show, seat, quantity, what FROM audit"):
+        more = 1 if what == "sold" else -1
+        if quantity is None:
+            noted[show, seat] += more
+        else:
+            of_pools[show, seat] += more * quantity
     if {seat for seat, count in noted.items() if count} != sold.keys():
         told.append("the audit does not tell of what is sold")
+    if {pool: count for pool, count in of_pools.items() if count} != {pool: n for pool, n in stock.items() if n}:
+        told.append("the audit does not tell of how many of pools are sold")
     return told

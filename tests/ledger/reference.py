@@ -31,6 +31,7 @@ class Reference:
     pools: dict[Key, list[int]] = field(default_factory=dict)  # capacity, sold
     epochs: dict[str, int] = field(default_factory=dict)
     history: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    pool_history: list[tuple[str, str, str, str, str, int]] = field(default_factory=list)
 
     def decide(self, claim: Claim) -> tuple[str, Entry | None]:
         if claim.key not in self.entries:
@@ -52,6 +53,8 @@ class Reference:
             self.history.append((show, seat, "sold", claim.holder, claim.booking))
         for pool, quantity in claim.pools.items():
             self.pools[show, pool][1] += quantity
+        for pool, quantity in sorted(claim.pools.items()):
+            self.pool_history.append((show, pool, "sold", claim.holder, claim.booking, quantity))
         return Entry("confirmed", content_of(claim))
 
     def _left(self, show: str, pool: str) -> int:
@@ -78,6 +81,7 @@ class Reference:
                 self.history.append((show, seat, "cancelled", by, booking))
             for pool, quantity in entry.content[5]:
                 self.pools[show, pool][1] -= quantity
+                self.pool_history.append((show, pool, "cancelled", by, booking, quantity))
             entry = Entry("cancelled", entry.content, reason)
         self.entries[show, booking] = entry
         return entry

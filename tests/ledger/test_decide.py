@@ -182,7 +182,23 @@ def test_cancelling_gives_seats_and_quantities_back_once(ledger: Ledger, show: s
         ("cancelled", "eve", "b-1", "refund"),
         ("sold", "ann", "b-2", None),
     ]
+    of_pool = ledger.pool_history(show, "floor")
+    assert [(entry.what, entry.who, entry.booking, entry.reason, entry.quantity) for entry in of_pool] == [
+        ("sold", "ann", "b-1", None, 2),
+        ("cancelled", "eve", "b-1", "refund", 2),
+        ("sold", "ann", "b-2", None, 1),
+    ]
+    assert ledger.pool_history(show, "floor", after=of_pool[0].id, limit=1) == of_pool[1:2]
     assert contradictions(ledger) == []
+
+
+def test_a_seat_and_a_pool_of_one_name_have_histories_of_their_own(ledger: Ledger, show: str) -> None:
+    ledger.set_pools(show, {"A-1": 2})
+    ledger.decide(claim(show, "b-1", ["A-1"]))
+    ledger.decide(claim(show, "b-2", [], pools={"A-1": 2}))
+    ledger.decide(claim(show, "b-3", ["A-1"]))  # too late: a no is in no seat's history, but in the booking's row
+    assert [(entry.booking, entry.quantity) for entry in ledger.history(show, "A-1")] == [("b-1", None)]
+    assert [(entry.booking, entry.quantity) for entry in ledger.pool_history(show, "A-1")] == [("b-2", 2)]
 
 
 def test_what_is_cancelled_before_it_is_decided_never_will_be(ledger: Ledger, show: str) -> None:

@@ -72,3 +72,22 @@ def test_without_tables_it_says_what_to_do(empty_url: str) -> None:
             ledger.decide(claim("show", "b-1", ["A-1"]))
         with pytest.raises(LedgerFailed, match="run seatlock migrate"):
             ledger.outcome("show", "b-1")
+
+
+def test_the_audit_takes_rows_and_gives_none_back(ledger: Ledger, show: str) -> None:
+    """The database refuses, whoever asks it."""
+    ledger.decide(claim(show, "b-1", ["A-1"]))
+    before = ledger.history(show, "A-1")
+    named = f"show = '{show}'"
+    refused = [f"UPDATE audit SET who = 'nobody' WHERE {named}", f"DELETE FROM audit WHERE {named}"]  # noqa: S608 - ours
+    if ledger._transactions.engine.dialect.name == "sqlite":
+        refused.append("REPLACE INTO audit (id, show, seat, what) SELECT id, show, seat, 'other' FROM audit")
+    else:
+        refused.append("TRUNCATE audit")
+    for statement in refused:
+        with (
+            pytest.raises(sa.exc.DatabaseError, match="never changed or deleted"),
+            ledger._transactions.engine.begin() as connection,
+        ):
+            connection.execute(sa.text(statement))
+    assert ledger.history(show, "A-1") == before

@@ -130,6 +130,10 @@ class Pair:
             for seat in SEATS:
                 noted = [(show, seat, e.what, e.who, e.booking) for e in self.ledger.history(show, seat)]
                 assert noted == [entry for entry in reference.history if entry[:2] == (show, seat)]
+            for pool in POOLS:
+                of_pool = self.ledger.pool_history(show, pool)
+                told_of = [(show, pool, e.what, e.who, e.booking, e.quantity) for e in of_pool]
+                assert told_of == [entry for entry in reference.pool_history if entry[:2] == (show, pool)]
 
 
 def told(answer: object) -> tuple[str, object]:

@@ -117,16 +117,20 @@ class KafkaServer(_Broker):
     def __init__(self, jars: Path) -> None:
         super().__init__()
         self._java = ["java", *JAVA, "-cp", f"{jars}/*"]
-        controller = free_port()
+        controller, self.login_port, self.tls_port = free_port(), free_port(), free_port()
         self._settings = self.directory / "server.properties"
+        ports = {"PLAINTEXT": self.port, "SASL_PLAINTEXT": self.login_port, "SASL_SSL": self.tls_port}
+        own = ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "listeners": f"{own},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": own,
             "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": ",".join(["CONTROLLER:PLAINTEXT", *(f"{name}:{name}" for name in ports)]),
             "log.dirs": str(self.directory / "data"),
+            **self._logins(),
             "num.partitions": "3",
             "offsets.topic.num.partitions": "1",
             "offsets.topic.replication.factor": "1",
@@ -143,11 +147,54 @@ class KafkaServer(_Broker):
         """What clients connect to."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def certificate(self) -> Path:
+        """What clients have to trust at the port for TLS."""
+        return self.directory / "certificate.pem"
+
+    def _logins(self) -> dict[str, str]:
+        """The ports at which ``seatlock`` logs in: with a password as it is, and with TLS in either way."""
+        module = "org.apache.kafka.common.security"
+        plain = f'{module}.plain.PlainLoginModule required user_seatlock="{PASSWORD}";'
+        scram = f"{module}.scram.ScramLoginModule required;"
+        ways = {"plain": plain, "scram-sha-256": scram, "scram-sha-512": scram}
+        store = {"location": str(self.directory / "keys.p12"), "type": "PKCS12", "password": "changeit"}
+        return {
+            "sasl.enabled.mechanisms": ",".join(ways).upper(),
+            **{
+                f"listener.name.{listener}.{way}.sasl.jaas.config": how
+                for listener in ("sasl_plaintext", "sasl_ssl")
+                for way, how in ways.items()
+            },
+            **{f"ssl.keystore.{name}": value for name, value in store.items()},
+        }
+
+    def _make_certificate(self) -> None:
+        store = ["-keystore", str(self.directory / "keys.p12"), "-storepass", "changeit", "-alias", "kafka"]
+        for argv in (
+            [
+                "-genkeypair",
+                "-keyalg",
+                "EC",
+                "-dname",
+                "CN=127.0.0.1",
+                "-ext",
+                "san=ip:127.0.0.1",
+                "-storetype",
+                "PKCS12",
+            ],
+            ["-exportcert", "-rfc", "-file", str(self.certificate)],
+        ):
+            subprocess.run(["keytool", *argv, *store], capture_output=True, timeout=START, check=True)
+
     def start(self) -> Self:
         """Start it; the first time its directory is laid out before."""
         if not (self.directory / "data").exists():
+            self._make_certificate()
             tool = ["kafka.tools.StorageTool", "format", "--cluster-id", secrets.token_urlsafe(16)]
+            users = [f"SCRAM-SHA-{bits}=[name=seatlock,password={PASSWORD}]" for bits in (256, 512)]
             argv = [*self._java, *tool, "--config", str(self._settings)]
+            argv += [word for user in users for word in ("--add-scram", user)]
             done = subprocess.run(argv, capture_output=True, text=True, timeout=START, check=False)
             if done.returncode:
                 raise RuntimeError(f"Kafka's directory could not be laid out.\n{done.stdout}{done.stderr}")

@@ -83,6 +83,7 @@ def _audit() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True),
         _id("show"),
         _id("seat"),
+        sa.Column("quantity", sa.BigInteger),
         sa.Column("what", sa.Text, nullable=False),
         sa.Column("who", sa.Text),
         sa.Column("booking", sa.Text),
@@ -91,3 +92,20 @@ def _audit() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_index(op.f("ix_audit_show_seat"), "audit", ["show", "seat"])
+    _append_only()
+
+
+def _append_only() -> None:
+    """Triggers: whoever owns the tables can drop them, but nobody changes a row by mistake."""
+    why = "'rows of the audit are never changed or deleted'"
+    if op.get_context().dialect.name == "postgresql":
+        refusal = f"BEGIN RAISE EXCEPTION {why}; END"
+        op.execute(f"CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ {refusal} $$")
+        events = "UPDATE OR DELETE OR TRUNCATE"
+        trigger = f"CREATE TRIGGER audit_append_only BEFORE {events} ON audit FOR EACH STATEMENT"
+        op.execute(f"{trigger} EXECUTE FUNCTION audit_append_only()")
+        return
+    known = "WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id)"  # REPLACE deletes without a trigger
+    for event, when in (("UPDATE", ""), ("DELETE", ""), ("INSERT", known)):
+        refusal = f"BEGIN SELECT RAISE(ABORT, {why}); END"
+        op.execute(f"CREATE TRIGGER audit_append_only_{event.lower()} BEFORE {event} ON audit {when} {refusal}")
