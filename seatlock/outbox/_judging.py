@@ -137,7 +137,9 @@ class Judge(AsyncDriver):
         if fact.kind == "recorded":
             if known is None:
                 return Verdict(fact, "unknown", "it was recorded, and the ledger has no such booking")
-            return Verdict(fact, known.status, events=events_of(known))
+            # A relay may have sold in Redis what was cancelled a moment before.
+            frees = () if known.status == "confirmed" else (booking_of(fact, known),)
+            return Verdict(fact, known.status, frees=frees, events=events_of(known))
         if known is not None and known.fence not in (None, fact.fence):
             return Verdict(
                 fact, "other", "the ledger has another booking under this id, which is not cancelled with it"

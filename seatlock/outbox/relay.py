@@ -130,7 +130,10 @@ class Relay:
         for show in self._shows or await self._discover():
             with suppress(ShowNotFound):
                 while not self._stopping.is_set():
-                    pause = await self._turn(show)
+                    try:
+                        pause = await self._turn(show)
+                    except LeaseOver:
+                        continue
                     if pause is None:
                         break
                     await self._pause(pause)
@@ -247,10 +250,11 @@ class Relay:
         frees = [booking for verdict in verdicts for booking in verdict.frees]
         sells = [booking for verdict in verdicts for booking in verdict.sells]
         asks: list[Ask[Finalised]] = [_pinning.finalise(self._namespace, each, sold=False) for each in frees]
-        asks += [_pinning.finalise(self._namespace, each, sold=True) for each in sells]
+        # What is sold here the outbox is told of, to be looked up again: it may have been cancelled in between.
+        asks += [_pinning.finalise(self._namespace, each, sold=True, tell=True) for each in sells]
         if not asks:
             return
-        for answer in await _async_door.carry_out_together(self._locker, show, asks):
+        for answer in await _async_door.carry_out_in_order(self._locker, show, asks):
             if isinstance(answer, SeatLockError):
                 raise answer
             if wrong := [seat for seat, word in answer.seats.items() if word in ("foreign", "unknown")]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from seatlock import AsyncSeatLocker, SeatLocker, new_token
+from seatlock.checkout import StrictCheckout
 from seatlock.errors import InvalidRequest, LedgerFailed, LedgerUnavailable, ServerUnavailable
 from seatlock.ledger import AsyncLedger, Ledger
 from seatlock.outbox.events import BookingEvent
@@ -20,6 +21,7 @@ from tests.ledger.databases import claim, query
 from tests.outbox.works import SEATS, STEPS, Broker, Works, until
 from tests.support.cluster import Cluster
 from tests.support.fixtures import PrivateServer
+from tests.support.strict import booking_of
 
 
 def sell_of_all_kinds(works: Works) -> list[tuple[str, str]]:
@@ -30,7 +32,7 @@ def sell_of_all_kinds(works: Works) -> list[tuple[str, str]]:
     second, refused = works.buy("A-1", holder="bo"), works.buy("A-3", "A-4")
     return [
         *(("confirmed", first.id), ("cancelled", first.id)),
-        *(("confirmed", second.id), ("rejected", refused.id)),
+        *(("confirmed", second.id), ("rejected", refused.id), ("confirmed", "b-owner")),
     ]
 
 
@@ -52,7 +54,9 @@ def test_a_relay_that_dies_between_two_steps_of_pins(strict: Works, step: str) -
     first, refused = strict.pin("A-1"), strict.pin("A-2", "A-3")
     assert strict.kill(step)
     strict.drain()
-    assert strict.broker.kinds == [("confirmed", first.booking), ("rejected", refused.booking)]
+    assert strict.broker.kinds == [
+        *(("confirmed", first.booking), ("rejected", refused.booking), ("confirmed", "b-owner"))
+    ]
     assert strict.states() == {"A-1": ("sold", first.booking), "A-2": ("sold", "b-owner")}
     strict.settled()
 
@@ -146,7 +150,29 @@ def test_pins_whose_relay_slept(strict: Works) -> None:
 
     strict.run(race)
     assert strict.broker.kinds == [("confirmed", pinned.booking) for pinned in pins]
-    assert len(strict.broker.told) == len(pins), "who finds its lease over tells nobody anything"
+    strict.settled()
+
+
+@pytest.mark.parametrize("step", ["decide", "finalise"])
+def test_a_booking_that_is_cancelled_while_its_relay_is_about_to_sell_it(strict: Works, step: str) -> None:
+    """Cancelled in the ledger and in Redis, and then sold in Redis by a relay that knew no better."""
+    pinned = strict.pin("A-1")
+    with Ledger(strict.url) as ledger:
+
+        async def race() -> None:
+            async with strict.relay() as relay:
+                sleeper = Sleeper(relay, step)
+                running = asyncio.create_task(relay.run_once())
+                await sleeper.asleep.wait()
+                await asyncio.to_thread(
+                    StrictCheckout(strict.locker, ledger).cancel, booking_of(pinned), by="eve", reason="refund"
+                )
+                sleeper.woken.set()
+                await running
+
+        strict.run(race)
+    assert (strict.rows(), strict.states()) == ({pinned.booking: "cancelled"}, {})
+    assert strict.broker.kinds == [("confirmed", pinned.booking), ("cancelled", pinned.booking)]
     strict.settled()
 
 
