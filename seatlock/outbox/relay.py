@@ -28,6 +28,7 @@ from seatlock._tokens import new_token
 from seatlock.aio import AsyncSeatLocker
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
 from seatlock.ledger import AsyncLedger
+from seatlock.model import Booking
 from seatlock.outbox._judging import Judge, Verdict
 from seatlock.outbox._stream import MOST, Entry, Settled, Settling, Taken, settle, take
 from seatlock.outbox.events import BookingEvent, Publisher
@@ -249,9 +250,13 @@ class Relay:
     async def _finalise(self, show: str, verdicts: Sequence[Verdict]) -> None:
         frees = [booking for verdict in verdicts for booking in verdict.frees]
         sells = [booking for verdict in verdicts for booking in verdict.sells]
+        await self._tell_redis(show, frees, sells)
+        if sells:  # one of them may have been cancelled since it was decided: also in Redis, before it was sold there
+            await self._tell_redis(show, await self._judge.ended(verdicts), ())
+
+    async def _tell_redis(self, show: str, frees: Sequence[Booking], sells: Sequence[Booking]) -> None:
         asks: list[Ask[Finalised]] = [_pinning.finalise(self._namespace, each, sold=False) for each in frees]
-        # What is sold here the outbox is told of, to be looked up again: it may have been cancelled in between.
-        asks += [_pinning.finalise(self._namespace, each, sold=True, tell=True) for each in sells]
+        asks += [_pinning.finalise(self._namespace, each, sold=True) for each in sells]
         if not asks:
             return
         for answer in await _async_door.carry_out_in_order(self._locker, show, asks):
