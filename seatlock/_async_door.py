@@ -140,3 +140,9 @@ async def keys_like(door: AsyncDoor[Any], pattern: str, kind: str) -> list[bytes
 async def carry_out_together(door: AsyncDoor[Any], show: str, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:
     """Have a locker carry out asks of one verb and one show: an answer each, in order, errors among them."""
     return await door._many(show, list(asks))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+
+
+async def carry_out_in_order(door: AsyncDoor[Any], show: str, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:
+    """The same, but none is begun before those in front of it are done: other calls are not grouped with these."""
+    core: Base = door._core  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+    return await door._follow(core.together(show, asks))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

@@ -130,6 +130,23 @@ class Judge(AsyncDriver):
                 found.append(replace(_steps.booking_of(known), seats=tuple(seats), pools=NOTHING))
         return tuple(found)
 
+    async def ended(self, verdicts: Sequence[Verdict]) -> list[Booking]:
+        """Which of the bookings that were to be sold in Redis are cancelled by now."""
+        found: list[Booking] = []
+        own = [verdict for verdict in verdicts if verdict.became == "confirmed" and verdict.sells]
+        answers = await self._ledger.decide_many([claim_of(verdict.fact) for verdict in own])  # they are on record
+        for verdict, answer in zip(own, answers, strict=True):
+            if isinstance(answer, SeatLockError):
+                raise answer
+            if answer.status != "confirmed":
+                found += verdict.sells
+        for verdict in verdicts:
+            for owner in verdict.sells if verdict.became == "rejected" else ():
+                known = await self._ledger.outcome(owner.show, owner.id)
+                if known is None or known.status != "confirmed":
+                    found.append(owner)
+        return found
+
     # What the ledger is told, or has already
 
     async def _note(self, fact: Fact) -> Verdict:
@@ -137,7 +154,9 @@ class Judge(AsyncDriver):
         if fact.kind == "recorded":
             if known is None:
                 return Verdict(fact, "unknown", "it was recorded, and the ledger has no such booking")
-            return Verdict(fact, known.status, events=events_of(known))
+            # Whoever recorded it may have been stopped before it was free.
+            frees = () if known.status == "confirmed" else (booking_of(fact, known),)
+            return Verdict(fact, known.status, frees=frees, events=events_of(known))
         if known is not None and known.fence not in (None, fact.fence):
             return Verdict(
                 fact, "other", "the ledger has another booking under this id, which is not cancelled with it"

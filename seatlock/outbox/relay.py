@@ -28,6 +28,7 @@ from seatlock._tokens import new_token
 from seatlock.aio import AsyncSeatLocker
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
 from seatlock.ledger import AsyncLedger
+from seatlock.model import Booking
 from seatlock.outbox._judging import Judge, Verdict
 from seatlock.outbox._stream import MOST, Entry, Settled, Settling, Taken, settle, take
 from seatlock.outbox.events import BookingEvent, Publisher
@@ -130,7 +131,10 @@ class Relay:
         for show in self._shows or await self._discover():
             with suppress(ShowNotFound):
                 while not self._stopping.is_set():
-                    pause = await self._turn(show)
+                    try:
+                        pause = await self._turn(show)
+                    except LeaseOver:
+                        continue
                     if pause is None:
                         break
                     await self._pause(pause)
@@ -246,11 +250,16 @@ class Relay:
     async def _finalise(self, show: str, verdicts: Sequence[Verdict]) -> None:
         frees = [booking for verdict in verdicts for booking in verdict.frees]
         sells = [booking for verdict in verdicts for booking in verdict.sells]
+        await self._tell_redis(show, frees, sells)
+        if sells:  # one of them may have been cancelled since it was decided: also in Redis, before it was sold there
+            await self._tell_redis(show, await self._judge.ended(verdicts), ())
+
+    async def _tell_redis(self, show: str, frees: Sequence[Booking], sells: Sequence[Booking]) -> None:
         asks: list[Ask[Finalised]] = [_pinning.finalise(self._namespace, each, sold=False) for each in frees]
         asks += [_pinning.finalise(self._namespace, each, sold=True) for each in sells]
         if not asks:
             return
-        for answer in await _async_door.carry_out_together(self._locker, show, asks):
+        for answer in await _async_door.carry_out_in_order(self._locker, show, asks):
             if isinstance(answer, SeatLockError):
                 raise answer
             if wrong := [seat for seat, word in answer.seats.items() if word in ("foreign", "unknown")]:

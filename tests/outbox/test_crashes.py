@@ -10,8 +10,10 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from seatlock import AsyncSeatLocker, SeatLocker, new_token
+from seatlock.checkout import StrictCheckout
 from seatlock.errors import InvalidRequest, LedgerFailed, LedgerUnavailable, ServerUnavailable
 from seatlock.ledger import AsyncLedger, Ledger
 from seatlock.outbox.events import BookingEvent
@@ -20,6 +22,7 @@ from tests.ledger.databases import claim, query
 from tests.outbox.works import SEATS, STEPS, Broker, Works, until
 from tests.support.cluster import Cluster
 from tests.support.fixtures import PrivateServer
+from tests.support.strict import booking_of
 
 
 def sell_of_all_kinds(works: Works) -> list[tuple[str, str]]:
@@ -52,7 +55,7 @@ def test_a_relay_that_dies_between_two_steps_of_pins(strict: Works, step: str) -
     first, refused = strict.pin("A-1"), strict.pin("A-2", "A-3")
     assert strict.kill(step)
     strict.drain()
-    assert strict.broker.kinds == [("confirmed", first.booking), ("rejected", refused.booking)]
+    assert strict.broker.kinds == [*(("confirmed", first.booking), ("rejected", refused.booking))]
     assert strict.states() == {"A-1": ("sold", first.booking), "A-2": ("sold", "b-owner")}
     strict.settled()
 
@@ -146,7 +149,39 @@ def test_pins_whose_relay_slept(strict: Works) -> None:
 
     strict.run(race)
     assert strict.broker.kinds == [("confirmed", pinned.booking) for pinned in pins]
-    assert len(strict.broker.told) == len(pins), "who finds its lease over tells nobody anything"
+    strict.settled()
+
+
+@pytest.mark.parametrize("step", ["decide", "finalise"])
+def test_a_booking_that_is_cancelled_while_its_relay_is_about_to_sell_it(strict: Works, step: str) -> None:
+    """Cancelled in the ledger and in Redis, and then sold in Redis by a relay that slept, and does not notice it."""
+    strict.ledger.decide(claim(strict.show, "b-owner", ["A-2"], holder="bo", fence=2**40 + 77))
+    pinned, refused = strict.pin("A-1"), strict.pin("A-2", "A-3")
+    with Ledger(strict.url) as ledger:
+        checkout = StrictCheckout(strict.locker, ledger)
+
+        def cancel() -> None:
+            checkout.cancel(booking_of(pinned), by="eve", reason="refund")
+            owner = booking_of(pinned)
+            checkout.cancel(replace(owner, id="b-owner", seats=("A-2",), fence=2**40 + 77), by="eve")
+
+        async def race() -> None:
+            async with strict.relay(lease=0.2) as first, strict.relay() as second:
+                first._check_lease = lambda *_: None  # type: ignore[method-assign]
+                sleeper = Sleeper(first, step)
+                running = asyncio.create_task(first.run_once())
+                await sleeper.asleep.wait()
+                await asyncio.to_thread(cancel)
+                await until(lambda: strict.raw.exists(strict.key("relay")) == 0, "its lease is over")
+                await second.run_once()
+                assert strict.left() == 0
+                sleeper.woken.set()
+                await running
+
+        strict.run(race)
+    assert strict.rows() == {pinned.booking: "cancelled", refused.booking: "rejected", "b-owner": "cancelled"}
+    assert strict.states() == {}
+    assert ("cancelled", pinned.booking) in strict.broker.kinds
     strict.settled()
 
 
