@@ -11,7 +11,8 @@ Rules of this module:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -31,6 +32,8 @@ MOST_TOLD: Final = 1_000  # mismatches
 MOST_NAMED: Final = 10  # seats of one mismatch
 MOST_LOOKS: Final = 5  # at a record whose status changes under our hands
 
+T = TypeVar("T")
+
 Progress = Callable[[int, int], None]
 
 
@@ -42,12 +45,12 @@ class Settings(msgspec.Struct, frozen=True):
     progress: Progress | None
 
 
-class Sold(msgspec.Struct):
-    """What the ledger has sold."""
+class Sold(msgspec.Struct, frozen=True):
+    """What the ledger has sold: by seat; by booking, where it has something of pools; and the stock of these."""
 
-    seats: dict[str, SoldSeat] = msgspec.field(default_factory=dict[str, SoldSeat])
-    pools: dict[str, Record] = msgspec.field(default_factory=dict[str, Record])
-    stock: Mapping[str, PoolStock] = msgspec.field(default_factory=dict[str, PoolStock])
+    seats: dict[str, SoldSeat]
+    pools: dict[str, Record]
+    stock: Mapping[str, PoolStock]
 
     @property
     def total(self) -> int:
@@ -109,24 +112,22 @@ def _epochs(found: Pass) -> Steps[None]:
 
 
 def _sold(show: str) -> Steps[Sold]:
-    """Read what the ledger has sold, page by page."""
-    sold = Sold()
-    after = ""
+    """Read what the ledger has sold."""
+    seats: list[SoldSeat] = yield from _all(partial(_loading.sold, show), lambda seat: seat.seat)
+    records: list[Record] = yield from _all(partial(_loading.pool_sales, show), lambda record: record.booking)
+    stock: Mapping[str, PoolStock] = yield OfLedger("pools", lambda ledger: ledger.pools(show))
+    return Sold({seat.seat: seat for seat in seats}, {record.booking: record for record in records}, stock)
+
+
+def _all(page_after: Callable[[str], OfLedger], name: Callable[[T], str]) -> Steps[list[T]]:
+    """Read a list of the ledger's page by page."""
+    found: list[T] = []
     for _ in range(_loading.PAGES):
-        page: list[SoldSeat] = yield _loading.sold(show, after)
-        sold.seats.update((each.seat, each) for each in page)
+        page: list[T] = yield page_after(name(found[-1]) if found else "")
+        found += page
         if len(page) < _loading.PAGE:
             break
-        after = page[-1].seat
-    after = ""
-    for _ in range(_loading.PAGES):
-        records: list[Record] = yield _loading.pool_sales(show, after)
-        sold.pools.update((record.booking, record) for record in records)
-        if len(records) < _loading.PAGE:
-            break
-        after = records[-1].booking
-    sold.stock = yield OfLedger("pools", lambda ledger: ledger.pools(show))
-    return sold
+    return found
 
 
 def _capacities(found: Pass, sold: Sold) -> Steps[None]:

@@ -9,6 +9,7 @@ import sys
 import termios
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,6 +120,20 @@ def locker(url: str) -> Iterator[SeatLocker]:
 def show() -> str:
     """A show's id that nobody used before."""
     return f"show-{new_token()[:8]}"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the commands find a ledger of this test's, with its tables."""
+    if find_spec("sqlalchemy") is None:
+        need("SQLAlchemy", "run: pip install 'seatlock-redis[ledger]'")
+    from seatlock.ledger import Ledger  # noqa: PLC0415 - needs the extra
+
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    monkeypatch.setenv("SEATLOCK_LEDGER_URL", url)
+    with Ledger(url) as made:
+        made.migrate()
+    return url
 
 
 @pytest.fixture

@@ -11,22 +11,10 @@ import pytest
 from seatlock import SeatLocker
 from tests.cli.conftest import Run
 from tests.cli.test_main import command_without
-from tests.support.need import need
 from tests.support.ports import free_port
 
 if find_spec("sqlalchemy") is not None:
     from seatlock.ledger import Claim, Ledger, hash_of
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    if find_spec("sqlalchemy") is None:
-        need("SQLAlchemy", "run: pip install 'seatlock-redis[ledger]'")
-    url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    monkeypatch.setenv("SEATLOCK_LEDGER_URL", url)
-    with Ledger(url) as made:
-        made.migrate()
-    return url
 
 
 def sell(ledger: str, show: str, booking: str, *seats: str, holder: str = "ada", floor: int = 0) -> None:

@@ -13,22 +13,10 @@ import pytest
 from seatlock import Booking, SeatLocker
 from tests.cli.conftest import Run
 from tests.cli.test_main import command_without
-from tests.support.need import need
 
 if find_spec("sqlalchemy") is not None:
     from seatlock.checkout import StrictCheckout
     from seatlock.ledger import Ledger
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    if find_spec("sqlalchemy") is None:
-        need("SQLAlchemy", "run: pip install 'seatlock-redis[ledger]'")
-    url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    monkeypatch.setenv("SEATLOCK_LEDGER_URL", url)
-    with Ledger(url) as made:
-        made.migrate()
-    return url
 
 
 def bought(locker: SeatLocker, ledger: str, show: str, *seats: str) -> list[Booking]:

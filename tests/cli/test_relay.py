@@ -25,17 +25,6 @@ if find_spec("sqlalchemy") is not None:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    if find_spec("sqlalchemy") is None:
-        need("SQLAlchemy", "run: pip install 'seatlock-redis[ledger]'")
-    url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    monkeypatch.setenv("SEATLOCK_LEDGER_URL", url)
-    with Ledger(url) as made:
-        made.migrate()
-    return url
-
-
-@pytest.fixture
 def on_sale(locker: SeatLocker, show: str) -> str:
     """A show with two bookings."""
     locker.warm(show, ["A-1", "A-2", "A-3"])
