@@ -113,10 +113,18 @@ def _epochs(found: Pass) -> Steps[None]:
 
 def _sold(show: str) -> Steps[Sold]:
     """Read what the ledger has sold."""
-    seats: list[SoldSeat] = yield from _all(partial(_loading.sold, show), lambda seat: seat.seat)
-    records: list[Record] = yield from _all(partial(_loading.pool_sales, show), lambda record: record.booking)
+    seats: list[SoldSeat] = yield from _all(partial(_loading.sold, show), _seat)
+    records: list[Record] = yield from _all(partial(_loading.pool_sales, show), _booking_id)
     stock: Mapping[str, PoolStock] = yield OfLedger("pools", lambda ledger: ledger.pools(show))
     return Sold({seat.seat: seat for seat in seats}, {record.booking: record for record in records}, stock)
+
+
+def _seat(sold: SoldSeat) -> str:
+    return sold.seat
+
+
+def _booking_id(record: Record) -> str:
+    return record.booking
 
 
 def _all(page_after: Callable[[str], OfLedger], name: Callable[[T], str]) -> Steps[list[T]]:
