@@ -207,7 +207,7 @@ class Relay:
         over = time.monotonic() + self._lease / 1000
         taken: Taken | float = await self._send(take(self._namespace, show, self._name, self._lease, self._batch))
         await self._step("take")
-        if isinstance(taken, float):
+        if not isinstance(taken, Taken):
             return None
         entries, wait = self._ripe(show, taken)
         if not entries:

@@ -37,7 +37,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's own settings out, and the width fixed."""
-    for name in ("SEATLOCK_REDIS", "SEATLOCK_DATABASE", "SEATLOCK_LEDGER_URL", "FORCE_COLOR", "TTY_COMPATIBLE"):
+    names = ("SEATLOCK_REDIS", "SEATLOCK_DATABASE", "SEATLOCK_LEDGER_URL", "SEATLOCK_PUBLISH_URL")
+    for name in (*names, "FORCE_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
 

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from seatlock import SeatLocker
 from tests.cli.conftest import ROOT, Run
 from tests.cli.test_main import command_without
 from tests.support.need import need
+from tests.support.servers import RedisServer
 
 if find_spec("sqlalchemy") is not None:
     from seatlock.ledger import Ledger
@@ -57,14 +59,13 @@ def test_what_is_set_aside_wants_a_look(on_server: Run, locker: SeatLocker, on_s
     assert (status, out) == (1, "Facts settled: 2 (2 confirmed); 1 set aside: they want a look.\n")
 
 
-def test_it_tells_a_broker(on_server: Run, locker: SeatLocker, on_sale: str, ledger: str, url: str) -> None:
+def test_it_tells_a_broker(on_server: Run, on_sale: str, ledger: str, server_of: Callable[[str], RedisServer]) -> None:
     if find_spec("faststream") is None:
         need("FastStream", "run: pip install 'seatlock-redis[brokers]'")
-    there = "unix" not in url
-    if there:
-        joined = f"{url}{'&' if '?' in url else '?'}stream=told-{on_sale}"
-        assert on_server("relay", on_sale, "--once", "--publish", joined).status == 0
-        assert locker._client.execute_command("XLEN", f"told-{on_sale}") == 2
+    broker = server_of("redis-7")
+    assert on_server("relay", on_sale, "--once", "--publish", f"{broker.url}?stream=told-{on_sale}").status == 0
+    with broker.client() as raw:
+        assert raw.xlen(f"told-{on_sale}") == 2
     assert on_server("relay", on_sale, "--once", "--publish", "carrier-pigeon://x").status == 1
 
 

@@ -340,7 +340,7 @@ async def found_by(url: str, ledger_url: str, namespace: str, broker: Broker, wa
 def test_shows_are_found_and_let_go(works: Works) -> None:
     namespace = f"own[{new_token()[:6]}]*"
     with SeatLocker(works.server.unix_client(), namespace=namespace) as locker:
-        shows = [f"show {number}".replace(" ", "-") for number in range(5)]
+        shows = [f"found-{new_token()[:8]}" for _ in range(5)]
 
         def sell(show: str) -> None:
             locker.warm(show, SEATS)
@@ -376,7 +376,7 @@ def test_the_shows_of_a_cluster(works_of: Callable[..., Works], cluster: Cluster
     works = works_of()
     namespace = f"own-{new_token()[:6]}"
     with SeatLocker(cluster.client(), namespace=namespace) as locker:
-        shows = [f"show-{number}" for number in range(12)]
+        shows = [f"found-{new_token()[:8]}" for _ in range(12)]
         for show in shows:
             locker.warm(show, SEATS)
             locker.open_sale(show)
