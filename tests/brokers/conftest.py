@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from tests.brokers.readers import Desk, KafkaDesk, RabbitDesk, RedisDesk
+from tests.outbox.conftest import works_of
 from tests.support.fixtures import PrivateServer
 from tests.support.servers import RedisServer
+
+__all__ = ["works_of"]
 
 KINDS = ("kafka", "rabbit", "redis")
 
