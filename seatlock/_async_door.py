@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
@@ -125,6 +125,11 @@ def namespace_of(door: AsyncDoor[Any]) -> str:
 async def carry_out(door: AsyncDoor[Any], step: Ask[Any] | Step) -> Any:
     """Have a locker carry out a step that is none of its own."""
     return await door._seek(step)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+
+
+def submitting(door: AsyncDoor[Any]) -> Callable[[Ask[Any]], Coroutine[Any, Any, Any]]:
+    """What a locker carries out an ask with, for those who have many."""
+    return door._batcher.submit  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
 
 
 async def keys_like(door: AsyncDoor[Any], pattern: str, kind: str) -> list[bytes]:

@@ -107,8 +107,18 @@ def finalise(namespace: str, booking: object, *, sold: bool, tell: bool = False)
     return Ask("finalise", keys.show, seats, holder, None, keys.locks(seats), args, finalised, pools=pools)
 
 
+def sell_pinned(ask: Ask[Pinned], pin: Pinned, confirmed_at: float) -> Ask[Finalised]:
+    """Ask to do of what was pinned what the ledger has decided: that it is sold. All was checked for the pin."""
+    epoch, counter = _replies.fence_parts(pin.fence)
+    terms = b"1 0 %d %d %d %d" % (epoch, counter, round(confirmed_at * 1000), len(ask.seats))
+    args = (pin.booking.encode(), ask.holder.encode(), ask.args[2], terms)
+    return Ask("finalise", ask.show, ask.seats, ask.holder, None, ask.keys, args, finalised, pools=ask.pools)
+
+
 def finalised(ask: Ask[Finalised], answer: list[Any]) -> Finalised:
     """Read the answer to a finalise."""
+    if not ask.pools and len(answer) == len(ask.seats) == answer.count(b"sold"):
+        return Finalised(ask.show, ask.args[0].decode(), dict.fromkeys(ask.seats, "sold"))
     words: dict[str, Literal["sold", "foreign", "unknown", "free", "gone"]] = {
         seat: word.decode() for seat, word in zip(ask.seats, answer, strict=not ask.pools)
     }

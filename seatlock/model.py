@@ -149,7 +149,7 @@ class Wait(msgspec.Struct, frozen=True):
 
     ``replicas`` (1 to 100) is how many replicas shall have it in memory (WAIT). With ``disk`` it shall be on the disk
     of the primary and of so many replicas (WAITAOF, from Redis 7.2 on; ``replicas`` may be 0): where the append-only
-    file is synced once a second, give it two. A server that cannot say so is refused (`UnsafeServer`) before anything
+    file is synced once a second, give it three. A server that cannot say so is refused (`UnsafeServer`) before anything
     is sold. What falls short is told in ``Booking.replicas`` and ``Booking.on_disk``, is no error, and undoes nothing.
     ``docs/fast-checkout.md`` says what each can lose.
     """

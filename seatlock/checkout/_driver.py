@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from seatlock import _async_door, _door
+from seatlock._operation import Ask, Step
 from seatlock.aio import AsyncSeatLocker
 from seatlock.checkout import _steps
 from seatlock.checkout._steps import OfLedger, Steps, Together, Wanted
@@ -58,6 +59,7 @@ class AsyncDriver:
         self._locker = locker
         self._ledger = ledger
         self._namespace = _async_door.namespace_of(locker)
+        self._submit = _async_door.submitting(locker)
         self._watch: Callable[[str], None] | None = None
 
     async def _drive(self, procedure: Steps[T]) -> T:
@@ -65,7 +67,14 @@ class AsyncDriver:
             step = next(procedure)
             while True:
                 try:
-                    result = await self._carry_out(step)
+                    if self._watch is not None:
+                        self._watch(_steps.name_of(step))
+                    if isinstance(step, Ask):  # as most are: without coroutines in between
+                        result = await self._submit(step)
+                    elif isinstance(step, OfLedger):
+                        result = await step.call(self._ledger)
+                    else:
+                        result = await self._carry_out(step)
                 except SeatLockError as error:
                     step = procedure.throw(error)
                 else:
@@ -76,11 +85,7 @@ class AsyncDriver:
             value: T = stop.value
             return value
 
-    async def _carry_out(self, step: Wanted) -> object:
-        if self._watch is not None:
-            self._watch(_steps.name_of(step))
-        if isinstance(step, OfLedger):
-            return await step.call(self._ledger)
+    async def _carry_out(self, step: Together | Step) -> object:
         if isinstance(step, Together):
             return await _async_door.carry_out_together(self._locker, step.show, step.asks)
         return await _async_door.carry_out(self._locker, step)

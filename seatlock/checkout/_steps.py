@@ -28,7 +28,7 @@ from seatlock._pinning import Finalised, Pinned
 from seatlock._replies import fence_parts
 from seatlock._tokens import hash_of
 from seatlock.errors import BookingConflict, HoldLost, InvalidRequest, LedgerUnavailable, SeatLockError
-from seatlock.ledger.model import Claim, Decision, Record
+from seatlock.ledger.model import CheckedClaim, Claim, Decision, Record
 from seatlock.model import Booking, Cancellation, Hold
 
 _log = logging.getLogger("seatlock")
@@ -90,14 +90,13 @@ def outcome_of(show: str, booking: str) -> Steps[Record | None]:
 def confirm(namespace: str, hold: Hold, payment: object, booking: object) -> Steps[Booking]:
     """Pin, decide, finalise: gives the booking as the ledger has it, or one that is pending."""
     ask = _pinning.pin(namespace, hold, payment, booking)
-    claim = _claim_of(hold, payment, booking, namespace)
     try:
         pinned: Pinned = yield ask
     except HoldLost as lost:
-        return (yield from _refuse(namespace, claim, hold, lost))
+        return (yield from _refuse(namespace, _claim_of(hold, payment, booking, namespace), hold, lost))
     except BookingConflict as conflict:
         raise (yield from _told(conflict)) from None
-    claim = replace(claim, booking=pinned.booking, epoch=pinned.epoch, fence=pinned.fence)
+    claim = _claim_of_pin(pinned)
     try:
         decision = yield from _decided(namespace, claim)
     except LedgerUnavailable as error:
@@ -106,9 +105,26 @@ def confirm(namespace: str, hold: Hold, payment: object, booking: object) -> Ste
     if decision is None:
         _log.info("booking %r of show %r is pending: its epoch is another one in the ledger", *reversed(claim.key))
         return _pending(claim, pinned.pinned_at)
-    if not (pinned.finalised and decision.status == "confirmed"):
+    record = decision.record
+    if decision.status != "confirmed" or record is None:
         yield from finalise(namespace, claim, decision)
+    elif not pinned.finalised:
+        yield from finalise(namespace, claim, decision, _pinning.sell_pinned(ask, pinned, record.decided_at))
     return _answer(claim, decision)
+
+
+def _claim_of_pin(pin: Pinned) -> Claim:
+    return CheckedClaim(
+        show=pin.show,
+        booking=pin.booking,
+        holder=pin.holder,
+        token_hash=pin.token_hash,
+        epoch=pin.epoch,
+        fence=pin.fence,
+        seats=pin.seats,
+        pools=pin.pools,
+        payment=pin.payment,
+    )
 
 
 def _claim_of(hold: Hold, payment: object, booking: object, namespace: str) -> Claim:
@@ -177,16 +193,15 @@ def repin(namespace: str, claim: Claim) -> Steps[int | None]:
     return (yield from _standing.standing(namespace, claim.show, claim.booking, claim.fence, claim.seats, claim.pools))
 
 
-def finalise(namespace: str, claim: Claim, decision: Decision) -> Steps[None]:
-    """Tell Redis what the ledger has decided; where that fails, the relay does it."""
+def finalise(namespace: str, claim: Claim, decision: Decision, ask: Ask[Finalised] | None = None) -> Steps[None]:
+    """Tell Redis what the ledger has decided, by ``ask`` if it is there; where that fails, the relay does it."""
     try:
         if decision.record is not None and decision.status == "rejected":
             yield from _settle_conflicts(namespace, decision.record)
-        done: Finalised = yield _pinning.finalise(
-            namespace,
-            _booking(claim, 0.0 if decision.record is None else decision.record.decided_at, "confirmed"),
-            sold=decision.status == "confirmed",
-        )
+        if ask is None:
+            content = _booking(claim, 0.0 if decision.record is None else decision.record.decided_at, "confirmed")
+            ask = _pinning.finalise(namespace, content, sold=decision.status == "confirmed")
+        done: Finalised = yield ask
     except SeatLockError as error:
         _log.warning(
             "booking %r of show %r is %s, and Redis is yet to be told: %s", *reversed(claim.key), decision.status, error

@@ -76,6 +76,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
 
 
+class CheckedClaim(Claim, frozen=True, kw_only=True, dict=True):
+    """A claim whose content was checked before: what it claims was held and pinned."""
+
+    def __post_init__(self) -> None:
+        """Nothing is left to check."""
+
+
 class Conflicts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What stood in the way: each seat with the booking that had it, each pool with how many were left."""
 

@@ -67,6 +67,8 @@ class Relay:
             except OSError:  # upstream is down: so is its relay
                 near.close()
                 continue
+            for side in (near, far):
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sides += [near, far]
             for source, sink, losing in ((near, far, False), (far, near, True)):
                 pump = threading.Thread(target=self._pump, args=(source, sink), kwargs={"losing": losing}, daemon=True)
