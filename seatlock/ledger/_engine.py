@@ -40,7 +40,9 @@ def _postgres(url: str, patience: float) -> dict[str, Any]:
     given: Mapping[str, Any] = {}
     with suppress(exc.ArgumentError, ValueError):  # `engine_of` says what is wrong
         given = sa.make_url(url).query
-    bound = f"-c statement_timeout={int(patience * 1000)} -c lock_timeout={int(patience * 1000)}"
+    # The last one is for others: a process that was paused in a transaction would keep them waiting until it wakes.
+    bounds = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    bound = " ".join(f"-c {name}={int(patience * 1000)}" for name in bounds)
     settings = {
         "application_name": "seatlock",
         "connect_timeout": str(max(2, int(patience))),  # libpq takes less than 2 for 2

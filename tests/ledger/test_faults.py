@@ -252,9 +252,10 @@ def test_a_url_that_will_not_do_is_refused(url: str) -> None:
 
 def test_what_the_url_says_counts_more(postgres_url: str) -> None:
     with Ledger(f"{postgres_url}&application_name=mine&options=-cwork_mem%3D8MB", patience=7) as ledger:
-        settings = ("application_name", "work_mem", "statement_timeout", "transaction_isolation")
+        bounds = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        settings = ("application_name", "work_mem", *bounds, "transaction_isolation")
         told = [query(ledger, f"SELECT current_setting('{name}')")[0][0] for name in settings]
-    assert told == ["mine", "8MB", "7s", "read committed"]
+    assert told == ["mine", "8MB", "7s", "7s", "7s", "read committed"]
 
 
 def test_an_engine_of_ones_own(postgres_url: str, tmp_path: Path, show: str) -> None:

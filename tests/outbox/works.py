@@ -195,3 +195,17 @@ async def until(holds: Callable[[], bool], what: str, within: float = 20.0) -> N
     while not holds():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         await asyncio.sleep(0.005)
+
+
+class Sleeper:
+    """A relay that sleeps behind a step of its first batch, and is woken by the test."""
+
+    def __init__(self, relay: Relay, step: str) -> None:
+        self.asleep, self.woken = asyncio.Event(), asyncio.Event()
+        self._step = step
+        relay._on_step = self._sleep
+
+    async def _sleep(self, step: str) -> None:
+        if step == self._step and not self.asleep.is_set():
+            self.asleep.set()
+            await self.woken.wait()
