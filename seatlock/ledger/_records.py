@@ -32,7 +32,7 @@ def row_of(claim: Claim, status: Status, reason: str | None = None) -> Row:
         "epoch": claim.epoch,
         "fence": claim.fence,
         "seats": text_of(claim.seats),
-        "pools": text_of(claim.pools),
+        "pools": text_of(claim.pools) if claim.pools else "{}",
         "payment": claim.payment,
         "request_hash": claim.request_hash,
         "reason": reason,
@@ -84,6 +84,6 @@ def read_back(connection: Connection, keys: set[Key]) -> Mapping[Key, Record]:
     """What is on record of these bookings."""
     if not keys:
         return {}
-    found = sa.select(bookings).where(among(connection.dialect, bookings, ("show", "id")))
+    found = sa.select(bookings).where(among(connection.dialect.name, bookings, ("show", "id")))
     rows = connection.execute(found, argument({"show": show, "id": booking} for show, booking in keys))
     return {known.key: known for known in map(record, rows)}

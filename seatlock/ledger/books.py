@@ -63,7 +63,7 @@ def raise_epoch(connection: Connection, show: str, *, to: int | None) -> int:
 
     Waits until whoever decides claims of the old one has ended.
     """
-    statement = upserting(connection.dialect, shows).values(show=show, epoch=FIRST_EPOCH + 1 if to is None else to)
+    statement = upserting(connection.dialect.name, shows).values(show=show, epoch=FIRST_EPOCH + 1 if to is None else to)
     later = shows.c.epoch + 1 if to is None else sa.case((shows.c.epoch < to, to), else_=shows.c.epoch)
     raised = statement.on_conflict_do_update(index_elements=[shows.c.show], set_={"epoch": later})
     new: int = connection.execute(raised.returning(shows.c.epoch)).scalar_one()
@@ -75,8 +75,10 @@ def set_pools(connection: Connection, show: str, capacities: Mapping[str, int]) 
     if not capacities:
         return
     rows = [{"show": show, "pool": pool, "capacity": capacity} for pool, capacity in sorted(capacities.items())]
-    told = asked(connection.dialect, pools, ("show", "pool", "capacity"))
-    statement = upserting(connection.dialect, pools).from_select(list(told), sa.select(*told.values()).where(sa.true()))
+    told = asked(connection.dialect.name, pools, ("show", "pool", "capacity"))
+    statement = upserting(connection.dialect.name, pools).from_select(
+        list(told), sa.select(*told.values()).where(sa.true())
+    )
     capacity = statement.excluded.capacity
     upsert = statement.on_conflict_do_update(
         index_elements=[pools.c.show, pools.c.pool], set_={"capacity": capacity}, where=pools.c.sold <= capacity

@@ -37,17 +37,17 @@ UNAVAILABLE: Final = "unavailable"
 def decide(connection: Connection, claims: Sequence[Claim]) -> list[Decision]:
     """Decide claims: an answer each, in their order. Nothing of it counts before the transaction is committed."""
     epochs = _lock_epochs(connection, {claim.show for claim in claims})
+    keys = [claim.key for claim in claims]
     fresh: dict[Key, Claim] = {}
-    for claim in claims:
+    for key, claim in zip(keys, claims, strict=True):
         if claim.epoch == epochs[claim.show]:
-            fresh.setdefault(claim.key, claim)
-    entered = _enter(connection, [row_of(claim, "confirmed") for claim in fresh.values()])
-    known = read_back(connection, {claim.key for claim in claims} - entered.keys())
-    decided = _sell(connection, [claim for key, claim in fresh.items() if key in entered], entered)
+            fresh.setdefault(key, claim)
+    entered = _enter(connection, [row_of(fresh[key], "confirmed") for key in sorted(fresh)])
+    known = read_back(connection, set(keys) - entered.keys())
+    decided = _sell(connection, {key: claim for key, claim in fresh.items() if key in entered}, entered)
     answers: list[Decision] = []
     told: set[Key] = set()  # the new bookings that have had their turn: a stale claim before it was no answer yet
-    for claim in claims:
-        key = claim.key
+    for key, claim in zip(keys, claims, strict=True):
         if claim is fresh.get(key):
             told.add(key)
         record = known.get(key) or (decided[key] if key in told else None)
@@ -61,7 +61,7 @@ def tombstone(connection: Connection, claims: Sequence[Claim], reason: str) -> l
     first: dict[Key, Claim] = {}
     for claim in claims:
         first.setdefault(claim.key, claim)
-    entered = _enter(connection, [row_of(claim, "rejected", reason) for claim in first.values()])
+    entered = _enter(connection, [row_of(first[key], "rejected", reason) for key in sorted(first)])
     known = read_back(connection, first.keys() - entered.keys())
     rejected = {key: record_of(first[key], "rejected", at, reason) for key, at in entered.items()}
     return [
@@ -96,10 +96,9 @@ def _lock_epochs(connection: Connection, wanted: set[str]) -> Mapping[str, int]:
     return epochs
 
 
-def _enter(connection: Connection, rows: Iterable[Mapping[str, object]]) -> dict[Key, float]:
-    """Insert bookings that are not there: gives when each of those was decided."""
-    ordered = sorted(rows, key=lambda row: (row["show"], row["id"]))
-    new = insert_new_returning(connection, bookings, ordered, ["show", "id", "decided_at"])
+def _enter(connection: Connection, rows: Sequence[Row]) -> dict[Key, float]:
+    """Insert bookings that are not there, in order: gives when each of those was decided."""
+    new = insert_new_returning(connection, bookings, rows, ("show", "id", "decided_at"))
     return {(show, booking): at for show, booking, at in new}
 
 
@@ -111,38 +110,39 @@ class _Sale(msgspec.Struct):
     refused: dict[Key, Conflicts] = msgspec.field(default_factory=dict[Key, Conflicts])  # by booking: why
 
 
-def _sell(connection: Connection, claims: Sequence[Claim], entered: Mapping[Key, float]) -> Mapping[Key, Record]:
+def _sell(connection: Connection, new: Mapping[Key, Claim], entered: Mapping[Key, float]) -> Mapping[Key, Record]:
     """Decide bookings that were entered in this transaction, in their order."""
+    claims = new.values()
     wanted: dict[Key, str] = {}
     for claim in claims:
         for seat in claim.seats:
             wanted.setdefault((claim.show, seat), claim.booking)
     sold = _take_seats(connection, wanted)
     left = lock_pools(connection, {(claim.show, pool) for claim in claims for pool in claim.pools})
-    sale = _decide_in_order(claims, sold, left)
+    sale = _decide_in_order(new, sold, left)
     _settle_seats(connection, {seat: first for seat, first in wanted.items() if seat not in sold}, sale.owners)
     add_sold(connection, sale.taken)
     _reject(connection, sale.refused)
-    _note(connection, claims, sale.refused)
+    _note(connection, [claim for key, claim in new.items() if key not in sale.refused])
     return {
-        claim.key: record_of(claim, "rejected", entered[claim.key], UNAVAILABLE, sale.refused[claim.key])
-        if claim.key in sale.refused
-        else record_of(claim, "confirmed", entered[claim.key])
-        for claim in claims
+        key: record_of(claim, "rejected", entered[key], UNAVAILABLE, sale.refused[key])
+        if key in sale.refused
+        else record_of(claim, "confirmed", entered[key])
+        for key, claim in new.items()
     }
 
 
-def _decide_in_order(claims: Iterable[Claim], sold: Mapping[Key, str], left: dict[Key, int]) -> _Sale:
+def _decide_in_order(claims: Mapping[Key, Claim], sold: Mapping[Key, str], left: dict[Key, int]) -> _Sale:
     sale = _Sale()
     owners = sale.owners
-    for claim in claims:
+    for key, claim in claims.items():
         show = claim.show
         seats = {seat: owner for seat in claim.seats if (owner := sold.get((show, seat)) or owners.get((show, seat)))}
         short = {
             pool: there for pool, quantity in claim.pools.items() if (there := left.get((show, pool), 0)) < quantity
         }
         if seats or short:
-            sale.refused[claim.key] = Conflicts(seats, short)
+            sale.refused[key] = Conflicts(seats, short)
             continue
         for seat in claim.seats:
             owners[show, seat] = claim.booking
@@ -169,7 +169,7 @@ def _take_seats(connection: Connection, wanted: Mapping[Key, str]) -> Mapping[Ke
 
 def _owners(connection: Connection, seats: Iterable[Key]) -> Mapping[Key, str]:
     told = argument({"show": show, "seat": seat} for show, seat in seats)
-    found = sa.select(sold_seats).where(among(connection.dialect, sold_seats, ("show", "seat")))
+    found = sa.select(sold_seats).where(among(connection.dialect.name, sold_seats, ("show", "seat")))
     return {(show, seat): booking for show, seat, booking in connection.execute(found, told)}
 
 
@@ -188,14 +188,14 @@ def _settle_seats(connection: Connection, inserted: Mapping[Key, str], owners: M
 def remove_seats(connection: Connection, seats: Iterable[Key]) -> None:
     """Make seats free that are ours to give back."""
     told = argument({"show": show, "seat": seat} for show, seat in seats)
-    connection.execute(sa.delete(sold_seats).where(among(connection.dialect, sold_seats, ("show", "seat"))), told)
+    connection.execute(sa.delete(sold_seats).where(among(connection.dialect.name, sold_seats, ("show", "seat"))), told)
 
 
 def lock_pools(connection: Connection, wanted: set[Key]) -> dict[Key, int]:
     """Lock the rows of pools, sorted: gives how many are left of each that the ledger knows."""
     if not wanted:
         return {}
-    found = sa.select(pools).where(among(connection.dialect, pools, ("show", "pool")))
+    found = sa.select(pools).where(among(connection.dialect.name, pools, ("show", "pool")))
     told = argument({"show": show, "pool": pool} for show, pool in wanted)
     rows = connection.execute(found.order_by(pools.c.show, pools.c.pool).with_for_update(of=pools), told)
     return {(show, pool): capacity - sold for show, pool, capacity, sold in rows}
@@ -212,17 +212,18 @@ def _reject(connection: Connection, refused: Mapping[Key, Conflicts]) -> None:
     update(connection, bookings, ("show", "id"), rows, same={"status": "rejected", "reason": UNAVAILABLE})
 
 
-def _note(connection: Connection, claims: Iterable[Claim], refused: Mapping[Key, Conflicts]) -> None:
+def _note(connection: Connection, claims: Iterable[Claim]) -> None:
     """Add to the audit what was sold."""
     rows: list[Row] = []
     for claim in claims:
-        if claim.key not in refused:
-            note = {"show": claim.show, "what": "sold", "who": claim.holder, "booking": claim.booking}
-            rows += noted(note, claim.seats, claim.pools)
+        note = {"show": claim.show, "what": "sold", "who": claim.holder, "booking": claim.booking}
+        rows += noted(note, claim.seats, claim.pools)
     insert(connection, audit, rows)
 
 
 def noted(note: Row, seats: Iterable[str], quantities: Mapping[str, int]) -> list[Row]:
     """Rows of the audit: the same note for each seat, and for each pool with how many of it."""
     of_seats: list[Row] = [{**note, "seat": seat, "quantity": None} for seat in seats]
+    if not quantities:
+        return of_seats
     return of_seats + [{**note, "seat": pool, "quantity": quantity} for pool, quantity in sorted(quantities.items())]
