@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -60,7 +60,9 @@ def reconcile(
             return
         if every is None:
             for show in named:
-                done = reconciler.compare(show) if compare else reconciler.one_pass(show)
+                with _told(show) as progress:
+                    go_over = reconciler.compare if compare else reconciler.one_pass
+                    done = go_over(show, progress=progress)
                 alarming |= done.alarming
                 tell(done)
         else:
@@ -68,6 +70,16 @@ def reconcile(
                 reconciler.run(named, every=every, stop=stop, report=tell)
     if alarming:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _told(show: str) -> Generator[Callable[[int, int], None] | None, None, None]:
+    """Show on a terminal how far a pass is."""
+    if not terminal.err.is_terminal:
+        yield None
+        return
+    with terminal.err.status(f"reading {show}") as status:
+        yield lambda done, total: status.update(f"{show}: {done:,} of {total:,} bookings that differ")
 
 
 @contextmanager

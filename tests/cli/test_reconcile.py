@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from seatlock import Booking, SeatLocker
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, Terminal
 from tests.cli.test_main import command_without
 
 if find_spec("sqlalchemy") is not None:
@@ -58,6 +58,20 @@ def test_what_is_mended_and_what_is_left(on_server: Run, locker: SeatLocker, sho
     on_server("open", show)
     assert on_server("reconcile", show).status == 0
     assert locker.inspect(show, ["A-2"])[0].booking == second.id
+
+
+def test_on_a_terminal_it_tells_how_far_it_is(
+    on_terminal: Terminal, url: str, locker: SeatLocker, show: str, ledger: str
+) -> None:
+    locker.warm(show, ["A-1"], checkout="strict")
+    locker.open_sale(show)
+    (booking,) = bought(locker, ledger, show, "A-1")
+    with Ledger(ledger) as books:
+        books.cancel(show, booking.id, by="eve")
+    status, seen = on_terminal("reconcile", show, "--redis", url, "--ledger", ledger)
+    assert status == 0
+    assert "1 of 1 bookings that differ" in seen
+    assert "1 released" in seen
 
 
 def test_again_and_again_until_it_is_stopped(
