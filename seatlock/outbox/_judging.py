@@ -161,6 +161,8 @@ class Judge(AsyncDriver):
             return Verdict(
                 fact, "other", "the ledger has another booking under this id, which is not cancelled with it"
             )
+        if known is not None and known.status == "confirmed" and not _same_content(fact, known):
+            return Verdict(fact, "part", "a part of a booking was cancelled, and the ledger cancels whole ones")
         record = await self._ledger.cancel(fact.show, fact.booking, by=fact.holder)
         return Verdict(fact, record.status, events=(event_of(record),) if record.status == "cancelled" else ())
 
@@ -172,6 +174,10 @@ def _of_cancelled(fact: Fact, record: Record, mine: tuple[Booking, ...]) -> Verd
     if not pinned and record.fence != fact.fence:
         return Verdict(fact, "cancelled", "its id is that of an earlier booking, which was cancelled")
     return Verdict(fact, "cancelled", frees=mine if pinned else (), events=events_of(record))
+
+
+def _same_content(fact: Fact, record: Record) -> bool:
+    return set(fact.seats) == set(record.seats) and dict(fact.pools) == dict(record.pools)
 
 
 def booking_of(fact: Fact, record: Record) -> Booking:

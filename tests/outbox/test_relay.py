@@ -227,6 +227,17 @@ def test_an_id_that_was_used_before_a_pin(strict: Works) -> None:
     assert len(strict.aside()) == 1
 
 
+def test_a_part_of_a_booking_that_is_cancelled_leaves_the_whole_one(works: Works) -> None:
+    """Its other seats are paid for: to cancel them along would lose them."""
+    booking = works.buy("A-1", "A-2")
+    works.drain()
+    works.locker.cancel(replace(booking, seats=("A-1",)))
+    works.drain()
+    assert works.rows() == {booking.id: "confirmed"}
+    assert "a part of a booking" in works.aside()[0]["reason"]
+    assert set(works.sold()) == {"A-1", "A-2"}
+
+
 def test_an_id_of_a_cancelled_booking_used_again(works: Works) -> None:
     hold = works.acquire("A-1")
     first = works.locker.confirm(hold, payment="pay")
