@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from seatlock import _bounds, _pinning, _pools, _standing, _upkeep
 from seatlock._operation import Ask
 from seatlock._pinning import Finalised
-from seatlock.checkout._steps import OfLedger, Steps, Together, booking_of
+from seatlock.checkout._steps import OfLedger, Steps, Together, booking_of, outcome_of
 from seatlock.errors import SeatLockError
 from seatlock.ledger.model import Record, SoldSeat
 from seatlock.model import Booking
@@ -47,6 +47,10 @@ def load(namespace: str, show: str) -> Steps[Loaded]:
     for _ in range(PAGES):
         page: list[SoldSeat] = yield sold(show, after)
         wrong += yield from _sell(show, [_seat_asks(namespace, show, seat) for seat in page])
+        again: list[SoldSeat] = yield sold(show, after)
+        kept = {(seat.seat, seat.booking) for seat in again}
+        left = {seat.booking for seat in page if (seat.seat, seat.booking) not in kept}
+        yield from _free_cancelled(namespace, show, left)
         seats += len(page)
         if len(page) < PAGE:
             break
@@ -56,6 +60,9 @@ def load(namespace: str, show: str) -> Steps[Loaded]:
         bookings: list[Record] = yield pool_sales(show, after)
         asks = [_pinning.finalise(namespace, booking_of(record), sold=True) for record in bookings]
         wrong += yield from _sell(show, asks)
+        others: list[Record] = yield pool_sales(show, after)
+        left = {record.booking for record in bookings} - {record.booking for record in others}
+        yield from _free_cancelled(namespace, show, left)
         pools += sum(sum(record.pools.values()) for record in bookings)
         if len(bookings) < PAGE:
             break
@@ -111,6 +118,14 @@ def _sell(show: str, asks: Sequence[Ask[Finalised]]) -> Steps[list[str]]:
         return []
     answers: list[Finalised | SeatLockError] = yield Together(show, asks)
     return list(_refused(answers))
+
+
+def _free_cancelled(namespace: str, show: str, bookings: Iterable[str]) -> Steps[None]:
+    """Free what was cancelled while it was loaded: who cancelled may have told Redis before it was sold here."""
+    for booking in bookings:
+        record = yield from outcome_of(show, booking)
+        if record is not None and record.status != "confirmed":
+            yield _pinning.finalise(namespace, booking_of(record), sold=False)
 
 
 def _refused(answers: Sequence[Finalised | SeatLockError]) -> Iterator[str]:

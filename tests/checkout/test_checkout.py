@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from seatlock import Booking, BookingConflict, Hold, HoldLost, InvalidRequest, WrongCheckout, _upkeep
 from seatlock._commands import derived_booking_id
+from seatlock.checkout import StrictCheckout
 from seatlock.errors import LedgerUnavailable
 from seatlock.ledger import Claim
 from tests.checkout.counter import SEATS, Counter
@@ -245,6 +246,22 @@ def test_opening_loads_what_the_ledger_has(counter_of: Callable[..., Counter]) -
         assert counter.acquire("A-5").fence > 2**41
         counter.ledger.decide(claim(counter.show, "bk-odd", ["Z-1"], epoch=2))
         assert counter.checkout.load(counter.show).wrong == ("Z-1",)
+
+
+def test_a_cancel_while_it_is_loaded_is_not_undone(counter: Counter) -> None:
+    booking = counter.checkout.confirm(counter.acquire("A-1", "A-2"), payment="pay")
+    kept = counter.checkout.confirm(counter.acquire("A-3", holder="bo"), payment="pay")
+    canceller = StrictCheckout(counter.plain, counter.ledger)
+
+    def cancel(step: str) -> None:
+        if step == "finalise":
+            counter.wrapped._watch = None
+            canceller.cancel(booking, by="eve")
+
+    counter.wrapped._watch = cancel
+    counter.checkout.load(counter.show)
+    assert counter.states() == {"A-3": ("sold", kept.id)}
+    counter.sound()
 
 
 def test_a_fast_show_is_left_alone(counter: Counter) -> None:
