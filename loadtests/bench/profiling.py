@@ -22,7 +22,7 @@ TOP: Final = 20  # lines of the client's profile that are kept
 WAITING: Final = "the socket, and waiting for it"
 RUSHES: Final = 4  # for one hot seat
 CALL_ROUNDS: Final = 8  # times as many calls as a round of `one_call` has
-_LEAST: Final = 0.01  # microseconds a booking: commands that take less are left out
+LEAST: Final = 0.01  # microseconds a booking: commands that take less are left out
 _INTERVAL: Final = 0.001  # seconds between two looks at the stack
 _PARTS: Final = {
     "seatlock": "seatlock",
@@ -79,7 +79,7 @@ async def profile(stage: Stage, what: str, unit: str, work: int, do: Callable[[]
     commands = [
         Command(name, calls / work, usec / work)
         for name, (calls, usec) in sorted(stage.command_stats().items(), key=lambda item: -item[1][1])
-        if usec / work >= _LEAST
+        if usec / work >= LEAST
     ]
     say(f"profile: {what}: {sampler.samples} samples of the client at {watch.sample.rate:,.0f}/s")
     return Profile(

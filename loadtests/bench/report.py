@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from loadtests.bench import room_sections, sections
+from loadtests.bench import room_sections, sections, strict_sections
 from loadtests.bench.contestants.base import POOL
 from loadtests.bench.contestants.database import CONNECTIONS
 from loadtests.bench.contestants.roster import ASYNC, BASE, THREADS
@@ -58,6 +58,8 @@ def page(results: Results) -> str:
         room_sections.size(results),
         room_sections.estimates(results),
         room_sections.shuffle(results),
+        strict_sections.strict(results),
+        strict_sections.profile(results),
         sections.profile(results),
         _machine(results),
         _REPEAT,

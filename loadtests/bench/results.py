@@ -167,6 +167,66 @@ class Profile(msgspec.Struct, frozen=True):
     commands: list[Command]
 
 
+class StrictRun(msgspec.Struct, frozen=True):
+    """One run of strict confirms, or of a part of them: CPU seconds of all clients, of Redis, of PostgreSQL."""
+
+    work: int
+    seconds: float
+    client_cpu: float
+    redis_cpu: float | None
+    database_cpu: float | None
+
+    @property
+    def rate(self) -> float:
+        """Work a second, of all processes together."""
+        return self.work / self.seconds
+
+    def us(self, part: str) -> float | None:
+        """CPU of one part, in microseconds a piece of work."""
+        used: float | None = getattr(self, f"{part}_cpu")
+        return None if used is None else used / self.work * 1e6
+
+
+class Strict(msgspec.Struct, frozen=True):
+    """One way of confirming, by so many buyers at once in each of so many processes."""
+
+    way: str
+    processes: int
+    buyers: int
+    runs: list[StrictRun]
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A statement of PostgreSQL: calls, and microseconds on the clock, for one confirm."""
+
+    what: str
+    calls: float
+    plan_us: float
+    run_us: float
+
+
+class StrictProfile(msgspec.Struct, frozen=True):
+    """Where the time of a strict confirm goes, of one process with so many buyers at once.
+
+    ``threads`` is the CPU of the client's threads, ``lines`` and ``ledger_lines`` what the profiler saw of the event
+    loop and, in a run of its own, of the ledger; percents are of these. ``scripts`` are Redis's by its slow log.
+    ``batch`` is how many claims a transaction had, ``log_bytes`` what PostgreSQL wrote to its log for one.
+    """
+
+    buyers: int
+    run: StrictRun
+    batch: float
+    threads: list[Command]
+    parts: list[Line]
+    lines: list[Line]
+    ledger_us: float
+    ledger_lines: list[Line]
+    scripts: list[Command]
+    commands: list[Command]
+    statements: list[Statement]
+    log_bytes: float
+
+
 class LetIn(msgspec.Struct, frozen=True):
     """One call that let 1,000 in: milliseconds of the script on the clock, and of the server's CPU."""
 
@@ -278,6 +338,8 @@ class Results(msgspec.Struct):
     open_load: list[OpenLoad] | None = None
     scaling: list[Scaling] | None = None
     several_seats: list[Series] | None = None
+    strict: list[Strict] | None = None
+    strict_profile: StrictProfile | None = None
     profile: list[Profile] | None = None
     waiting_room: list[RoomSize] | None = None
     estimates: list[Estimates] | None = None

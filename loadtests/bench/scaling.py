@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -28,7 +28,7 @@ from seatlock import AsyncSeatLocker, SeatLocker
 
 BUYERS: Final = 1_000  # in each process
 MANY: Final = 12  # shows; four to each primary of the cluster
-_START: Final = 60.0  # seconds that a worker may take to come up
+START: Final = 60.0  # seconds that a worker may take to come up
 
 
 class _Job(msgspec.Struct, frozen=True):
@@ -73,8 +73,8 @@ async def _book(job: _Job, pipe: Connection) -> None:
 
 
 @contextmanager
-def workers(count: int) -> Iterator[list[Connection]]:
-    """Start worker processes; they end with the block."""
+def workers(count: int, work: Callable[[Connection], None]) -> Iterator[list[Connection]]:
+    """Start worker processes, which do ``work``; they end with the block."""
     context = multiprocessing.get_context("spawn")
     pipes: list[Connection] = []
     processes: list[Any] = []
@@ -98,7 +98,8 @@ def workers(count: int) -> Iterator[list[Connection]]:
                 process.join()
 
 
-def _receive(pipe: Connection, timeout: float) -> Any:
+def receive(pipe: Connection, timeout: float) -> Any:
+    """What a worker says, which has so many seconds for it."""
     if not pipe.poll(timeout):
         raise TimeoutError(f"a worker said nothing for {timeout:.0f} s")
     return pipe.recv()
@@ -116,11 +117,11 @@ def run(target: Target, shows: tuple[str, ...], pipes: list[Connection], booking
     for first, pipe in enumerate(pipes):
         pipe.send(_Job(target.url, shows, seats, first, len(pipes)))
     for pipe in pipes:
-        _receive(pipe, _START)
+        receive(pipe, START)
     before = target.cpu()
     for pipe in pipes:
         pipe.send("go")
-    done: list[_Done] = [_receive(pipe, LIMIT) for pipe in pipes]
+    done: list[_Done] = [receive(pipe, LIMIT) for pipe in pipes]
     used = [None if old is None or new is None else new - old for old, new in zip(before, target.cpu(), strict=True)]
     with target.client() as client:
         for show in shows:
@@ -141,7 +142,7 @@ def measure(stage: Stage, settings: Settings) -> list[Scaling]:
     with ExitStack() as stack:
         single = stack.enter_context(Single(stage.redis.server))
         cluster = stack.enter_context(Cluster(stage.redis.server))
-        pipes = stack.enter_context(workers(max(settings.processes)))
+        pipes = stack.enter_context(workers(max(settings.processes), work))
         setups: list[tuple[str, Target, tuple[str, ...]]] = [
             ("one Redis, one show", single, ("one-show",)),
             (f"one Redis, {MANY} shows", single, many),

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from loadtests.bench import strict, strict_sections
 from loadtests.bench.contestants.nobody import AsyncioAlone
 from loadtests.bench.contestants.roster import BASE
 from loadtests.bench.contestants.seats import Seatlock
@@ -23,6 +24,7 @@ FLAT: Final = 2
 LET_IN: Final = 10
 TOLD: Final = 90
 NOTICED: Final = 10
+STRICT_RATE: Final = 20_000
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -36,7 +38,7 @@ class Target(msgspec.Struct, frozen=True):
 
 def targets(results: Results) -> list[Target]:
     """Those whose measurements were made."""
-    kinds = (_throughput, _hot_seat, _one_call, _waiting_room, _estimates)
+    kinds = (_throughput, _hot_seat, _one_call, _waiting_room, _estimates, _strict)
     return [target for kind in kinds for target in kind(results)]
 
 
@@ -132,3 +134,16 @@ def _estimates(results: Results) -> Iterator[Target]:
             wrong = 100 * sum(ten.told - ten.inside for ten in after) / sum(ten.asked for ten in after)
             name = f"{one.case}: told what does not hold, {NOTICED} s after the change until it is forgotten"
             yield Target(name, f"at most {100 - TOLD} %", f"{wrong:.1f} %", wrong <= 100 - TOLD)
+
+
+def _strict(results: Results) -> Iterator[Target]:
+    if results.strict:
+        fastest = strict_sections.best(results.strict, strict.STRICT)
+        rate = Spread.of([run.rate for run in fastest.runs]).median
+        clients = "one process" if fastest.processes == 1 else f"{fastest.processes} processes"
+        yield Target(
+            "strict confirms a second, PostgreSQL on the same cores",
+            f"at least {STRICT_RATE:,}",
+            f"{rate:,.0f} from {clients} with {fastest.buyers:,} buyers each",
+            rate >= STRICT_RATE,
+        )
