@@ -93,9 +93,13 @@ def confirm(namespace: str, hold: Hold, payment: object, booking: object) -> Ste
     try:
         pinned: Pinned = yield ask
     except HoldLost as lost:
-        return (yield from _refuse(namespace, _claim_of(hold, payment, booking, namespace), hold, lost))
+        return (yield from _refuse(namespace, _claim_of(hold, payment, booking, namespace), lost))
     except BookingConflict as conflict:
-        raise (yield from _told(conflict)) from None
+        told = yield from _told(conflict)
+        claim = _claim_of(hold, payment, booking, namespace)
+        if told.booking is None or told.booking.id == claim.booking:
+            raise told from None  # under one id there is one content
+        return (yield from _refuse(namespace, claim, told))
     claim = _claim_of_pin(pinned)
     try:
         decision = yield from _decided(namespace, claim)
@@ -143,7 +147,7 @@ def _claim_of(hold: Hold, payment: object, booking: object, namespace: str) -> C
     )
 
 
-def _refuse(namespace: str, claim: Claim, hold: Hold, lost: HoldLost) -> Steps[Booking]:
+def _refuse(namespace: str, claim: Claim, refusal: HoldLost | BookingConflict) -> Steps[Booking]:
     """Say no to a hold that cannot be pinned, unless an earlier attempt was decided; the ledger remembers the no."""
     try:
         decision = yield from tombstone(claim, LOST)
@@ -152,11 +156,11 @@ def _refuse(namespace: str, claim: Claim, hold: Hold, lost: HoldLost) -> Steps[B
         return _pending(claim, 0.0)
     record = decision.record
     if decision.status == "rejected" and record is not None and record.reason in (LOST, GONE):
-        raise lost
+        raise refusal
     if decision.status == "mismatch" and (record is None or record.status != "confirmed"):
-        raise lost
+        raise refusal
     if record is not None and decision.status == "confirmed":
-        claim = replace(claim, fence=record.fence or hold.fence)
+        claim = replace(claim, fence=record.fence or claim.fence)
     yield from finalise(namespace, claim, decision)
     return _answer(claim, decision)
 

@@ -68,6 +68,17 @@ def test_another_payment_is_a_conflict(counter: Counter) -> None:
     counter.sound()
 
 
+def test_another_id_for_the_same_hold_is_refused_for_good(counter: Counter) -> None:
+    hold = counter.acquire("A-1")
+    first = counter.checkout.confirm(hold, payment="pay-1", booking="order-1")
+    for _ in range(2):
+        with pytest.raises(BookingConflict) as conflict:
+            counter.checkout.confirm(hold, payment="pay-1", booking="order-2")
+        assert conflict.value.booking == replace(first, confirmed_at=conflict.value.booking.confirmed_at)
+    assert counter.rows() == {"order-1": "confirmed", "order-2": "rejected"}
+    counter.sound()
+
+
 def test_an_id_that_another_booking_has_buys_nothing(counter: Counter) -> None:
     first = counter.checkout.confirm(counter.acquire("A-1"), payment="pay-1", booking="order-1")
     hold = counter.acquire("A-2", holder="bo")
