@@ -71,9 +71,11 @@ def test_another_payment_is_a_conflict(counter: Counter) -> None:
 def test_another_id_for_the_same_hold_is_refused_for_good(counter: Counter) -> None:
     hold = counter.acquire("A-1")
     first = counter.checkout.confirm(hold, payment="pay-1", booking="order-1")
+    assert counter.checkout.confirm(hold, payment="pay-1", booking="order-2") == first, "paid once, booked once"
     for _ in range(2):
         with pytest.raises(BookingConflict) as conflict:
-            counter.checkout.confirm(hold, payment="pay-1", booking="order-2")
+            counter.checkout.confirm(hold, payment="pay-2", booking="order-2")
+        assert conflict.value.booking is not None
         assert conflict.value.booking == replace(first, confirmed_at=conflict.value.booking.confirmed_at)
     assert counter.rows() == {"order-1": "confirmed", "order-2": "rejected"}
     counter.sound()
