@@ -22,7 +22,7 @@ from seatlock.model import Booking
 LATEST = 2**49  # milliseconds, the last time that a script takes
 
 
-class Pinned(msgspec.Struct, frozen=True):
+class Pinned(msgspec.Struct, frozen=True, gc=False):
     """A hold that became a pin: nobody else can have it, and the ledger decides whether it is a booking.
 
     ``epoch`` is that of ``fence``. ``pinned_at`` is in seconds, by the server's clock. ``finalised`` says that all of
@@ -42,7 +42,7 @@ class Pinned(msgspec.Struct, frozen=True):
     pools: Mapping[str, int] = NOTHING
 
 
-class Finalised(msgspec.Struct, frozen=True):
+class Finalised(msgspec.Struct, frozen=True, gc=False):
     """What finalising a booking did, seat by seat.
 
     ``sold``: it is sold to the booking. ``foreign``: it is sold to another one, or its lock is none of ours, and was

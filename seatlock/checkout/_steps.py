@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
+from operator import methodcaller
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
@@ -42,7 +43,7 @@ GONE: Final = "the pin is gone"
 MOST_EPOCHS: Final = 8  # that a claim is decided under, at most
 
 
-class OfLedger(msgspec.Struct, frozen=True):
+class OfLedger(msgspec.Struct, frozen=True, gc=False):
     """Something that the ledger is asked; ``call`` takes one of either colour."""
 
     name: str
@@ -67,12 +68,6 @@ def name_of(step: Wanted) -> str:
     if isinstance(step, Together):
         return step.asks[0].verb
     return step.verb if isinstance(step, Ask) else step.script.name
-
-
-def decide(claim: Claim) -> Steps[Decision]:
-    """Ask the ledger to decide."""
-    decision: Decision = yield OfLedger("decide", lambda ledger: ledger.decide(claim))
-    return decision
 
 
 def tombstone(claim: Claim, reason: str) -> Steps[Decision]:
@@ -180,7 +175,7 @@ def _told(conflict: BookingConflict) -> Steps[BookingConflict]:
 def _decided(namespace: str, claim: Claim) -> Steps[Decision | None]:
     """Have the ledger decide; a stale epoch is no answer. None where Redis does not know the ledger's epoch yet."""
     for _ in range(MOST_EPOCHS):
-        decision = yield from decide(claim)
+        decision: Decision = yield OfLedger("decide", methodcaller("decide", claim))
         if decision.status != "stale":
             return decision
         epoch = yield from repin(namespace, claim)

@@ -93,7 +93,7 @@ class Conflicts(msgspec.Struct, frozen=True, omit_defaults=True):
         return bool(self.seats or self.pools)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A booking as the ledger has it.
 
     ``status`` ``rejected`` is a tombstone: final. A booking that was cancelled before it was decided has no content
@@ -123,7 +123,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return self.show, self.booking
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The ledger's answer to a claim.
 
     ``confirmed``, ``rejected`` and ``cancelled`` are what the record says, and the same whenever it is asked again
