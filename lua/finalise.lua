@@ -1,7 +1,7 @@
 -- finalise: does what the ledger has decided of N bookings. What is sold there becomes sold to its booking, whoever
 -- has it here, but for what is sold to somebody else; what is not comes free, but no more than the booking has. Asking
 -- again does what a script left undone that was stopped half-way, and else writes nothing. With `tell`, the outbox is
--- told of a request that changed anything, for those who want to know: the ledger has it on record.
+-- told of the request, for those who want to know: the ledger has it on record.
 --
 -- KEYS  meta seats due changes outbox | lock (one a seat, request by request)   then pools, then holder, with limits
 -- ARGV  requests | booking holder payment (sold tell epoch fence since_ms seats)
@@ -25,19 +25,16 @@ redis.call('ZCARD', due_key) -- type-checked before the first write
 redis.call('XLEN', outbox_key)
 check_changes()
 local places = {} -- whose locks change, one perhaps twice
-local touched = 0 -- how much has been changed so far
 local last = {} -- whose list is looked at once all else is written: a holder and a place, or a pool and its sale
 
 local function put_lock(place, value)
-  touched = touched + 1
   places[#places + 1] = place
   replace_lock(place, value)
 end
 
 local function put_mirror(place, field)
   if mirrors[place] ~= field then
-    touched = touched + 1
-    mirrors[place] = field
+      mirrors[place] = field
     change(names[place], field)
   end
 end
@@ -90,8 +87,7 @@ local function sell_some(want, key, of)
       sale = {token = '', holder = of.holder, quantity = want.quantity, since = of.since, booking = of.booking,
               payment = of.payment, epoch = of.epoch, fence = of.fence}
       store.put_sale(pool, sale)
-      touched = touched + 1
-    end
+        end
   end
   local sold = sale and sale.booking == of.booking and sale.quantity or 0
   if lists and sold > 0 then
@@ -104,14 +100,13 @@ local function free_some(want, key, of)
   local sale = store.sale(want.pool, key)
   if sale and sale.booking == of.booking then
     store.end_sale(want.pool, sale)
-    touched = touched + 1
-    return sale.quantity
+      return sale.quantity
   end
   return 0
 end
 
 local function answer(of, sold, tell, first, count, wanted)
-  local words, before = {}, touched
+  local words = {}
   for index = 1, count do
     local place = place_of[names[first + index]]
     if sold then
@@ -126,7 +121,7 @@ local function answer(of, sold, tell, first, count, wanted)
     words[count + index] = sold and sell_some(want, key, of) or not sold and free_some(want, key, of)
     last[#last + 1] = {of.holder, want.pool, key}
   end
-  if tell and touched > before then
+  if tell then
     note('recorded', of.booking, of.holder, table.concat(names, '\n', first + 1, first + count), of.payment, of.epoch,
       of.fence, '', wanted and pools_text(wanted, 'quantity'))
   end

@@ -91,7 +91,7 @@ def pinned(ask: Ask[Pinned], answer: list[Any]) -> Pinned | SeatLockError:
 def finalise(namespace: str, booking: object, *, sold: bool, tell: bool = False) -> Ask[Finalised]:
     """Ask to do what the ledger has decided: that a booking is sold, or that whatever it has here comes free.
 
-    With ``tell`` a change of anything is told in the outbox, for brokers: where no pin's entry will tell of it.
+    With ``tell`` the outbox is told too, for brokers: where no pin's entry will tell of it.
     """
     if not isinstance(booking, Booking):
         raise InvalidRequest(f"booking must be a seatlock.Booking, not {type(booking).__name__}.")

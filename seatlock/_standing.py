@@ -15,7 +15,6 @@ from seatlock._keys import keys_of
 from seatlock._operation import Command
 from seatlock._procedures import Procedure
 from seatlock._replies import fence_of, fence_parts, optional_text
-from seatlock._tokens import hash_of
 from seatlock.errors import ShowNotFound
 
 _BOOKED: Final = (b"p", b"s")
@@ -24,15 +23,18 @@ _PARTS_OF_SALE: Final = 6  # see lua/include/pools.lua
 
 
 class Lock(msgspec.Struct, frozen=True):
-    """The lock of a seat that is pinned or sold; of its token there is only the hash, None where it had none."""
+    """The lock of a seat that is pinned or sold; its token, which is never shown, is empty where it has none."""
 
     pinned: bool
-    token_hash: str | None
+    token: str
     holder: str
     fence: int
     since: float
     booking: str
     payment: str | None
+
+    def __repr__(self) -> str:
+        return f"Lock({self.booking!r})"
 
 
 def epoch(namespace: str, show: str) -> Command[int]:
@@ -59,7 +61,7 @@ def _lock(value: bytes | None) -> Lock | None:
     state, token, holder, lock_epoch, counter, since, booking, payment = parts
     return Lock(
         state == b"p",
-        hash_of(token.decode()) if token else None,
+        token.decode(),
         holder.decode(),
         fence_of(int(lock_epoch), int(counter)),
         int(since) / 1000,
@@ -69,14 +71,17 @@ def _lock(value: bytes | None) -> Lock | None:
 
 
 class Sale(msgspec.Struct, frozen=True):
-    """The sale of so many of a pool; of its token there is only the hash, None where it had none."""
+    """The sale of so many of a pool; its token, which is never shown, is empty where it has none."""
 
     booking: str
     quantity: int
-    token_hash: str | None
+    token: str
     holder: str
     since: float
     payment: str | None
+
+    def __repr__(self) -> str:
+        return f"Sale({self.booking!r})"
 
 
 def sales(namespace: str, show: str, pools: Sequence[str], fence: int) -> Command[list[Sale | None]]:
@@ -92,8 +97,9 @@ def _sale(value: bytes | None) -> Sale | None:
     if len(parts) != _PARTS_OF_SALE:
         return None
     token, holder, quantity, since, booking, payment = parts
-    hashed = hash_of(token.decode()) if token else None
-    return Sale(booking.decode(), int(quantity), hashed, holder.decode(), int(since) / 1000, optional_text(payment))
+    return Sale(
+        booking.decode(), int(quantity), token.decode(), holder.decode(), int(since) / 1000, optional_text(payment)
+    )
 
 
 def standing(

@@ -12,8 +12,9 @@ from seatlock import _bounds, _pinning, _pools, _standing, _upkeep
 from seatlock._operation import Ask
 from seatlock._pinning import Finalised
 from seatlock.checkout._steps import OfLedger, Steps, Together, booking_of, outcome_of
-from seatlock.errors import SeatLockError
-from seatlock.ledger.model import Record, SoldSeat
+from seatlock.errors import PlanConflict, SeatLockError
+from seatlock.ledger.decide import FIRST_EPOCH
+from seatlock.ledger.model import Claim, Record, SoldSeat
 from seatlock.model import Booking
 
 _log = logging.getLogger("seatlock")
@@ -25,8 +26,8 @@ PAGES: Final = 10_000  # a bound: ten million seats
 class Loaded(msgspec.Struct, frozen=True):
     """What loading found: the epoch of the show, and how many seats and quantities of pools the ledger has sold.
 
-    ``wrong`` are seats that could not be sold in Redis: sold to another booking there, which `seatlock reconcile` looks
-    into, or not in the plan.
+    ``wrong`` are seats and pools that could not be sold in Redis: sold to another booking there, which `seatlock
+    reconcile` looks into, not in the plan, or of a pool that has not enough left.
     """
 
     show: str
@@ -68,7 +69,7 @@ def load(namespace: str, show: str) -> Steps[Loaded]:
             break
         after = bookings[-1].booking
     if wrong:
-        _log.error("seats %r of show %r are sold in the ledger, and could not be in Redis: reconcile", wrong[:10], show)
+        _log.error("%r of show %r are sold in the ledger, and could not be in Redis: reconcile", wrong[:10], show)
     return Loaded(show, epoch, seats, pools, tuple(dict.fromkeys(wrong)))
 
 
@@ -83,14 +84,24 @@ def pool_sales(show: str, after: str) -> OfLedger:
 
 
 def _epoch(namespace: str, show: str) -> Steps[int]:
-    """Have both sides in the same epoch: the later one."""
+    """Have both sides in the same epoch: the later one, or a new one where Redis has begun to count fences anew."""
     here: int = yield _standing.epoch(namespace, show)
     there: int = yield OfLedger("epoch", lambda ledger: ledger.epoch(show))
+    _, given, _ = yield _upkeep.terms(namespace, show)
+    if here == FIRST_EPOCH and not given and (yield from _has_sales(show)):
+        there = yield OfLedger("raise_epoch", lambda ledger: ledger.raise_epoch(show))
     if there < here:
         there = yield OfLedger("raise_epoch", lambda ledger: ledger.raise_epoch(show, to=here))
     if there > here:
         here = yield _upkeep.raise_epoch(namespace, show, there)
     return here
+
+
+def _has_sales(show: str) -> Steps[bool]:
+    """Whether the ledger has sold something of a show: with fences that may not come again."""
+    seats: list[SoldSeat] = yield OfLedger("sold", lambda ledger: ledger.sold(show, limit=1))
+    bookings: list[Record] = yield OfLedger("pool_sales", lambda ledger: ledger.pool_sales(show, limit=1))
+    return bool(seats or bookings)
 
 
 def set_pools(namespace: str, show: str) -> Steps[None]:
@@ -101,6 +112,28 @@ def set_pools(namespace: str, show: str) -> Steps[None]:
     stocks: dict[str, tuple[int, int]] = yield _pools.stocks(namespace, show, names)
     capacities = {pool: capacity for pool, (capacity, _) in stocks.items()}
     yield OfLedger("set_pools", lambda ledger: ledger.set_pools(show, capacities))
+
+
+class Pools:
+    """Tells the ledger of the pools of a show before the first claim on them is decided: it sells none but these."""
+
+    MOST_SHOWS: Final = 10_000  # that are remembered as told
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._told: set[str] = set()
+
+    def tell(self, claim: Claim) -> Steps[None]:
+        """Tell of those of a claim's show, once."""
+        if claim.show in self._told:
+            return
+        try:
+            yield from set_pools(self._namespace, claim.show)
+        except PlanConflict as error:
+            _log.warning("the ledger has sold more of a pool than there is by now: %s", error)
+        if len(self._told) >= self.MOST_SHOWS:
+            self._told.clear()
+        self._told.add(claim.show)
 
 
 def sale_of(show: str, seat: SoldSeat) -> Booking:
@@ -117,7 +150,7 @@ def _sell(show: str, asks: Sequence[Ask[Finalised]]) -> Steps[list[str]]:
     if not asks:
         return []
     answers: list[Finalised | SeatLockError] = yield Together(show, asks)
-    return list(_refused(answers))
+    return list(_refused(asks, answers))
 
 
 def _free_cancelled(namespace: str, show: str, bookings: Iterable[str]) -> Steps[None]:
@@ -128,8 +161,9 @@ def _free_cancelled(namespace: str, show: str, bookings: Iterable[str]) -> Steps
             yield _pinning.finalise(namespace, booking_of(record), sold=False)
 
 
-def _refused(answers: Sequence[Finalised | SeatLockError]) -> Iterator[str]:
-    for answer in answers:
+def _refused(asks: Sequence[Ask[Finalised]], answers: Sequence[Finalised | SeatLockError]) -> Iterator[str]:
+    for ask, answer in zip(asks, answers, strict=True):
         if isinstance(answer, SeatLockError):
             raise answer
         yield from (seat for seat, word in answer.seats.items() if word != "sold")
+        yield from (pool for pool, quantity in ask.pools if answer.pools.get(pool, 0) < quantity)

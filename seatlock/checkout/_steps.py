@@ -28,7 +28,7 @@ from seatlock._operation import Ask, Step
 from seatlock._pinning import Finalised, Pinned
 from seatlock._replies import fence_parts
 from seatlock._tokens import hash_of
-from seatlock.errors import BookingConflict, HoldLost, InvalidRequest, LedgerUnavailable, SeatLockError
+from seatlock.errors import BookingConflict, HoldLost, InvalidRequest, LedgerUnavailable, SeatLockError, ShowNotFound
 from seatlock.ledger.model import CheckedClaim, Claim, Decision, Record
 from seatlock.model import Booking, Cancellation, Hold
 
@@ -82,8 +82,13 @@ def outcome_of(show: str, booking: str) -> Steps[Record | None]:
     return record
 
 
-def confirm(namespace: str, hold: Hold, payment: object, booking: object) -> Steps[Booking]:
-    """Pin, decide, finalise: gives the booking as the ledger has it, or one that is pending."""
+def confirm(
+    namespace: str, hold: Hold, payment: object, booking: object, prepare: Callable[[Claim], Steps[None]]
+) -> Steps[Booking]:
+    """Pin, decide, finalise: gives the booking as the ledger has it, or one that is pending.
+
+    ``prepare`` is what is done of a claim on pools before it is decided.
+    """
     ask = _pinning.pin(namespace, hold, payment, booking)
     try:
         pinned: Pinned = yield ask
@@ -97,6 +102,8 @@ def confirm(namespace: str, hold: Hold, payment: object, booking: object) -> Ste
         return (yield from _refuse(namespace, claim, told))
     claim = _claim_of_pin(pinned)
     try:
+        if claim.pools:
+            yield from prepare(claim)
         decision = yield from _decided(namespace, claim)
     except LedgerUnavailable as error:
         _log.info("booking %r of show %r is pending: %s", claim.booking, claim.show, error)
@@ -222,6 +229,9 @@ def _settle_conflicts(namespace: str, record: Record) -> Steps[None]:
         if found is not None and found.status == "confirmed":
             sold = replace(booking_of(found), seats=tuple(seats), pools=NOTHING)
             yield _pinning.finalise(namespace, sold, sold=True)
+            again = yield from outcome_of(record.show, owner)
+            if again is not None and again.status != "confirmed":  # cancelled meanwhile, and perhaps freed before
+                yield _pinning.finalise(namespace, sold, sold=False)
 
 
 def booking_of(record: Record) -> Booking:
@@ -274,7 +284,7 @@ def _answer(claim: Claim, decision: Decision) -> Booking:
 def outcome(namespace: str, booking: object) -> Steps[Booking]:
     """Tell what became of a booking."""
     known = _checked(booking)
-    record = yield from outcome_of(known.show, known.id)
+    record = yield from _own_record(known)
     if record is None:
         pin = yield from _standing.standing(namespace, known.show, known.id, known.fence, known.seats, known.pools)
         if pin is not None:
@@ -289,18 +299,35 @@ def outcome(namespace: str, booking: object) -> Steps[Booking]:
     return booking_of(record)
 
 
+def _own_record(known: Booking) -> Steps[Record | None]:
+    """What is on record of a booking; raises `BookingConflict` where that is another one, which has its id."""
+    record = yield from outcome_of(known.show, known.id)
+    if record is not None and record.request_hash is not None:
+        here = (known.holder, known.payment, set(known.seats), dict(known.pools))
+        if here != (record.holder, record.payment, set(record.seats), dict(record.pools)):
+            raise BookingConflict(
+                f"booking {known.id!r} of show {known.show!r} is on record with another payment or other content: "
+                "this one was never made, and nothing was changed.",
+                booking=booking_of(record),
+            )
+    return record
+
+
 def cancel(namespace: str, booking: object, by: object, reason: object) -> Steps[Cancellation]:
     """Cancel a booking, in the ledger first."""
     known = _checked(booking)
     _bounds.reference("by", by)
     if reason is not None:
         _bounds.reference("reason", reason)
+    yield from _own_record(known)
     record: Record = yield OfLedger("cancel", lambda ledger: ledger.cancel(known.show, known.id, by=by, reason=reason))
     content = known if record.request_hash is None else booking_of(record)
-    done: Finalised = yield _pinning.finalise(namespace, content, sold=False, tell=record.status == "cancelled")
-    words: Mapping[str, Literal["cancelled", "gone"]] = {
-        seat: "cancelled" if word == "free" else "gone" for seat, word in done.seats.items()
-    }
+    words: Mapping[str, Literal["cancelled", "gone"]]
+    try:
+        done: Finalised = yield _pinning.finalise(namespace, content, sold=False, tell=record.status == "cancelled")
+    except ShowNotFound:  # retired: the ledger has it, and there is nothing to free
+        return Cancellation(known.show, known.id, dict.fromkeys(content.seats, "gone"), dict.fromkeys(content.pools, 0))
+    words = {seat: "cancelled" if word == "free" else "gone" for seat, word in done.seats.items()}
     return Cancellation(known.show, known.id, words, done.pools)
 
 

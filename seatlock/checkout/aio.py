@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from seatlock._bounds import Moment
+from seatlock.aio import AsyncSeatLocker
 from seatlock.checkout import _loading, _steps
 from seatlock.checkout._driver import AsyncDriver
 from seatlock.checkout._loading import Loaded
+from seatlock.ledger import AsyncLedger
 from seatlock.model import Booking, Cancellation, Hold
 
 
@@ -18,6 +20,10 @@ class AsyncStrictCheckout(AsyncDriver):
     Every method may raise, besides what it names, what an `AsyncSeatLocker` may; and `LedgerFailed` where the ledger's
     database refuses: nobody was told yes or no then, so ask again once the cause is mended.
     """
+
+    def __init__(self, locker: AsyncSeatLocker, ledger: AsyncLedger) -> None:
+        super().__init__(locker, ledger)
+        self._pools = _loading.Pools(self._namespace)
 
     async def confirm(self, hold: Hold, *, payment: str | None = None, booking: str | None = None) -> Booking:
         """Turn a hold into a booking: ``confirmed`` is told only once the ledger has committed it.
@@ -32,7 +38,7 @@ class AsyncStrictCheckout(AsyncDriver):
         Raises `HoldLost`, which the ledger remembers too, or `BookingConflict` where the hold was confirmed with
         another payment.
         """
-        return await self._drive(_steps.confirm(self._namespace, hold, payment, booking))
+        return await self._drive(_steps.confirm(self._namespace, hold, payment, booking, self._pools.tell))
 
     async def outcome(self, booking: Booking) -> Booking:
         """Tell what became of a booking, most of all one that is pending.

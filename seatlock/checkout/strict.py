@@ -6,6 +6,8 @@ from seatlock._bounds import Moment
 from seatlock.checkout import _loading, _steps
 from seatlock.checkout._driver import Driver
 from seatlock.checkout._loading import Loaded
+from seatlock.ledger import Ledger
+from seatlock.locker import SeatLocker
 from seatlock.model import Booking, Cancellation, Hold
 
 
@@ -18,6 +20,10 @@ class StrictCheckout(Driver):
     Every method may raise, besides what it names, what a `SeatLocker` may; and `LedgerFailed` where the ledger's
     database refuses: nobody was told yes or no then, so ask again once the cause is mended.
     """
+
+    def __init__(self, locker: SeatLocker, ledger: Ledger) -> None:
+        super().__init__(locker, ledger)
+        self._pools = _loading.Pools(self._namespace)
 
     def confirm(self, hold: Hold, *, payment: str | None = None, booking: str | None = None) -> Booking:
         """Turn a hold into a booking: ``confirmed`` is told only once the ledger has committed it.
@@ -32,7 +38,7 @@ class StrictCheckout(Driver):
         Raises `HoldLost`, which the ledger remembers too, or `BookingConflict` where the hold was confirmed with
         another payment.
         """
-        return self._drive(_steps.confirm(self._namespace, hold, payment, booking))
+        return self._drive(_steps.confirm(self._namespace, hold, payment, booking, self._pools.tell))
 
     def outcome(self, booking: Booking) -> Booking:
         """Tell what became of a booking, most of all one that is pending.

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from seatlock._door import carry_out, namespace_of
+from seatlock._upkeep import terms
 from seatlock.cli.books import ledger_at
 from seatlock.cli.connection import locker_at
 from seatlock.cli.options import DEFAULT_NAMESPACE, DEFAULT_REDIS, Namespace, Redis, Show
@@ -46,10 +48,17 @@ def open_(
     moment = moment_of(at)
     with locker_at(redis, namespace) as locker:
         if ledger is None:
+            if _is_strict(locker, show):
+                raise typer.BadParameter(f"the ledger decides what {show} sells: name it", param_hint="--ledger")
             locker.open_sale(show, moment)
         else:
             _open_with_ledger(locker, ledger, show, moment)
     terminal.say(f"{show} is open." if moment is None else f"{show} takes holds from {moment.isoformat()} on.")
+
+
+def _is_strict(locker: SeatLocker, show: str) -> bool:
+    _, _, checkout = carry_out(locker, terms(namespace_of(locker), show))
+    return bool(checkout == "strict")
 
 
 def _open_with_ledger(locker: SeatLocker, url: str, show: str, moment: datetime | None) -> None:

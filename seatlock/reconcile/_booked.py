@@ -7,11 +7,13 @@ from typing import Any, Final
 import msgspec
 
 from seatlock import _snapshots, _standing, _stocktaking
+from seatlock._commands import derived_booking_id
 from seatlock._keys import keys_of
 from seatlock._operation import Command
 from seatlock._procedures import Procedure
 from seatlock._replies import fence_parts
 from seatlock._standing import Lock
+from seatlock._tokens import hash_of
 from seatlock.model import Availability
 
 STEP: Final = 400  # locks that are read at a time
@@ -28,10 +30,19 @@ class Booked(msgspec.Struct):
     payment: str | None
     fence: int
     since: float
-    token_hash: str | None
+    token: str
     pinned: bool = False
     seats: list[str] = msgspec.field(default_factory=list[str])
     pools: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+
+    def __repr__(self) -> str:  # without the token
+        return f"Booked({self.booking!r})"
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is all that was asked for, as far as the id tells: a part of it must not become a booking."""
+        own = not self.booking.startswith("bk-")  # the caller's own id tells nothing
+        return bool(self.token) and (own or self.booking == derived_booking_id(self.token, self.seats, self.pools))
 
 
 class Found(msgspec.Struct):
@@ -66,10 +77,10 @@ def find(namespace: str, show: str) -> Procedure[Found]:
 def _take_in(found: Found, lock: Lock) -> Booked:
     known = found.bookings.get((lock.booking, lock.fence))
     if known is None:
-        known = Booked(lock.booking, lock.holder, lock.payment, lock.fence, lock.since, lock.token_hash)
+        known = Booked(lock.booking, lock.holder, lock.payment, lock.fence, lock.since, lock.token)
         found.bookings[lock.booking, lock.fence] = known
     known.pinned = known.pinned or lock.pinned
-    known.token_hash = known.token_hash or lock.token_hash
+    known.token = known.token or lock.token
     return known
 
 
@@ -90,7 +101,7 @@ def _find_sales(namespace: str, show: str, found: Found) -> Procedure[None]:
                     if sales[0] is None:
                         continue  # it has come to an end meanwhile
                     known = Booked(
-                        entry.booking, entry.holder, entry.payment, entry.fence, sales[0].since, sales[0].token_hash
+                        entry.booking, entry.holder, entry.payment, entry.fence, sales[0].since, sales[0].token
                     )
                     found.bookings[entry.booking, entry.fence] = known
                 known.pools[pool] = entry.quantity
@@ -112,17 +123,18 @@ def counts(namespace: str, show: str) -> Procedure[tuple[int, int]]:
     return unread, aside
 
 
-def on_the_way(namespace: str, show: str) -> Procedure[set[str]]:
-    """The bookings that the outbox tells of, or that were set aside."""
+def on_the_way(namespace: str, show: str) -> Procedure[dict[str, set[str]]]:
+    """The bookings that the outbox tells of, or that were set aside, each with the kinds of its facts."""
     keys = keys_of(namespace, show)
-    found: set[str] = set()
+    found: dict[str, set[str]] = {}
     for stream in (keys.outbox, keys.aside):
         first = b"-"
         for _ in range(MOST_ENTRIES // PAGE):
-            page: list[tuple[bytes, dict[bytes, bytes]]] = yield Command(
-                show, ["XRANGE", stream, first, b"+", "COUNT", str(PAGE)], list
-            )
-            found.update(fields.get(b"booking", b"").decode(errors="replace") for _, fields in page)
+            command = ["XRANGE", stream, first, b"+", "COUNT", str(PAGE)]
+            page: list[tuple[bytes, dict[bytes, bytes]]] = yield Command(show, command, list)
+            for _, fields in page:
+                booking, kind = (fields.get(name, b"").decode(errors="replace") for name in (b"booking", b"kind"))
+                found.setdefault(booking, set()).add(kind)
             if len(page) < PAGE:
                 break
             first = b"(" + page[-1][0]
@@ -141,7 +153,7 @@ def append_again(namespace: str, show: str, booked: Booked) -> Command[bool]:
         "epoch": epoch,
         "fence": counter,
         "at": round(booked.since * 1000),
-        "token_hash": booked.token_hash,
+        "token_hash": hash_of(booked.token),
     }
     if booked.pools:
         told["pools"] = "\n".join(f"{quantity} {pool}" for pool, quantity in sorted(booked.pools.items()))

@@ -79,21 +79,27 @@ def reconcile(namespace: str, show: str, settings: Settings) -> Steps[Reconciled
     show = _bounds.show_id(show)
     found = Pass(namespace, show, settings)
     _, _, checkout = yield _upkeep.terms(namespace, show)
+    strict = checkout == "strict"
     yield from _epochs(found)
     here = yield from _booked.find(namespace, show)
     sold = yield from _sold(show)
     yield from _capacities(found, sold)
     suspects = dict.fromkeys([*_wrong_here(here, sold), *_wrong_there(here, sold)])
+    on_the_way = (yield from _booked.on_the_way(namespace, show)) if suspects else {}
     unknown: list[Booked] = []
     for done, booking in enumerate(suspects):
         if settings.progress is not None:
             settings.progress(done, len(suspects))
+        if "cancelled" in on_the_way.get(booking, ()):  # on a fast show: the relay has the last word
+            found.waiting += 1
+            continue
         record = yield from outcome_of(show, booking)
-        if record is None:
-            unknown += [booked for (owner, _), booked in here.bookings.items() if owner == booking]
-        else:
-            yield from _settle(found, here, record)
-    yield from _look_for(found, unknown, strict=checkout == "strict")
+        there = [booked for (owner, _), booked in here.bookings.items() if owner == booking]
+        mine = [booked for booked in there if _is_of(booked, record, strict=strict)]
+        unknown += [booked for booked in there if booked not in mine]
+        if record is not None:
+            yield from _settle(found, mine, here, record)
+    yield from _look_for(found, unknown, on_the_way, strict=strict)
     yield from _look_at_lost(found, [seat for seat in here.lost if seat not in sold.seats])
     unread, aside = yield from _booked.counts(namespace, show)
     if settings.progress is not None:
@@ -182,9 +188,18 @@ def _wrong_there(here: Found, sold: Sold) -> Iterator[str]:
             yield record.booking
 
 
-def _settle(found: Pass, here: Found, record: Record) -> Steps[None]:
+def _is_of(booked: Booked, record: Record | None, *, strict: bool) -> bool:
+    """Whether a record says what is to become of something that Redis has.
+
+    A fact of a fast show may have the id of an earlier one: its buyer was told yes, and the record is not about it.
+    """
+    if record is None:
+        return False
+    return record.fence in (None, booked.fence) or booked.pinned or (strict and not booked.seats)
+
+
+def _settle(found: Pass, of: list[Booked], here: Found, record: Record) -> Steps[None]:
     """Have Redis do what is on record of a booking."""
-    of = [booked for (owner, _), booked in here.bookings.items() if owner == record.booking]
     for _ in range(MOST_LOOKS):
         if record.status == "confirmed":
             yield from _sell(found, here, record, of)
@@ -267,11 +282,10 @@ def _free(found: Pass, record: Record, of: list[Booked]) -> Steps[None]:
             found.tell("released", record.booking, what, mended=found.settings.mends)
 
 
-def _look_for(found: Pass, unknown: list[Booked], *, strict: bool) -> Steps[None]:
+def _look_for(found: Pass, unknown: list[Booked], on_the_way: Mapping[str, set[str]], *, strict: bool) -> Steps[None]:
     """Find out what has become of bookings without a record: on the way to the ledger, or nowhere."""
     if not unknown:
         return
-    on_the_way = yield from _booked.on_the_way(found.namespace, found.show)
     now: float = yield _booked.now(found.show)
     for booked in unknown:
         young = strict and now - booked.since < found.settings.pin_age
@@ -282,9 +296,9 @@ def _look_for(found: Pass, unknown: list[Booked], *, strict: bool) -> Steps[None
         looking = _standing.standing(
             found.namespace, found.show, booked.booking, booked.fence, booked.seats, booked.pools
         )
-        if record is not None or (yield from looking) is None:
+        if (record is not None and record.fence == booked.fence) or (yield from looking) is None:
             continue
-        if (booked.pinned or (strict and not booked.seats)) and booked.token_hash is not None:
+        if (booked.pinned or (strict and not booked.seats)) and booked.whole:
             mended = found.settings.mends and (yield _booked.append_again(found.namespace, found.show, booked))
             found.tell("forgotten", booked.booking, _named(booked.seats, booked.pools), mended=bool(mended))
         else:

@@ -160,7 +160,7 @@ def test_a_cancelled_booking(counter: Counter) -> None:
     assert dict(done.seats) == {"A-1": "cancelled", "A-2": "cancelled"}
     assert counter.states() == {}
     assert dict(counter.checkout.cancel(booking, by="eve").seats) == {"A-1": "gone", "A-2": "gone"}
-    assert [entry["kind"] for entry in counter.entries()] == ["pinned", "recorded"]
+    assert [entry["kind"] for entry in counter.entries()] == ["pinned", "recorded", "recorded"]
     assert counter.checkout.outcome(booking).status == "cancelled"
     told = [(entry.what, entry.who, entry.reason) for entry in counter.ledger.history(counter.show, "A-1")]
     assert told == [("sold", "ada", None), ("cancelled", "eve", "refund")]
@@ -168,6 +168,33 @@ def test_a_cancelled_booking(counter: Counter) -> None:
     assert again.status == "confirmed"
     assert dict(counter.checkout.cancel(booking, by="eve").seats) == {"A-1": "gone", "A-2": "gone"}
     assert counter.sold() == {"A-1": again.id}
+    counter.sound()
+
+
+def test_a_booking_of_somebody_else_under_the_same_id_is_left_alone(counter: Counter) -> None:
+    first = counter.checkout.confirm(counter.acquire("A-1"), payment="pay-1", booking="order-1")
+    pinned = pin(counter.plain, counter.acquire("A-2", holder="bo"), "pay-2", "order-1")
+    mine = Booking("order-1", counter.show, ("A-2",), "bo", "pay-2", pinned.fence, 0.0, "pending")
+    for call in (lambda: counter.checkout.outcome(mine), lambda: counter.checkout.cancel(mine, by="bo")):
+        with pytest.raises(BookingConflict) as conflict:
+            call()
+        assert conflict.value.booking == first
+    assert counter.rows() == {"order-1": "confirmed"}
+
+
+def test_a_show_that_is_retired_can_still_be_cancelled(counter: Counter) -> None:
+    booking = counter.checkout.confirm(counter.acquire("A-1"), payment="pay")
+    counter.drain()
+    counter.plain.retire(counter.show)
+    assert dict(counter.checkout.cancel(booking, by="eve").seats) == {"A-1": "gone"}
+    assert counter.rows() == {booking.id: "cancelled"}
+
+
+def test_pools_that_the_ledger_was_never_told_of(counter: Counter) -> None:
+    counter.plain.warm(counter.show, SEATS, checkout="strict", pools={"floor": 5})
+    hold = counter.acquire(pools={"floor": 2})
+    assert counter.checkout.confirm(hold, payment="pay").status == "confirmed"
+    assert counter.ledger.pools(counter.show)["floor"].capacity == 5
     counter.sound()
 
 
@@ -252,13 +279,18 @@ def test_opening_loads_what_the_ledger_has(counter_of: Callable[..., Counter]) -
         counter.raw.delete(*counter.raw.keys(counter.key("*").replace("{", r"\{")))  # Redis has lost it all
         counter.plain.warm(counter.show, SEATS, checkout="strict", pools={"floor": 5})
         loaded = counter.checkout.open_sale(counter.show)
-        assert (loaded.epoch, loaded.seats, loaded.pools, loaded.wrong) == (2, 3, 3, ())
+        assert (loaded.epoch, loaded.seats, loaded.pools, loaded.wrong) == (3, 3, 3, ()), "fences do not come again"
         assert counter.states() == {booking.seats[0]: ("sold", booking.id) for booking in bookings}
         assert counter.checkout.load(counter.show) == loaded
         counter.sound()
         assert counter.acquire("A-5").fence > 2**41
-        counter.ledger.decide(claim(counter.show, "bk-odd", ["Z-1"], epoch=2))
-        assert counter.checkout.load(counter.show).wrong == ("Z-1",)
+        more = counter.checkout.confirm(counter.acquire("A-6", holder="dan", pools={"floor": 1}), payment="pay")
+        assert more.fence > 3 * 2**40
+        counter.sound()
+        counter.plain.acquire(counter.show, pools={"floor": 1}, holder="eve")
+        odd = claim(counter.show, "bk-odd", ["Z-1"], pools={"floor": 1}, epoch=3, fence=2**40 + 99)
+        assert counter.ledger.decide(odd).status == "confirmed"
+        assert counter.checkout.load(counter.show).wrong == ("Z-1", "floor")
 
 
 def test_a_cancel_while_it_is_loaded_is_not_undone(counter: Counter) -> None:

@@ -200,6 +200,62 @@ def test_a_fast_show(shop: Counter) -> None:
     assert shop.states().keys() == {"A-1", "A-3"}
 
 
+def fast(shop: Counter) -> Counter:
+    shop.show = f"fast-{shop.show}"
+    shop.plain.warm(shop.show, SEATS)
+    shop.plain.open_sale(shop.show)
+    return shop
+
+
+def test_a_token_used_again_on_a_fast_show_loses_nobodys_booking(shop: Counter) -> None:
+    fast(shop)
+    token = "ab" * 16
+    first = shop.plain.confirm(shop.acquire("A-1", token=token), payment="pay")
+    shop.plain.cancel(first)
+    again = shop.plain.confirm(shop.acquire("A-1", token=token), payment="pay")
+    assert again.id == first.id
+    shop.drain()
+    done = one_pass(shop)
+    assert (done.waiting, done.aside, done.alarming) == (1, 1, True)
+    assert shop.states() == {"A-1": ("sold", first.id)}
+    shop.raw.delete(shop.key("aside"))
+    assert one_pass(shop, orphan=1).alarming
+    assert shop.states() == {"A-1": ("sold", first.id)}
+
+
+def test_two_bookings_of_one_id_on_a_fast_show(shop: Counter) -> None:
+    fast(shop)
+    first = shop.plain.confirm(shop.acquire("A-1"), payment="pay", booking="order-1")
+    shop.plain.confirm(shop.acquire("A-2", holder="bo"), payment="pay", booking="order-1")
+    shop.drain()
+    shop.raw.delete(shop.key("aside"))
+    assert one_pass(shop, orphan=1).alarming
+    shop.ledger.cancel(shop.show, first.id, by="eve")
+    assert one_pass(shop, orphan=1, released=1).alarming
+    assert shop.states() == {"A-2": ("sold", "order-1")}
+
+
+def test_a_cancel_that_is_on_its_way_is_not_undone(shop: Counter) -> None:
+    fast(shop)
+    booking = shop.plain.confirm(shop.acquire("A-1"), payment="pay")
+    shop.drain()
+    shop.plain.cancel(booking)
+    hold = shop.acquire("A-1", holder="bo")
+    assert one_pass(shop).waiting == 1
+    assert shop.plain.confirm(hold, payment="pay").seats == ("A-1",)
+    shop.drain()
+    assert not one_pass(shop).alarming
+
+
+def test_a_part_of_a_pin_is_not_told_again(shop: Counter) -> None:
+    pin(shop.plain, shop.acquire("A-1", "A-2"))
+    shop.raw.xtrim(shop.key("outbox"), maxlen=0)
+    forget(shop, "A-2")
+    done = one_pass(shop, pin_age=0.001, orphan=1)
+    assert done.alarming
+    assert shop.entries() == []
+
+
 def test_a_loop_goes_on_after_trouble(shop: Counter) -> None:
     found: list[Reconciled | SeatLockError] = []
     stop = threading.Event()

@@ -37,6 +37,18 @@ def test_opening_tells_what_the_ledger_has(on_server: Run, locker: SeatLocker, s
     assert locker.availability(show).status == "open"
 
 
+def test_a_strict_show_is_opened_with_its_ledger(
+    on_server: Run, locker: SeatLocker, show: str, ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locker.warm(show, ["A-1"], checkout="strict")
+    monkeypatch.delenv("SEATLOCK_LEDGER_URL")
+    status, out, err = on_server("open", show)
+    assert (status, out) == (2, "")
+    assert "--ledger" in err
+    assert locker.availability(show).status == "closed"
+    assert on_server("open", show, "--ledger", ledger).status == 0
+
+
 def test_what_is_mended_and_what_is_left(on_server: Run, locker: SeatLocker, show: str, ledger: str) -> None:
     locker.warm(show, ["A-1", "A-2", "A-3"], checkout="strict")
     on_server("open", show)
