@@ -83,8 +83,9 @@ def _targets(results: Results) -> str:
     text = "## Targets\n\n" + table(("target", "", "measured", "wanted"), rows) + "\n"
     if any(row[1] != "met" for row in rows):
         text += (
-            "\nWhere the time goes instead is in the [profile](#profile); what was tried, target by target, is in "
-            "[speed.md](speed.md).\n"
+            "\nWhere the time goes instead is in the [profile](#profile), and for strict confirms "
+            "[beside them](#where-the-time-of-a-strict-confirm-goes);\n"
+            "what was tried, target by target, is in [speed.md](speed.md).\n"
         )
     return text
 

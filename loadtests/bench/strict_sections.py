@@ -47,10 +47,10 @@ def strict(results: Results) -> str:
 
 {figure("strict", "CPU of a confirm: client, Redis, PostgreSQL")}
 One seat a confirm, its hold made beforehand: Redis pins it, PostgreSQL decides and commits to the disk
-(`synchronous_commit` is on), Redis is told. All on the same {about.cores} cores, and nothing of it waits for a relay:
-none runs, so the outbox grows. A fast confirm, and the ledger alone, in the same rounds. The microseconds are CPU, by
-the system's figures; *of all cores* is how much of the machine these took together, and the rest is waiting, or what
-else the machine did. After each run all seats are sold, once each, in Redis and in the ledger.
+(`synchronous_commit` is on), Redis is told. All on the same {about.cores} cores. No relay runs beside it, so the outbox
+grows; what the relay would take is not in these figures. A fast confirm, and the ledger alone, in the same rounds. The
+microseconds are CPU, by the system's figures; *of all cores* is how much of the machine these took together, and the
+rest is waiting, or what else the machine did. After each run all seats are sold, once each, in Redis and in the ledger.
 
 {table(head, rows)}
 """
