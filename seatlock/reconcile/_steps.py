@@ -97,7 +97,7 @@ def reconcile(namespace: str, show: str, settings: Settings) -> Steps[Reconciled
         there = [booked for (owner, _), booked in here.bookings.items() if owner == booking]
         mine = [booked for booked in there if _is_of(booked, record, strict=strict)]
         unknown += [booked for booked in there if booked not in mine]
-        if record is not None:
+        if record is not None and (mine or record.status == "confirmed"):
             yield from _settle(found, mine, here, record)
     yield from _look_for(found, unknown, on_the_way, strict=strict)
     yield from _look_at_lost(found, [seat for seat in here.lost if seat not in sold.seats])
@@ -274,7 +274,8 @@ def _free(found: Pass, record: Record, of: list[Booked]) -> Steps[None]:
         seats: list[str] = list(booking.seats)
         pools: Mapping[str, int] = booking.pools
         if found.settings.mends:
-            done: Finalised = yield _pinning.finalise(found.namespace, booking, sold=False, tell=True)
+            known = any(booked.fence == booking.fence for booked in of)
+            done: Finalised = yield _pinning.finalise(found.namespace, booking, sold=False, tell=known)
             seats = [seat for seat, word in done.seats.items() if word == "free"]
             pools = {pool: count for pool, count in done.pools.items() if count}
         if seats or pools:
