@@ -16,6 +16,7 @@ from seatlock._nothing import NOTHING
 from seatlock.checkout import _loading, _steps
 from seatlock.checkout._driver import AsyncDriver
 from seatlock.errors import LedgerUnavailable, PlanConflict, SeatLockError
+from seatlock.ledger.aio import probe
 from seatlock.ledger.model import Claim, Decision, Record
 from seatlock.model import Booking
 from seatlock.outbox.events import BookingEvent, event_of, events_of
@@ -86,6 +87,7 @@ class Judge(AsyncDriver):
                 await self._ledger.outcome(fact.show, fact.booking)
                 if refused:
                     return f"the ledger refuses it: {answer}"
+                await probe(self._ledger, fact.show)  # nor where it refuses whatever is to be written
                 refused = True
             elif answer.status != "stale":
                 return answer
