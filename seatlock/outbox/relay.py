@@ -135,6 +135,9 @@ class Relay:
                         pause = await self._turn(show)
                     except LeaseOver:
                         continue
+                    except Exception:
+                        await self._leave(show)
+                        raise
                     if pause is None:
                         break
                     await self._pause(pause)
@@ -173,6 +176,7 @@ class Relay:
             except Exception as error:  # noqa: BLE001 - a publisher may raise anything; nothing was settled
                 failures += 1
                 self._failed(show, error)
+                await self._leave(show)
                 await self._pause(min(0.1 * 2 ** min(failures, 10), LONGEST_TROUBLE) * _chance.uniform(0.5, 1.0))
                 continue
             self._recovered(show)
@@ -184,8 +188,7 @@ class Relay:
             await self._pause(pause)
         self._serving.pop(show, None)
         self._recovered(show)
-        with suppress(SeatLockError):  # where it cannot be given up, the lease ends
-            await self._give_up(show)
+        await self._leave(show)
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:
@@ -289,6 +292,11 @@ class Relay:
             self.counts.decided[verdict.became] = self.counts.decided.get(verdict.became, 0) + 1
         self.counts.settled += words.count("done") + words.count("gone")
         self.counts.aside += words.count("aside")
+
+    async def _leave(self, show: str) -> None:
+        """Give the show up, so that another relay may try, which perhaps reaches what this one does not."""
+        with suppress(SeatLockError):  # where it cannot be given up, the lease ends
+            await self._give_up(show)
 
     async def _give_up(self, show: str) -> None:
         with suppress(ShowNotFound):

@@ -130,6 +130,32 @@ def test_one_booking_that_the_database_refuses(works_of: Callable[..., Works]) -
     assert contradictions(works.ledger) == [], "what was written to try it is undone"
 
 
+def test_a_relay_that_fails_leaves_its_show_to_one_that_does_not(works: Works) -> None:
+    """However long its lease is."""
+    booking = works.buy("A-1")
+    broken = Broker()
+    broken.failing = 10**9
+
+    async def both() -> None:
+        async with works.relay(lease=3600.0, publisher=broken) as failing, works.relay(lease=3600.0) as sound:
+            first = asyncio.create_task(failing.run())
+            await until(lambda: failing.counts.last_error is not None, "it has tried")
+            second = asyncio.create_task(sound.run())
+            await until(lambda: works.left() == 0, "the other one has the show")
+            for relay in (failing, sound):
+                relay.stop()
+            await asyncio.gather(first, second)
+            assert (failing.counts.settled, sound.counts.settled) == (0, 1)
+
+    works.run(both)
+    works.buy("A-2")
+    with pytest.raises(ConnectionError):
+        works.drain(publisher=broken)
+    assert works.drain().settled == 1
+    assert works.broker.told[0].booking == booking.id
+    works.settled()
+
+
 def test_redis_that_is_away_and_comes_back(works_of: Callable[..., Works], private_server: PrivateServer) -> None:
     server = private_server(config={"appendonly": "yes"})
     works = Works(server, works_of().url).open()
