@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from seatlock._base import DEFAULT_PATIENCE
 from seatlock.errors import InvalidRequest, LedgerUnavailable, SeatLockError
+from seatlock.ledger import _probing
 from seatlock.ledger._grouping import Answer, Line, broken, carried, too_late
 from seatlock.ledger.ledger import DEFAULT_URL, Ledger, transactions_of
 from seatlock.ledger.migrate import Migrated
@@ -262,3 +263,8 @@ class AsyncLedger:
                 "for each loop."
             )
         return loop
+
+
+async def probe(ledger: AsyncLedger, show: str) -> None:
+    """Find out whether bookings of a show can be written; raises what the database says where they cannot."""
+    await ledger._visit(partial(_probing.probe, ledger._transactions, show))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module

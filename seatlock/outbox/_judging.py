@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 
 import msgspec
@@ -16,6 +16,7 @@ from seatlock._nothing import NOTHING
 from seatlock.checkout import _loading, _steps
 from seatlock.checkout._driver import AsyncDriver
 from seatlock.errors import LedgerUnavailable, PlanConflict, SeatLockError
+from seatlock.ledger.aio import probe
 from seatlock.ledger.model import Claim, Decision, Record
 from seatlock.model import Booking
 from seatlock.outbox.events import BookingEvent, event_of, events_of
@@ -43,28 +44,42 @@ class Verdict(msgspec.Struct, frozen=True):
     events: tuple[BookingEvent, ...] = ()
 
 
+class Batch(msgspec.Struct):
+    """Facts of one show that are dealt with together.
+
+    ``keep`` is called before each of the many look-ups that may take: it keeps the lease of the show, or raises.
+    """
+
+    show: str
+    keep: Callable[[], Awaitable[None]]
+    owners: dict[str, Record | None] = msgspec.field(default_factory=dict[str, Record | None])
+
+
 class Judge(AsyncDriver):
     """Asks a ledger; the locker only reads whether pins stand, and which pools a show has."""
 
-    async def judge(self, show: str, facts: Sequence[Fact]) -> list[Verdict]:
+    async def judge(self, batch: Batch, facts: Sequence[Fact]) -> list[Verdict]:
         """Ask about facts of one show: a verdict each, in order. Raises where one of them has to wait."""
         verdicts: list[Verdict] = []
         for wanting, run in groupby(facts, lambda fact: fact.wants):
             if wanting:
-                verdicts += await self._decide(show, list(run))
-            else:
-                verdicts += [await self._note(fact) for fact in run]
+                verdicts += await self._decide(batch, list(run))
+                continue
+            for fact in run:
+                await batch.keep()
+                verdicts.append(await self._note(fact))
         return verdicts
 
     # What the ledger decides
 
-    async def _decide(self, show: str, facts: Sequence[Fact]) -> list[Verdict]:
+    async def _decide(self, batch: Batch, facts: Sequence[Fact]) -> list[Verdict]:
+        await batch.keep()
         if any(fact.pools for fact in facts):
-            await self._set_pools(show)
+            await self._set_pools(batch.show)
         claims = [claim_of(fact) for fact in facts]
         answers = await self._ledger.decide_many(claims)
         return [
-            await self._verdict(fact, await self._final(fact, claim, answer))
+            await self._verdict(batch, fact, await self._final(batch, fact, claim, answer))
             for fact, claim, answer in zip(facts, claims, answers, strict=True)
         ]
 
@@ -75,10 +90,11 @@ class Judge(AsyncDriver):
         except PlanConflict as error:
             _log.warning("the ledger has sold more of a pool than there is by now: %s", error)
 
-    async def _final(self, fact: Fact, claim: Claim, answer: Decision | SeatLockError) -> Decision | str:
+    async def _final(self, batch: Batch, fact: Fact, claim: Claim, answer: Decision | SeatLockError) -> Decision | str:
         """The ledger's last word on a claim, or why it refuses to say one."""
         refused = False
         for _ in range(_steps.MOST_EPOCHS):
+            await batch.keep()
             if isinstance(answer, LedgerUnavailable):
                 raise answer
             if isinstance(answer, SeatLockError):
@@ -86,6 +102,7 @@ class Judge(AsyncDriver):
                 await self._ledger.outcome(fact.show, fact.booking)
                 if refused:
                     return f"the ledger refuses it: {answer}"
+                await probe(self._ledger, fact.show)  # nor where it refuses whatever is to be written
                 refused = True
             elif answer.status != "stale":
                 return answer
@@ -101,7 +118,7 @@ class Judge(AsyncDriver):
             (answer,) = await self._ledger.decide_many([claim])
         raise NotYet(f"booking {fact.booking!r} of show {fact.show!r}: the ledger is in another epoch than Redis.")
 
-    async def _verdict(self, fact: Fact, answer: Decision | str) -> Verdict:
+    async def _verdict(self, batch: Batch, fact: Fact, answer: Decision | str) -> Verdict:
         if isinstance(answer, str):
             return Verdict(fact, "refused", answer)
         record = answer.record
@@ -115,24 +132,33 @@ class Judge(AsyncDriver):
             reason = "the ledger has another booking under this id, with another payment or other content"
             return Verdict(fact, "mismatch", reason, frees=mine if pinned else ())
         if answer.status == "rejected":
-            return Verdict(fact, "rejected", frees=mine, sells=await self._owners(record), events=events_of(record))
+            owners = await self._owners(batch, record)
+            return Verdict(fact, "rejected", frees=mine, sells=owners, events=events_of(record))
         return _of_cancelled(fact, record, mine)
 
-    async def _owners(self, record: Record) -> tuple[Booking, ...]:
+    async def _owners(self, batch: Batch, record: Record) -> tuple[Booking, ...]:
         """The bookings that have the seats that stood in the way, each with these seats alone."""
         by_owner: dict[str, list[str]] = {}
         for seat, owner in record.conflicts.seats.items():
             by_owner.setdefault(owner, []).append(seat)
         found: list[Booking] = []
         for owner, seats in by_owner.items():
-            known = await self._ledger.outcome(record.show, owner)
+            known = await self._owner(batch, owner)
             if known is not None and known.status == "confirmed":
                 found.append(replace(_steps.booking_of(known), seats=tuple(seats), pools=NOTHING))
         return tuple(found)
 
-    async def ended(self, verdicts: Sequence[Verdict]) -> list[Booking]:
+    async def _owner(self, batch: Batch, owner: str) -> Record | None:
+        """What is on record of a booking that has seats in conflict: looked up once."""
+        if owner not in batch.owners:
+            await batch.keep()
+            batch.owners[owner] = await self._ledger.outcome(batch.show, owner)
+        return batch.owners[owner]
+
+    async def ended(self, batch: Batch, verdicts: Sequence[Verdict]) -> list[Booking]:
         """Which of the bookings that were to be sold in Redis are cancelled by now."""
         found: list[Booking] = []
+        batch.owners.clear()  # what they were before they were sold is no answer
         own = [verdict for verdict in verdicts if verdict.became == "confirmed" and verdict.sells]
         answers = await self._ledger.decide_many([claim_of(verdict.fact) for verdict in own])  # they are on record
         for verdict, answer in zip(own, answers, strict=True):
@@ -142,7 +168,7 @@ class Judge(AsyncDriver):
                 found += verdict.sells
         for verdict in verdicts:
             for owner in verdict.sells if verdict.became == "rejected" else ():
-                known = await self._ledger.outcome(owner.show, owner.id)
+                known = await self._owner(batch, owner.id)
                 if known is None or known.status != "confirmed":
                     found.append(owner)
         return found

@@ -16,6 +16,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +30,7 @@ from seatlock.aio import AsyncSeatLocker
 from seatlock.errors import InvalidRequest, SeatLockError, ShowNotFound
 from seatlock.ledger import AsyncLedger
 from seatlock.model import Booking
-from seatlock.outbox._judging import Judge, Verdict
+from seatlock.outbox._judging import Batch, Judge, Verdict
 from seatlock.outbox._stream import MOST, Entry, Settled, Settling, Taken, settle, take
 from seatlock.outbox.events import BookingEvent, Publisher
 from seatlock.outbox.facts import Fact, Poison, decode
@@ -57,6 +58,18 @@ class RelayCounts(msgspec.Struct):
 
 class LeaseOver(SeatLockError):
     """Not for callers: the relay was slow, or asleep, and another one may have the show."""
+
+
+class _Lease(msgspec.Struct):
+    """That this relay has a show, until ``over``: by a clock that goes on while it sleeps."""
+
+    show: str
+    over: float
+
+    def check(self) -> None:
+        """Raise where it is over."""
+        if time.monotonic() >= self.over:
+            raise LeaseOver(f"the relay was too slow for its lease of show {self.show!r}, and begins anew")
 
 
 class Relay:
@@ -135,6 +148,9 @@ class Relay:
                         pause = await self._turn(show)
                     except LeaseOver:
                         continue
+                    except Exception:
+                        await self._leave(show)
+                        raise
                     if pause is None:
                         break
                     await self._pause(pause)
@@ -173,6 +189,7 @@ class Relay:
             except Exception as error:  # noqa: BLE001 - a publisher may raise anything; nothing was settled
                 failures += 1
                 self._failed(show, error)
+                await self._leave(show)
                 await self._pause(min(0.1 * 2 ** min(failures, 10), LONGEST_TROUBLE) * _chance.uniform(0.5, 1.0))
                 continue
             self._recovered(show)
@@ -184,8 +201,7 @@ class Relay:
             await self._pause(pause)
         self._serving.pop(show, None)
         self._recovered(show)
-        with suppress(SeatLockError):  # where it cannot be given up, the lease ends
-            await self._give_up(show)
+        await self._leave(show)
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:
@@ -208,7 +224,7 @@ class Relay:
 
     async def _turn(self, show: str) -> float | None:
         """Work off a batch: gives the seconds until the next one, or None where nothing is there for this relay."""
-        over = time.monotonic() + self._lease / 1000
+        lease = _Lease(show, time.monotonic() + self._lease / 1000)
         taken: Taken | float = await self._send(take(self._namespace, show, self._name, self._lease, self._batch))
         await self._step("take")
         if not isinstance(taken, Taken):
@@ -216,14 +232,14 @@ class Relay:
         entries, wait = self._ripe(show, taken)
         if not entries:
             return wait
-        self._check_lease(show, over)
-        facts = [fact for _, fact in entries if isinstance(fact, Fact)]
-        verdicts = await self._judge.judge(show, facts)
+        batch = Batch(show, partial(self._keep, lease))
+        await batch.keep()
+        verdicts = await self._judge.judge(batch, [fact for _, fact in entries if isinstance(fact, Fact)])
         await self._step("decide")
-        self._check_lease(show, over)
-        await self._finalise(show, verdicts)
+        await batch.keep()
+        await self._finalise(batch, verdicts)
         await self._step("finalise")
-        self._check_lease(show, over)
+        await batch.keep()
         await self._publish({event.id: event for verdict in verdicts for event in verdict.events})
         await self._step("publish")
         await self._settle(show, entries, verdicts)
@@ -242,17 +258,24 @@ class Relay:
             ripe.append((entry, fact))
         return ripe, None
 
-    def _check_lease(self, show: str, over: float) -> None:
-        """Do nothing on behalf of a show that another relay may have by now: its decisions may be old ones."""
-        if time.monotonic() >= over:
-            raise LeaseOver(f"the relay was too slow for its lease of show {show!r}, and begins anew")
+    async def _keep(self, lease: _Lease) -> None:
+        """Renew a lease where it is due. Do nothing on behalf of a show that another relay may have had meanwhile."""
+        lease.check()
+        over = time.monotonic() + self._lease / 1000
+        if lease.over - time.monotonic() > self._lease / 2000:
+            return
+        taken = await self._send(take(self._namespace, lease.show, self._name, self._lease, 1))
+        lease.check()  # it may have ended on the way, and been taken anew
+        if not isinstance(taken, Taken) or not taken.entries:  # of an outbox that is empty nobody gets the lease
+            raise LeaseOver(f"the lease of show {lease.show!r} is gone, and the relay begins anew")
+        lease.over = over
 
-    async def _finalise(self, show: str, verdicts: Sequence[Verdict]) -> None:
+    async def _finalise(self, batch: Batch, verdicts: Sequence[Verdict]) -> None:
         frees = [booking for verdict in verdicts for booking in verdict.frees]
         sells = [booking for verdict in verdicts for booking in verdict.sells]
-        await self._tell_redis(show, frees, sells)
+        await self._tell_redis(batch.show, frees, sells)
         if sells:  # one of them may have been cancelled since it was decided: also in Redis, before it was sold there
-            await self._tell_redis(show, await self._judge.ended(verdicts), ())
+            await self._tell_redis(batch.show, await self._judge.ended(batch, verdicts), ())
 
     async def _tell_redis(self, show: str, frees: Sequence[Booking], sells: Sequence[Booking]) -> None:
         asks: list[Ask[Finalised]] = [_pinning.finalise(self._namespace, each, sold=False) for each in frees]
@@ -289,6 +312,11 @@ class Relay:
             self.counts.decided[verdict.became] = self.counts.decided.get(verdict.became, 0) + 1
         self.counts.settled += words.count("done") + words.count("gone")
         self.counts.aside += words.count("aside")
+
+    async def _leave(self, show: str) -> None:
+        """Give the show up, so that another relay may try, which perhaps reaches what this one does not."""
+        with suppress(SeatLockError):  # where it cannot be given up, the lease ends
+            await self._give_up(show)
 
     async def _give_up(self, show: str) -> None:
         with suppress(ShowNotFound):

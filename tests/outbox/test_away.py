@@ -14,6 +14,7 @@ from seatlock import AsyncSeatLocker, SeatLocker, new_token
 from seatlock.errors import InvalidRequest, LedgerFailed, LedgerUnavailable, ServerUnavailable
 from seatlock.ledger import AsyncLedger, Ledger
 from seatlock.outbox.relay import Relay
+from tests.ledger.databases import contradictions
 from tests.outbox.works import SEATS, Broker, Sleeper, Works, until
 from tests.support.cluster import Cluster
 from tests.support.fixtures import PrivateServer
@@ -94,6 +95,23 @@ def test_a_database_without_tables_makes_no_poison(works_of: Callable[..., Works
     works.settled()
 
 
+@pytest.mark.parametrize("table", ["bookings", "sold_seats", "audit"])
+def test_a_database_that_is_only_read_makes_no_poison(works_of: Callable[..., Works], table: str) -> None:
+    """It answers what is asked, and refuses whatever is to be written."""
+    works = works_of()
+    first, second = works.buy("A-1"), works.buy("A-2")
+    with closing(sqlite3.connect(works.url.removeprefix("sqlite:///"))) as other:
+        other.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'read only'); END")
+        with pytest.raises(LedgerFailed, match="read only"):
+            works.drain()
+        assert (works.left(), works.aside(), works.rows()) == (2, [], {})
+        other.execute("DROP TRIGGER refuse")
+    works.end_lease()
+    works.drain()
+    assert works.rows() == {first.id: "confirmed", second.id: "confirmed"}
+    works.settled()
+
+
 def test_one_booking_that_the_database_refuses(works_of: Callable[..., Works]) -> None:
     """It is set aside, and the others go on."""
     works = works_of()
@@ -108,6 +126,34 @@ def test_one_booking_that_the_database_refuses(works_of: Callable[..., Works]) -
     assert [each["booking"] for each in works.aside()] == [odd.id]
     assert "a rule of its own" in works.aside()[0]["reason"]
     assert works.left() == 0
+    assert sorted(works.sold()) == ["A-1", "A-3"]
+    assert contradictions(works.ledger) == [], "what was written to try it is undone"
+
+
+def test_a_relay_that_fails_leaves_its_show_to_one_that_does_not(works: Works) -> None:
+    """However long its lease is."""
+    booking = works.buy("A-1")
+    broken = Broker()
+    broken.failing = 10**9
+
+    async def both() -> None:
+        async with works.relay(lease=3600.0, publisher=broken) as failing, works.relay(lease=3600.0) as sound:
+            first = asyncio.create_task(failing.run())
+            await until(lambda: failing.counts.last_error is not None, "it has tried")
+            second = asyncio.create_task(sound.run())
+            await until(lambda: works.left() == 0, "the other one has the show")
+            for relay in (failing, sound):
+                relay.stop()
+            await asyncio.gather(first, second)
+            assert (failing.counts.settled, sound.counts.settled) == (0, 1)
+
+    works.run(both)
+    works.buy("A-2")
+    with pytest.raises(ConnectionError):
+        works.drain(publisher=broken)
+    assert works.drain().settled == 1
+    assert works.broker.told[0].booking == booking.id
+    works.settled()
 
 
 def test_redis_that_is_away_and_comes_back(works_of: Callable[..., Works], private_server: PrivateServer) -> None:

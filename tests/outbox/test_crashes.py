@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,11 @@ from msgspec.structs import replace
 from seatlock import new_token
 from seatlock.checkout import StrictCheckout
 from seatlock.ledger import Ledger
+from seatlock.ledger.model import Record
+from seatlock.outbox import relay as relay_module
+from seatlock.outbox._stream import take
 from seatlock.outbox.events import BookingEvent
+from seatlock.outbox.relay import LeaseOver
 from tests.ledger.databases import claim, query
 from tests.outbox.works import SEATS, STEPS, Sleeper, Works, until
 from tests.support.servers import BACKENDS, RedisServer
@@ -88,6 +93,10 @@ def seats_in_order(events: Sequence[BookingEvent]) -> dict[str, list[tuple[str, 
     return told
 
 
+async def no_look(_: object) -> None:
+    """In place of the look at a lease."""
+
+
 @pytest.mark.parametrize("slow", [True, False])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_relay_that_slept_while_another_one_took_over(works: Works, step: str, slow: bool) -> None:
@@ -108,7 +117,7 @@ def test_a_relay_that_slept_while_another_one_took_over(works: Works, step: str,
         async with works.relay(lease=lease, batch=20) as first, works.relay(lease=lease, batch=20) as second:
             sleeper = Sleeper(first, step)
             if slow:
-                first._check_lease = lambda *_: None  # type: ignore[method-assign]  # it sleeps behind its look
+                first._keep = no_look  # type: ignore[method-assign]  # it sleeps behind its look
             running = asyncio.create_task(first.run())
             await sleeper.asleep.wait()
             other = asyncio.create_task(second.run())
@@ -163,7 +172,7 @@ def test_a_booking_that_is_cancelled_while_its_relay_is_about_to_sell_it(strict:
 
         async def race() -> None:
             async with strict.relay(lease=0.2) as first, strict.relay() as second:
-                first._check_lease = lambda *_: None  # type: ignore[method-assign]
+                first._keep = no_look  # type: ignore[method-assign]
                 sleeper = Sleeper(first, step)
                 running = asyncio.create_task(first.run_once())
                 await sleeper.asleep.wait()
@@ -179,6 +188,59 @@ def test_a_booking_that_is_cancelled_while_its_relay_is_about_to_sell_it(strict:
     assert strict.states() == {}
     assert ("cancelled", pinned.booking) in strict.broker.kinds
     strict.settled()
+
+
+def test_a_batch_that_takes_longer_than_the_lease(works: Works) -> None:
+    """It is renewed on the way: a ledger far away holds nothing up for good."""
+    for seat in SEATS:
+        works.ledger.decide(claim(works.show, f"b-{seat}", [seat], holder="bo", fence=2**40 + 77))
+        works.buy(seat)
+
+    async def slowly() -> None:
+        async with works.relay(lease=0.6) as relay:
+            outcome = relay._judge._ledger.outcome
+
+            async def far(*asked: str) -> Record | None:
+                await asyncio.sleep(0.1)
+                return await outcome(*asked)
+
+            relay._judge._ledger.outcome = far  # type: ignore[method-assign]
+            running = asyncio.create_task(relay.run())
+            await until(lambda: works.left() == 0, "all is settled")
+            relay.stop()
+            await running
+            assert (relay.counts.settled, relay.counts.batches) == (len(SEATS), 1)
+
+    works.run(slowly)
+    assert works.sold() == {seat: f"b-{seat}" for seat in SEATS}
+    works.settled()
+
+
+@pytest.mark.parametrize("how", ["another", "none", "slow"])
+def test_a_lease_that_is_gone_is_not_renewed(works: Works, how: str) -> None:
+    """Another relay has it, the outbox is another one, or the answer comes too late to know."""
+    works.buy("A-1")
+
+    async def lose() -> None:
+        async with works.relay(lease=60.0) as relay, works.relay() as other:
+            lease = relay_module._Lease(works.show, time.monotonic() + 0.5)
+            if how == "another":
+                await other._send(take("seatlock", works.show, "other", 60_000, 1))
+            elif how == "none":
+                works.raw.xtrim(works.key("outbox"), maxlen=0)
+            else:
+                sending = relay._send
+
+                async def late(operation: object) -> object:
+                    answer = await sending(operation)
+                    await until(lambda: time.monotonic() >= lease.over, "it is over")
+                    return answer
+
+                relay._send = late  # type: ignore[method-assign]
+            with pytest.raises(LeaseOver):
+                await relay._keep(lease)
+
+    works.run(lose)
 
 
 def test_one_relay_waits_for_the_other(works: Works) -> None:
