@@ -50,7 +50,6 @@ class Deed(msgspec.Struct, frozen=True):
 
 _COLUMNS: Final[dict[str, Callable[[Deed], str]]] = {
     "time (UTC)": lambda deed: deed.utc,
-    "seconds": lambda deed: f"{deed.at:.3f}",
     "what": lambda deed: deed.what,
     "quantity": lambda deed: "" if deed.quantity is None else f"{deed.quantity:,}",
     "who": lambda deed: deed.who or "",
