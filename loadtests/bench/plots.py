@@ -9,7 +9,7 @@ from typing import Any, Final
 import matplotlib as mpl
 from matplotlib.ticker import NullLocator
 
-from loadtests.bench import room_plots, strict_sections
+from loadtests.bench import room_plots, strict_plots
 from loadtests.bench.canvas import PLAIN, STYLE, canvas, errors, log_ticks
 from loadtests.bench.contestants.seats import Seatlock
 from loadtests.bench.results import OpenLoad, Profile, Results, Scaling, Series, Spread
@@ -41,7 +41,7 @@ def draw(results: Results, folder: Path, names: Collection[str]) -> None:
         ("scaling", results.scaling, _scaling),
         ("several_seats", results.several_seats, _several_seats),
         ("profile", results.profile, _profile),
-        ("strict", results.strict, strict_sections.plot),
+        ("strict", results.strict, strict_plots.plot),
         ("waiting_room", results.waiting_room, room_plots.size),
         ("estimates", results.estimates, room_plots.estimates),
         ("shuffle", results.shuffle, room_plots.shuffle),
