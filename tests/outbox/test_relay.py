@@ -245,6 +245,17 @@ def test_a_part_of_a_booking_that_is_cancelled_leaves_the_whole_one(works: Works
     assert set(works.sold()) == {"A-1", "A-2"}
 
 
+def test_a_booking_that_was_sold_again_before_the_ledger_knew_of_its_end(works: Works) -> None:
+    """As loading or reconcile do, who go by the ledger."""
+    booking = works.buy("A-1")
+    works.drain()
+    works.locker.cancel(booking)
+    works.locker._seek(_pinning.finalise("seatlock", booking, sold=True))
+    works.drain()
+    assert (works.rows(), works.states()) == ({booking.id: "cancelled"}, {})
+    works.settled()
+
+
 def test_an_id_of_a_cancelled_booking_used_again(works: Works) -> None:
     hold = works.acquire("A-1")
     first = works.locker.confirm(hold, payment="pay")
