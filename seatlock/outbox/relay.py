@@ -60,6 +60,12 @@ class LeaseOver(SeatLockError):
     """Not for callers: the relay was slow, or asleep, and another one may have the show."""
 
 
+def _is_show(name: str) -> bool:
+    with suppress(InvalidRequest):
+        return bool(_bounds.show_id(name))
+    return False
+
+
 class _Lease(msgspec.Struct):
     """That this relay has a show, until ``over``: by a clock that goes on while it sleeps."""
 
@@ -172,7 +178,8 @@ class Relay:
         named = re.compile(re.escape(self._namespace) + r":\{([^{}\s]+)\}:outbox")
         keys = await _async_door.keys_like(self._locker, pattern, "STREAM")
         self._recovered("")
-        return sorted({match[1] for key in keys if (match := named.fullmatch(key.decode(errors="replace")))})
+        found = {match[1] for key in keys if (match := named.fullmatch(key.decode(errors="replace")))}
+        return sorted(show for show in found if _is_show(show))
 
     async def _serve(self, show: str) -> None:
         """Work for one show, as long as it is there."""
