@@ -25,6 +25,7 @@ T = TypeVar("T")
 C = TypeVar("C", bound=Base)
 
 SCAN_COUNT: Final = 1_000  # keys that the server looks at in one step of a walk over all of them
+MOVE_COUNT: Final = 100  # entries of a stream that are read at a time
 
 
 class AsyncDoor(Generic[C]):
@@ -139,7 +140,33 @@ async def keys_like(door: AsyncDoor[Any], pattern: str, kind: str) -> list[bytes
         found = [key async for key in client.scan_iter(match=pattern, count=SCAN_COUNT, _type=kind)]
     except FOREIGN as error:
         raise ServerUnavailable(f"the keys of the server could not be listed ({error}); ask again.") from error
-    return [key.encode() if isinstance(key, str) else key for key in found]
+    return [_raw(key) for key in found]
+
+
+async def move_entries(door: AsyncDoor[Any], source: bytes, target: bytes, without: frozenset[bytes]) -> int:
+    """Move what a stream has to the end of another of the same show, but for some fields: gives how many entries.
+
+    Each is added before it is deleted: where this ends in between, it is in both. What has no other fields stays.
+    """
+    client: Any = door._client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+    moved = 0
+    try:
+        last = await client.xrevrange(source, count=1)  # what is added behind it meanwhile is not moved
+        begin = b"-"
+        while last and (page := await client.xrange(source, min=begin, max=last[0][0], count=MOVE_COUNT)):
+            for entry, fields in page:
+                if kept := {name: value for name, value in fields.items() if _raw(name) not in without}:
+                    await client.xadd(target, kept)
+                    await client.xdel(source, entry)
+                    moved += 1
+            begin = b"(" + _raw(page[-1][0])
+    except FOREIGN as error:
+        raise ServerUnavailable(f"{moved:,} entries were moved, and then ({error}); ask again.") from error
+    return moved
+
+
+def _raw(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 async def carry_out_together(door: AsyncDoor[Any], show: str, asks: Sequence[Ask[T]]) -> list[T | SeatLockError]:

@@ -39,6 +39,10 @@ Publish = Annotated[
 ]
 Once = Annotated[bool, typer.Option("--once", help="Work off what is there, and end.")]
 
+Again = Annotated[
+    bool, typer.Option("--again", help="First of all put back what was set aside, so that it is tried again.")
+]
+
 
 def relay(
     shows: Shows = None,
@@ -47,6 +51,7 @@ def relay(
     namespace: Namespace = DEFAULT_NAMESPACE,
     publish: Publish = None,
     once: Once = False,
+    again: Again = False,
 ) -> None:
     """Take to the ledger what Redis has sold or pinned, until Ctrl-C or SIGTERM. Run two, so that one is always there.
 
@@ -55,14 +60,21 @@ def relay(
     require_extra()
     for url in (ledger, redis, publish or ""):
         terminal.hide(url)
-    counts = asyncio.run(_work(tuple(shows or ()), ledger, redis, namespace, publish, once=once))
+    counts = asyncio.run(_work(tuple(shows or ()), ledger, redis, namespace, publish, once=once, again=again))
     terminal.say(_line(counts))
     if once and counts.aside:
         raise typer.Exit(FAILED)
 
 
 async def _work(
-    shows: tuple[str, ...], ledger_url: str, redis: str, namespace: str, publish: str | None, *, once: bool
+    shows: tuple[str, ...],
+    ledger_url: str,
+    redis: str,
+    namespace: str,
+    publish: str | None,
+    *,
+    once: bool,
+    again: bool,
 ) -> RelayCounts:
     from seatlock.ledger import AsyncLedger  # noqa: PLC0415 - needs the extra
     from seatlock.outbox.relay import Relay  # noqa: PLC0415
@@ -78,6 +90,8 @@ async def _work(
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, working.stop)
         try:
+            if again:
+                terminal.say(f"Put back: {await working.again():,}.")
             if once:
                 return await working.run_once()
             reports = asyncio.create_task(_report(working))

@@ -190,7 +190,10 @@ class Judge(AsyncDriver):
         if known is not None and known.status == "confirmed" and not _same_content(fact, known):
             return Verdict(fact, "part", "a part of a booking was cancelled, and the ledger cancels whole ones")
         record = await self._ledger.cancel(fact.show, fact.booking, by=fact.holder)
-        return Verdict(fact, record.status, events=(event_of(record),) if record.status == "cancelled" else ())
+        if record.status != "cancelled":
+            return Verdict(fact, record.status)
+        # Redis has freed it; loading or reconcile may have sold it again, before the ledger knew.
+        return Verdict(fact, "cancelled", frees=(booking_of(fact, record),), events=(event_of(record),))
 
 
 def _of_cancelled(fact: Fact, record: Record, mine: tuple[Booking, ...]) -> Verdict:

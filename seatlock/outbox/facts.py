@@ -10,7 +10,7 @@ import msgspec
 
 from seatlock import _bounds
 from seatlock._nothing import NOTHING
-from seatlock._replies import fence_of
+from seatlock._replies import FENCE_EPOCH, fence_of
 from seatlock.errors import InvalidRequest
 from seatlock.ledger.model import Claim
 from seatlock.outbox._stream import Entry
@@ -65,11 +65,7 @@ def decode(show: str, entry: Entry) -> Fact | Poison:
     """Read an entry."""
     try:
         fact = _decoded(show, {name.decode(): value.decode() for name, value in entry.fields.items()}, entry.id)
-        _bounds.reference("booking", fact.booking)
-        if fact.wants:
-            claim_of(fact)
-        elif fact.kind == "cancelled":
-            _bounds.reference("holder", fact.holder)
+        _check(fact)
     except (InvalidRequest, ValueError, LookupError) as error:
         return Poison(entry.id, f"it cannot be read: {error}")
     return fact
@@ -86,7 +82,9 @@ def _decoded(show: str, fields: Mapping[str, str], entry_id: str) -> Fact:
     for line in fields.get("pools", "").split("\n") if fields.get("pools") else ():
         quantity, _, name = line.partition(" ")
         pools[name] = _number("a quantity", quantity)
-    number = _number("epoch", epoch)
+    number, counter = _number("epoch", epoch), _number("fence", fence)
+    if counter >= FENCE_EPOCH:
+        raise ValueError(f"fence is {fence!r}")
     return Fact(
         id=entry_id,
         kind=cast("Kind", kind),
@@ -97,10 +95,22 @@ def _decoded(show: str, fields: Mapping[str, str], entry_id: str) -> Fact:
         pools=pools or NOTHING,
         payment=payment or None,
         epoch=number,
-        fence=fence_of(number, _number("fence", fence)),
+        fence=fence_of(number, counter),
         at=_number("at", at) / 1000,
         token_hash=fields.get("token_hash") or None,
     )
+
+
+def _check(fact: Fact) -> None:
+    """Check all that any later step relies on: what fails there holds its show up, time and again."""
+    if fact.wants:
+        claim_of(fact)
+        return
+    _bounds.reference("booking", fact.booking)
+    _bounds.seats_with_pools(fact.seats, fact.holder, fact.pools)
+    _bounds.fence("fence", fact.fence)
+    if fact.payment is not None:
+        _bounds.reference("payment", fact.payment)
 
 
 def _number(name: str, text: str) -> int:

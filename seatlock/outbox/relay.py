@@ -23,6 +23,7 @@ import msgspec
 
 from seatlock import _async_door, _bounds, _pinning
 from seatlock._bounds import Duration
+from seatlock._keys import keys_of
 from seatlock._operation import Ask
 from seatlock._pinning import Finalised
 from seatlock._tokens import new_token
@@ -42,6 +43,7 @@ LONGEST_IDLE: Final = 0.5
 SHOWS_A_SECOND: Final = 200  # looks at outboxes that are empty, all in all
 LONGEST_TROUBLE: Final = 5.0  # seconds between two tries while something is away
 REPORT_EVERY: Final = 60.0  # seconds between two lines of the log
+_WHY: Final = frozenset({b"id", b"reason"})  # what an entry that is set aside has besides its own fields
 _chance: Final = random.Random()  # noqa: S311 - that many relays do not come back in step is no secret
 
 
@@ -58,6 +60,12 @@ class RelayCounts(msgspec.Struct):
 
 class LeaseOver(SeatLockError):
     """Not for callers: the relay was slow, or asleep, and another one may have the show."""
+
+
+def _is_show(name: str) -> bool:
+    with suppress(InvalidRequest):
+        return bool(_bounds.show_id(name))
+    return False
 
 
 class _Lease(msgspec.Struct):
@@ -157,6 +165,14 @@ class Relay:
                 await self._give_up(show)
         return self.counts
 
+    async def again(self) -> int:
+        """Put back into the outboxes what was set aside, the oldest first, to be tried again: gives how many facts."""
+        moved = 0
+        for show in self._shows or await self._discover("aside"):
+            keys = keys_of(self._namespace, show)
+            moved += await _async_door.move_entries(self._locker, keys.aside, keys.outbox, _WHY)
+        return moved
+
     async def _found(self) -> Sequence[str]:
         if self._shows:
             return self._shows
@@ -166,13 +182,14 @@ class Relay:
             self._failed("", error)
             return ()
 
-    async def _discover(self) -> list[str]:
-        """Every show that has an outbox."""
-        pattern = re.sub(r"([\\*?\[\]])", r"\\\1", self._namespace) + ":{*}:outbox"
-        named = re.compile(re.escape(self._namespace) + r":\{([^{}\s]+)\}:outbox")
+    async def _discover(self, stream: str = "outbox") -> list[str]:
+        """Every show that has such a stream."""
+        pattern = re.sub(r"([\\*?\[\]])", r"\\\1", self._namespace) + ":{*}:" + stream
+        named = re.compile(re.escape(self._namespace) + r":\{([^{}\s]+)\}:" + stream)
         keys = await _async_door.keys_like(self._locker, pattern, "STREAM")
         self._recovered("")
-        return sorted({match[1] for key in keys if (match := named.fullmatch(key.decode(errors="replace")))})
+        found = {match[1] for key in keys if (match := named.fullmatch(key.decode(errors="replace")))}
+        return sorted(show for show in found if _is_show(show))
 
     async def _serve(self, show: str) -> None:
         """Work for one show, as long as it is there."""

@@ -48,6 +48,25 @@ def test_what_is_set_aside_wants_a_look(on_server: Run, locker: SeatLocker, on_s
     assert (status, out) == (1, "Facts settled: 2 (2 confirmed); 1 set aside: they want a look.\n")
 
 
+def test_what_was_set_aside_is_tried_again(on_server: Run, locker: SeatLocker, on_sale: str, ledger: str) -> None:
+    aside, outbox = (f"seatlock:{{{on_sale}}}:{name}" for name in ("aside", "outbox"))
+    (entry, fields), *_ = locker._client.xrange(outbox)
+    locker._client.xadd(aside, {"id": entry, "reason": "a rule of its own", **fields})
+    for _ in range(120):  # more than one page, and nothing that a second try mends
+        locker._client.xadd(aside, {"id": "1-1", "reason": "odd", "kind": "odd"})
+    locker._client.xadd(aside, {"id": "1-1", "reason": "nothing else"})
+    locker._client.xdel(outbox, entry)
+    status, out, _ = on_server("relay", on_sale, "--again", "--once")
+    assert (status, out.splitlines()) == (
+        1,
+        ["Put back: 121.", "Facts settled: 2 (2 confirmed); 120 set aside: they want a look."],
+    )
+    with Ledger(ledger) as books:
+        assert [seat.seat for seat in books.sold(on_sale)] == ["A-1", "A-2"]
+    assert locker._client.xlen(aside) == 121
+    assert on_server("relay", "--again", "--once", "--namespace", f"none-{on_sale}").out.startswith("Put back: 0.\n")
+
+
 def test_it_tells_a_broker(on_server: Run, on_sale: str, ledger: str, server_of: Callable[[str], RedisServer]) -> None:
     if find_spec("faststream") is None:
         need("FastStream", "run: pip install 'seatlock-redis[brokers]'")

@@ -207,6 +207,8 @@ def test_shows_are_found_and_let_go(works: Works) -> None:
             locker.confirm(locker.acquire(show, ["A-1"], holder="ada"))
 
         sell(shows[0])
+        for odd in ("x" * 600, "con\x01trol"):  # somebody else's, which no show is called
+            works.raw.xadd(f"{namespace}:{{{odd}}}:outbox", {"one": "field"})
 
         async def run() -> None:
             async with (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -13,6 +14,12 @@ from seatlock.ledger import Ledger, PoolStock
 from tests.ledger.databases import claim
 from tests.outbox.works import SEATS, Works, until
 from tests.support.strict import booking_of, pin
+
+ODD: Final = (
+    *({b"seats": b""}, {b"seats": b"A-1\nA-1"}, {b"seats": b"x" * 129}, {b"holder": b""}, {b"holder": b"\x01"}),
+    *({b"payment": b"p" * 257}, {b"pools": b"1 "}, {b"pools": b"0 floor"}, {b"epoch": b"9" * 15}),
+)
+"""What no entry has, of a booking that is on record."""
 
 
 def test_what_redis_has_sold_lands_in_the_ledger(works: Works) -> None:
@@ -238,6 +245,17 @@ def test_a_part_of_a_booking_that_is_cancelled_leaves_the_whole_one(works: Works
     assert set(works.sold()) == {"A-1", "A-2"}
 
 
+def test_a_booking_that_was_sold_again_before_the_ledger_knew_of_its_end(works: Works) -> None:
+    """As loading or reconcile do, who go by the ledger."""
+    booking = works.buy("A-1")
+    works.drain()
+    works.locker.cancel(booking)
+    works.locker._seek(_pinning.finalise("seatlock", booking, sold=True))
+    works.drain()
+    assert (works.rows(), works.states()) == ({booking.id: "cancelled"}, {})
+    works.settled()
+
+
 def test_an_id_of_a_cancelled_booking_used_again(works: Works) -> None:
     hold = works.acquire("A-1")
     first = works.locker.confirm(hold, payment="pay")
@@ -265,16 +283,20 @@ def test_a_claim_that_the_ledger_cannot_take(works: Works) -> None:
         {b"holder": b"\xff"},
         {b"pools": b"x floor"},
         {b"kind": b"cancelled", b"holder": b""},
+        {b"fence": b"%d" % 2**40},
         {b"kind": b"recorded", b"booking": b"nobody's"},
+        *({b"kind": b"recorded", **odd} for odd in ODD),
+        *({b"kind": b"cancelled", **odd} for odd in ODD),
     ):
         works.raw.xadd(works.key("outbox"), {**fields, **odd})
     works.raw.xadd(works.key("outbox"), {"one": "field"})
     last = works.buy("A-2")
     counts = works.drain()
     assert works.rows() == {booking.id: "confirmed", last.id: "confirmed"}
-    assert counts.aside == len(works.aside()) == 11
+    assert counts.aside == len(works.aside()) == 12 + 2 * len(ODD)
     reasons = [each["reason"] for each in works.aside()]
-    assert all(reason.startswith("it cannot be read: ") for reason in reasons if "recorded" not in reason)
+    assert all(reason.startswith("it cannot be read: ") for reason in reasons if "it was recorded" not in reason)
+    assert len([reason for reason in reasons if "it was recorded" in reason]) == 1
     assert "kind is 'odd'" in reasons[0]
     works.settled()
 
@@ -309,7 +331,9 @@ def test_events_are_told_apart_by_their_ids(works: Works) -> None:
     works.raw.xadd(
         works.key("outbox"),
         {
-            **dict.fromkeys(("holder", "seats", "payment"), ""),
+            "holder": "ada",
+            "seats": "A-1",
+            "payment": "",
             "kind": "recorded",
             "booking": booking.id,
             "epoch": 1,
