@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from seatlock import AcquireRequest, ConfirmRequest, Hold, Seat
+from seatlock._tokens import hash_of
 from tests.support.stage import SEATS, Stage
 
 FIXED = ("meta", "seats", "due", "plan", "changes", "outbox", "passes", "grants", "queue")
@@ -93,6 +94,7 @@ def test_a_booking_is_an_entry_without_the_token(stage: Stage) -> None:
         "payment": "pay-1",
         "epoch": "1",
         "fence": str(hold.fence - 2**40),
+        "token_hash": hash_of(hold.token),
     }
     assert hold.token.encode() not in str(stage.raw.xrange(stage.key("outbox"))).encode()
 
