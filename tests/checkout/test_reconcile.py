@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from seatlock import Booking, InvalidRequest, SeatLockError, ShowNotFound
+from seatlock import Booking, InvalidRequest, SeatLockError, ShowNotFound, _standing
+from seatlock.checkout import _loading
 from seatlock.errors import LedgerUnavailable
-from seatlock.reconcile import Reconciled, Reconciler
+from seatlock.reconcile import Reconciled, Reconciler, _booked, _steps
 from tests.checkout.counter import SEATS, Counter
 from tests.ledger.databases import claim
 from tests.support.strict import finalise, pin
@@ -298,3 +299,32 @@ def test_without_the_ledger_nothing_is_done(counter_of: Callable[..., Counter]) 
     counter.ledger.close()
     with pytest.raises((LedgerUnavailable, InvalidRequest)):
         Reconciler(counter.plain, counter.ledger).one_pass(counter.show)
+
+
+def test_page_by_page(shop: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((_loading, "PAGE"), (_booked, "PAGE"), (_booked, "STEP"), (_steps, "MOST_TOLD")):
+        monkeypatch.setattr(module, name, 1)
+    bookings = [buy(shop, seat, holder=seat, pools={"floor": 1}) for seat in SEATS[:3]]
+    forget(shop, "A-1", "A-2")
+    waiting = pin(shop.plain, shop.acquire("A-5", holder="eve"))
+    done = Reconciler(shop.plain, shop.ledger).one_pass(shop.show)
+    assert (dict(done.kinds), len(done.mismatches), done.waiting) == ({"unsold": 2}, 1, 1)
+    loaded = shop.checkout.load(shop.show)
+    assert (loaded.seats, loaded.pools, loaded.wrong) == (3, 3, ())
+    shop.ledger.cancel(shop.show, waiting.booking, by="eve")
+    assert Reconciler(shop.plain, shop.ledger).one_pass(shop.show).kinds == {"released": 1}
+    assert set(shop.sold().values()) == {booking.id for booking in bookings}
+    shop.sound()
+
+
+def test_no_token_is_shown(shop: Counter) -> None:
+    hold = shop.acquire("A-1", pools={"floor": 1})
+    pinned = pin(shop.plain, hold)
+    locks = shop.plain._run(_standing.locks("seatlock", shop.show, ["A-1", "A-2"]))
+    sales = shop.plain._run(_standing.sales("seatlock", shop.show, ["floor", "balcony"], pinned.fence))
+    found = shop.plain._follow(_booked.find("seatlock", shop.show))
+    told = repr((locks, sales, found.bookings))
+    assert pinned.booking in told
+    assert hold.token not in told
+    with pytest.raises(ShowNotFound):
+        shop.plain._run(_standing.epoch("seatlock", "not-warmed"))
