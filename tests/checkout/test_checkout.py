@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from seatlock import Booking, BookingConflict, Hold, HoldLost, InvalidRequest, WrongCheckout, _upkeep
 from seatlock._commands import derived_booking_id
-from seatlock.checkout import StrictCheckout
-from seatlock.errors import LedgerUnavailable
+from seatlock.checkout import StrictCheckout, _loading
+from seatlock.errors import LedgerUnavailable, ServerUnavailable
 from seatlock.ledger import Claim
 from tests.checkout.counter import SEATS, Counter
 from tests.ledger.databases import claim, query
-from tests.support.strict import pin
+from tests.support.strict import finalise, pin
 
 
 def claim_of(hold: Hold, payment: str | None = "pay") -> Claim:
@@ -354,3 +354,82 @@ def test_many_want_the_same(counter_of: Callable[..., Counter]) -> None:
     assert all(len(statuses) == 1 for statuses in by_id.values())
     counter.checkout.load(counter.show)
     counter.sound()
+
+
+def failing_at(step: str, error: Exception) -> Callable[[str], None]:
+    """Have a step fail instead of being carried out."""
+
+    def watch(name: str) -> None:
+        if name == step:
+            raise error
+
+    return watch
+
+
+def test_redis_goes_away_behind_the_decision(counter: Counter) -> None:
+    hold = counter.acquire("A-1")
+    counter.wrapped._watch = failing_at("finalise", ServerUnavailable("away"))
+    booking = counter.checkout.confirm(hold, payment="pay")
+    counter.wrapped._watch = None
+    assert (booking.status, counter.states()) == ("confirmed", {"A-1": ("pinned", booking.id)})
+    counter.repair()
+    assert counter.states() == {"A-1": ("sold", booking.id)}
+
+
+def test_redis_has_sold_it_to_another_meanwhile(counter: Counter, caplog: pytest.LogCaptureFixture) -> None:
+    hold = counter.acquire("A-1")
+
+    def sell(step: str) -> None:
+        if step == "finalise":
+            counter.wrapped._watch = None
+            finalise(counter.plain, Booking("bk-x", counter.show, ("A-1",), "bo", None, hold.fence + 7, 1.0))
+
+    counter.wrapped._watch = sell
+    assert counter.checkout.confirm(hold, payment="pay").status == "confirmed"
+    assert "reconcile" in caplog.text
+
+
+def test_a_conflict_while_the_ledger_is_away(counter: Counter) -> None:
+    hold = counter.acquire("A-1")
+    counter.checkout.confirm(hold, payment="pay-1")
+    counter.wrapped._watch = failing_at("outcome", LedgerUnavailable("away"))
+    with pytest.raises(BookingConflict) as conflict:
+        counter.checkout.confirm(hold, payment="pay-2")
+    assert conflict.value.booking is not None
+    assert conflict.value.booking.status == "pending"
+
+
+def test_another_payment_for_a_hold_that_was_refused(counter: Counter) -> None:
+    hold = counter.acquire("A-1")
+    counter.plain.release(hold)
+    for payment in ("pay-1", "pay-2"):
+        with pytest.raises(HoldLost):
+            counter.checkout.confirm(hold, payment=payment)
+    assert list(counter.rows().values()) == ["rejected"]
+
+
+def test_the_owner_of_a_seat_in_the_way_is_cancelled_meanwhile(counter: Counter) -> None:
+    taken = claim(counter.show, "bk-first", ["A-2"], holder="bo")
+    counter.ledger.decide(taken)
+    hold = counter.acquire("A-1", "A-2")
+
+    def cancel(step: str) -> None:
+        if step == "finalise":
+            counter.wrapped._watch = None
+            counter.ledger.cancel(counter.show, "bk-first", by="eve")
+
+    counter.wrapped._watch = cancel
+    assert counter.checkout.confirm(hold, payment="pay").status == "rejected"
+    assert counter.states() == {}
+    counter.sound()
+
+
+def test_pools_of_which_more_is_sold_than_there_is(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_loading.Pools, "MOST_SHOWS", 0)
+    counter.ledger.set_pools(counter.show, {"floor": 9})
+    counter.ledger.decide(claim(counter.show, "bk-first", [], pools={"floor": 8}))
+    counter.plain.warm(counter.show, SEATS, checkout="strict", pools={"floor": 5})
+    late = counter.checkout.confirm(counter.acquire(pools={"floor": 2}), payment="pay")
+    assert late.status == "rejected"
+    one = counter.checkout.confirm(counter.acquire("A-1", holder="bo", pools={"floor": 1}), payment="pay")
+    assert one.status == "confirmed", "the ledger knows of nine"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from seatlock import Booking, SeatLocker
+from seatlock.errors import ServerUnavailable
 from tests.cli.conftest import Run, Terminal
 from tests.cli.test_main import command_without
 
@@ -109,6 +110,19 @@ def test_again_and_again_until_it_is_stopped(
     assert signal.getsignal(signal.SIGTERM) is before
     assert threading.active_count() >= 1
     assert on_server("reconcile", show, "--every", "1", "--compare").status == 2
+
+
+def test_what_is_told_of_much_and_of_trouble(capfd: pytest.CaptureFixture[str], ledger: str) -> None:
+    from seatlock.cli.reconcile import tell  # noqa: PLC0415 - beside the extra
+    from seatlock.reconcile import Mismatch, Reconciled  # noqa: PLC0415 - likewise
+
+    many = tuple(Mismatch("orphan", f"bk-{number}", "A-1", mended=False) for number in range(25))
+    tell(Reconciled("hamlet", 1, 2, {"orphan": 25}, many, waiting=0, unread=0, aside=3, seconds=0.1))
+    tell(ServerUnavailable("Redis is away"))
+    out, err = capfd.readouterr()
+    assert "3 entries were set aside" in out
+    assert "… and 5 more" in out
+    assert "Redis is away" in err
 
 
 def test_trouble_is_told(on_server: Run, show: str, ledger: str) -> None:
