@@ -34,7 +34,7 @@ end
 
 local function put_mirror(place, field)
   if mirrors[place] ~= field then
-      mirrors[place] = field
+    mirrors[place] = field
     change(names[place], field)
   end
 end
@@ -87,7 +87,7 @@ local function sell_some(want, key, of)
       sale = {token = '', holder = of.holder, quantity = want.quantity, since = of.since, booking = of.booking,
               payment = of.payment, epoch = of.epoch, fence = of.fence}
       store.put_sale(pool, sale)
-        end
+    end
   end
   local sold = sale and sale.booking == of.booking and sale.quantity or 0
   if lists and sold > 0 then
@@ -100,7 +100,7 @@ local function free_some(want, key, of)
   local sale = store.sale(want.pool, key)
   if sale and sale.booking == of.booking then
     store.end_sale(want.pool, sale)
-      return sale.quantity
+    return sale.quantity
   end
   return 0
 end

@@ -14,7 +14,8 @@ import pytest
 from seatlock import Hold, HoldLost
 from seatlock.checkout import _steps
 from seatlock.checkout._steps import Steps
-from seatlock.ledger.model import Claim, Conflicts, Decision, Record
+from seatlock.ledger._records import record_of
+from seatlock.ledger.model import Claim, Decision
 from tests.checkout.counter import SEATS, Counter
 from tests.ledger.databases import query
 from tests.support.strict import pin
@@ -86,23 +87,7 @@ def test_the_control_without_a_tombstone_confirms_them(
     def forgetful(claim: Claim, reason: str) -> Steps[Decision]:
         """Say no, and write nothing."""
         yield from ()
-        record = Record(
-            show=claim.show,
-            booking=claim.booking,
-            status="rejected",
-            holder=claim.holder,
-            token_hash=claim.token_hash,
-            epoch=claim.epoch,
-            fence=claim.fence,
-            seats=claim.seats,
-            pools=claim.pools,
-            payment=claim.payment,
-            request_hash=claim.request_hash,
-            reason=reason,
-            conflicts=Conflicts(),
-            decided_at=0.0,
-            cancelled_at=None,
-        )
+        record = record_of(claim, "rejected", 0.0, reason)
         return Decision(show=claim.show, booking=claim.booking, status="rejected", epoch=claim.epoch, record=record)
 
     monkeypatch.setattr(_steps, "tombstone", forgetful)
