@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -104,14 +104,23 @@ def _has_sales(show: str) -> Steps[bool]:
     return bool(seats or bookings)
 
 
-def set_pools(namespace: str, show: str) -> Steps[None]:
-    """Tell the ledger how many there are of each pool."""
+def set_pools(namespace: str, show: str, without: Collection[str] = ()) -> Steps[None]:
+    """Tell the ledger how many there are of each pool; raises `PlanConflict` where more of one is sold already."""
     names: tuple[str, ...] = yield _pools.names(namespace, show)
     if not names:
         return
     stocks: dict[str, tuple[int, int]] = yield _pools.stocks(namespace, show, names)
-    capacities = {pool: capacity for pool, (capacity, _) in stocks.items()}
+    capacities = {pool: capacity for pool, (capacity, _) in stocks.items() if pool not in without}
     yield OfLedger("set_pools", lambda ledger: ledger.set_pools(show, capacities))
+
+
+def offer_pools(namespace: str, show: str) -> Steps[None]:
+    """The same before something of them is decided: a pool of which more is sold already stays as the ledger has it."""
+    try:
+        yield from set_pools(namespace, show)
+    except PlanConflict as error:
+        _log.warning("the ledger has sold more of a pool than there is by now: %s", error)
+        yield from set_pools(namespace, show, error.conflicts)
 
 
 class Pools:
@@ -127,10 +136,7 @@ class Pools:
         """Tell of those of a claim's show, once."""
         if claim.show in self._told:
             return
-        try:
-            yield from set_pools(self._namespace, claim.show)
-        except PlanConflict as error:
-            _log.warning("the ledger has sold more of a pool than there is by now: %s", error)
+        yield from offer_pools(self._namespace, claim.show)
         if len(self._told) >= self.MOST_SHOWS:
             self._told.clear()
         self._told.add(claim.show)

@@ -221,13 +221,10 @@ def finalise(namespace: str, claim: Claim, decision: Decision, ask: Ask[Finalise
 
 def _settle_conflicts(namespace: str, record: Record) -> Steps[None]:
     """Sell to their owners the seats that stood in the way of a booking, before what else it pinned comes free."""
-    by_owner: dict[str, list[str]] = {}
-    for seat, owner in record.conflicts.seats.items():
-        by_owner.setdefault(owner, []).append(seat)
-    for owner, seats in by_owner.items():
+    for owner, seats in record.conflicts.by_booking.items():
         found = yield from outcome_of(record.show, owner)
         if found is not None and found.status == "confirmed":
-            sold = replace(booking_of(found), seats=tuple(seats), pools=NOTHING)
+            sold = replace(booking_of(found), seats=seats, pools=NOTHING)
             yield _pinning.finalise(namespace, sold, sold=True)
             again = yield from outcome_of(record.show, owner)
             if again is not None and again.status != "confirmed":  # cancelled meanwhile, and perhaps freed before

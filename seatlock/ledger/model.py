@@ -92,6 +92,11 @@ class Conflicts(msgspec.Struct, frozen=True, omit_defaults=True):
     def __bool__(self) -> bool:
         return bool(self.seats or self.pools)
 
+    @property
+    def by_booking(self) -> Mapping[str, tuple[str, ...]]:
+        """The seats by the booking that had them."""
+        return {owner: tuple(seat for seat, of in self.seats.items() if of == owner) for owner in self.seats.values()}
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A booking as the ledger has it.

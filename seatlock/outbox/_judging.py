@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from seatlock._nothing import NOTHING
 from seatlock.checkout import _loading, _steps
 from seatlock.checkout._driver import AsyncDriver
-from seatlock.errors import LedgerUnavailable, PlanConflict, SeatLockError
+from seatlock.errors import LedgerUnavailable, SeatLockError
 from seatlock.ledger.aio import probe
 from seatlock.ledger.model import Claim, Decision, Record
 from seatlock.model import Booking
@@ -75,20 +75,13 @@ class Judge(AsyncDriver):
     async def _decide(self, batch: Batch, facts: Sequence[Fact]) -> list[Verdict]:
         await batch.keep()
         if any(fact.pools for fact in facts):
-            await self._set_pools(batch.show)
+            await self._drive(_loading.offer_pools(self._namespace, batch.show))
         claims = [claim_of(fact) for fact in facts]
         answers = await self._ledger.decide_many(claims)
         return [
             await self._verdict(batch, fact, await self._final(batch, fact, claim, answer))
             for fact, claim, answer in zip(facts, claims, answers, strict=True)
         ]
-
-    async def _set_pools(self, show: str) -> None:
-        """Tell the ledger how many there are of each pool: of one that it does not know it sells nothing."""
-        try:
-            await self._drive(_loading.set_pools(self._namespace, show))
-        except PlanConflict as error:
-            _log.warning("the ledger has sold more of a pool than there is by now: %s", error)
 
     async def _final(self, batch: Batch, fact: Fact, claim: Claim, answer: Decision | SeatLockError) -> Decision | str:
         """The ledger's last word on a claim, or why it refuses to say one."""
@@ -138,14 +131,11 @@ class Judge(AsyncDriver):
 
     async def _owners(self, batch: Batch, record: Record) -> tuple[Booking, ...]:
         """The bookings that have the seats that stood in the way, each with these seats alone."""
-        by_owner: dict[str, list[str]] = {}
-        for seat, owner in record.conflicts.seats.items():
-            by_owner.setdefault(owner, []).append(seat)
         found: list[Booking] = []
-        for owner, seats in by_owner.items():
+        for owner, seats in record.conflicts.by_booking.items():
             known = await self._owner(batch, owner)
             if known is not None and known.status == "confirmed":
-                found.append(replace(_steps.booking_of(known), seats=tuple(seats), pools=NOTHING))
+                found.append(replace(_steps.booking_of(known), seats=seats, pools=NOTHING))
         return tuple(found)
 
     async def _owner(self, batch: Batch, owner: str) -> Record | None:

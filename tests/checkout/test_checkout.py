@@ -428,7 +428,9 @@ def test_pools_of_which_more_is_sold_than_there_is(counter: Counter, monkeypatch
     monkeypatch.setattr(_loading.Pools, "MOST_SHOWS", 0)
     counter.ledger.set_pools(counter.show, {"floor": 9})
     counter.ledger.decide(claim(counter.show, "bk-first", [], pools={"floor": 8}))
-    counter.plain.warm(counter.show, SEATS, checkout="strict", pools={"floor": 5})
+    counter.plain.warm(counter.show, SEATS, checkout="strict", pools={"floor": 5, "balcony": 1})
+    high = counter.acquire("A-2", holder="cy", pools={"balcony": 1})
+    assert counter.checkout.confirm(high, payment="pay").status == "confirmed", "of the others it is told all the same"
     late = counter.checkout.confirm(counter.acquire(pools={"floor": 2}), payment="pay")
     assert late.status == "rejected"
     one = counter.checkout.confirm(counter.acquire("A-1", holder="bo", pools={"floor": 1}), payment="pay")
